@@ -1,0 +1,1 @@
+//! Listen, peek, decide, dial, forge, relay. In: client connections. Out: the same bytes on the other side, and events.

@@ -1,0 +1,1 @@
+//! Change this machine and restore it: journal, trust stores, namespaces, processes.

@@ -1,0 +1,10 @@
+//! What things are, and what is wrong with them.
+//!
+//! In: values that others gathered (bytes of certificates, addresses, times). Out: values that others show or act on.
+//! Nothing here touches a file, a socket, a clock or the environment: the time is always an argument.
+
+pub mod finding;
+pub mod flow;
+pub mod policy;
+pub mod redact;
+pub mod time;

@@ -1,0 +1,1 @@
+//! Peers, certificates and scripted conversations for the tests of sidelight.
