@@ -1,3 +1,5 @@
 //! Every byte format that sidelight reads or writes: bytes to values and back, without sockets, files, clocks or panics.
 //!
 //! In: bytes, as they come, in whatever pieces. Out: values of `model`, with the anomalies beside them.
+
+pub mod tls;
