@@ -1,0 +1,132 @@
+//! Processes as `/proc` shows them. In: process IDs. Out: their sockets, children, name, executable and container.
+//! Spec: proc(5), cgroups(7). Everything here may vanish between two reads; what cannot be read counts as not there.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+
+use sidelight_model::flow::Process;
+
+/// More processes, or more descendants of one, than this are not looked at.
+const MAX_PROCESSES: usize = 65_536;
+/// More open files of one process than this are not looked at.
+const MAX_FILES: usize = 65_536;
+/// `/proc/PID/cgroup` has one line a hierarchy.
+const MAX_TEXT: u64 = 64 * 1024;
+/// Container engines name a container by 64 hexadecimal digits.
+const CONTAINER_ID: usize = 64;
+
+/// Every process there is.
+pub(super) fn all() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).take(MAX_PROCESSES)
+}
+
+/// A process and its descendants, nearest first.
+pub(super) fn family(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut next = VecDeque::from([pid]);
+    while let Some(pid) = next.pop_front() {
+        if found.len() >= MAX_PROCESSES {
+            break;
+        }
+        found.push(pid);
+        next.extend(children(pid));
+    }
+    found
+}
+
+/// The children of every thread of a process.
+fn children(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| read(thread.path().join("children")))
+        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .take(MAX_PROCESSES)
+        .collect()
+}
+
+/// Whether one of the process's open files is the socket of this inode.
+pub(super) fn has_socket(pid: u32, inode: u32) -> bool {
+    let wanted = format!("socket:[{inode}]");
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    files
+        .take(MAX_FILES)
+        .any(|file| fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str()))
+}
+
+/// What is known of a process; `None` when it is gone.
+pub(super) fn describe(pid: u32) -> Option<Process> {
+    let name = read(PathBuf::from(format!("/proc/{pid}/comm")))?.trim_end_matches('\n').to_owned();
+    let exe = fs::read_link(format!("/proc/{pid}/exe")).ok().map(|path| {
+        let path = path.to_string_lossy();
+        path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned()
+    });
+    let container = read(PathBuf::from(format!("/proc/{pid}/cgroup"))).and_then(|text| container_of(&text));
+    Some(Process { pid, name, exe, container })
+}
+
+/// Reads a short text of `/proc`; bytes that are not UTF-8 (a process may call itself anything) are replaced.
+fn read(path: PathBuf) -> Option<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(MAX_TEXT).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The container ID in the lines of `/proc/PID/cgroup`, as written by Docker (`/docker/ID`, `docker-ID.scope`),
+/// containerd (`cri-containerd-ID.scope`), CRI-O (`crio-ID.scope`) and Podman (`libpod-ID.scope`, `libpod-ID/container`).
+///
+/// An engine's monitor process (`libpod-conmon-ID`, `crio-conmon-ID`) runs beside the container, not in it.
+fn container_of(cgroup: &str) -> Option<String> {
+    cgroup.lines().find_map(|line| {
+        let path = line.splitn(3, ':').nth(2)?;
+        path.split('/').rev().find_map(|step| {
+            let id = step.trim_end_matches(".scope").rsplit(['-', ':']).next()?;
+            let is_id = id.len() == CONTAINER_ID && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            (is_id && !step.contains("conmon-")).then(|| id.to_owned())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn container_ids_of_every_engine() {
+        let id = "0123456789abcdef".repeat(4);
+        for path in [
+            format!("12:pids:/docker/{id}\n0::/\n"),
+            format!("0::/system.slice/docker-{id}.scope"),
+            format!(
+                "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-{id}.scope"
+            ),
+            format!("1:name=systemd:/kubepods/besteffort/pod8c1e/{id}"),
+            format!("0::/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:{id}"),
+            format!("0::/machine.slice/libpod-{id}.scope/container"),
+            format!("0::/kubepods.slice/crio-{id}.scope"),
+            format!("0::/system.slice/docker-{id}.scope/init.scope"),
+        ] {
+            assert_eq!(container_of(&path).as_deref(), Some(id.as_str()), "{path}");
+        }
+        for path in [
+            "0::/user.slice/user-1000.slice/session-1.scope".to_owned(),
+            format!("0::/machine.slice/libpod-conmon-{id}.scope"),
+            format!("0::/kubepods.slice/crio-conmon-{id}.scope"),
+            format!("0::/x/{}", &id[1..]),
+            format!("0::/x/{}", id.to_uppercase()),
+            "garbage".to_owned(),
+        ] {
+            assert_eq!(container_of(&path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn describes_this_process() {
+        let us = describe(std::process::id()).unwrap();
+        assert_eq!(us.exe.as_deref(), std::env::current_exe().unwrap().to_str());
+        assert!(all().any(|pid| pid == us.pid));
+        assert_eq!(describe(u32::MAX), None);
+    }
+}
