@@ -2,4 +2,5 @@
 //!
 //! In: bytes, as they come, in whatever pieces. Out: values of `model`, with the anomalies beside them.
 
+pub mod socks5;
 pub mod tls;
