@@ -183,6 +183,13 @@ pub struct Anomaly {
     pub offset: Option<u64>,
 }
 
+impl Anomaly {
+    /// An anomaly with the words for it and the place where it was seen.
+    pub fn new(kind: AnomalyKind, detail: impl Into<String>, offset: Option<u64>) -> Self {
+        Self { kind, detail: detail.into(), offset }
+    }
+}
+
 /// Kinds of anomalies. Each is evidence for request smuggling, a broken peer, or a cut capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -217,6 +224,8 @@ pub enum AnomalyKind {
     TrailingBytes,
     /// An HTTP/2 frame that breaks RFC 9113.
     BadFrame,
+    /// A peer ended an HTTP/2 connection with an error code (GOAWAY with other than NO_ERROR).
+    ConnectionError,
     /// HPACK that cannot be decoded, or that refers to entries from before decoding began.
     BadHpack,
     /// A WebSocket frame that breaks RFC 6455 or RFC 7692.
