@@ -148,14 +148,10 @@ impl Netlink {
                 match kind {
                     NLMSG_ERROR => acknowledged(payload)?,
                     NLMSG_DONE => {}
-                    _ => {
-                        answers.push(payload.to_vec());
-                        if !single {
-                            continue;
-                        }
-                    }
+                    _ => answers.push(payload.to_vec()),
                 }
-                open.remove(&sequence);
+                let last = single || matches!(kind, NLMSG_ERROR | NLMSG_DONE);
+                open.retain(|waiting| !(last && *waiting == sequence));
             }
         }
         Ok(answers)
