@@ -1,2 +1,41 @@
-//! stub
-fn main() {}
+//! The program `sidelight`: see, explain and fix TLS between containers and services.
+//! In: a command line. Out: what it asks for on standard output, everything else on standard error, and an exit status.
+
+#![allow(dead_code, unused_imports, reason = "the command line is complete before the verbs that read it")]
+
+mod cli;
+mod commands;
+mod exit;
+mod settings;
+mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use exit::Exit;
+use settings::NoSettings;
+use ui::Ui;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let settings = match settings::resolve(&arguments, &|name| std::env::var_os(name)) {
+        Ok(settings) => settings,
+        Err(NoSettings::Clap(error)) => {
+            // Printing fails only when nobody reads.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+        Err(NoSettings::Wrong(failure)) => {
+            Ui::new(cli::ColorWhen::Auto).failure(&failure);
+            return failure.exit.into();
+        }
+    };
+    let ui = Ui::new(settings.cli.global.color);
+    match commands::dispatch(&settings, ui) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            ui.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The command line, one file per verb. In: arguments. Out: typed options; help, man pages and completions come from the
+//! same definition. Names and meanings are a contract: scripts rely on them.
+
+mod ca;
+mod config;
+mod demo;
+mod mode;
+mod mode_url;
+mod options;
+mod proxy;
+mod run;
+mod show;
+mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaInstall, CaShow, CaVerb, CertificateFormat};
+pub(crate) use config::{ConfigCommand, ConfigVerb};
+pub(crate) use demo::DemoCommand;
+pub(crate) use mode::{ModeKind, ModeSpec};
+pub(crate) use mode_url::{Upstream, UpstreamScheme};
+pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions};
+pub(crate) use proxy::ProxyCommand;
+pub(crate) use run::RunCommand;
+pub(crate) use show::ShowOptions;
+pub(crate) use values::{Credentials, Login, PerHost, Period, Size};
+
+/// See, explain and fix TLS between containers and services.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sidelight",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = SETTINGS,
+    after_long_help = EXAMPLES
+)]
+pub(crate) struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) global: GlobalOptions,
+    /// The verb.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const SETTINGS: &str = "Every option can also be set by SIDELIGHT_<OPTION> in the environment or in the configuration file;\n\
+    `sidelight config show` says which won.";
+
+const EXAMPLES: &str = "\
+Examples:
+  See a whole interception without any network:
+    sidelight demo
+
+  See what a command says over TLS:
+    sidelight run -- curl https://registry.example/v2/
+
+  Run the proxy, for clients that are told to use it:
+    sidelight proxy --mode explicit@8080 --mode socks5
+
+Every option can also be set in the environment (--on-untrusted as SIDELIGHT_ON_UNTRUSTED; lists with commas)
+or in the configuration file (on-untrusted = \"refuse\"; lists as arrays).
+The order is: option, environment, file, default. `sidelight config show` says which won.
+
+Exit status: 0 done, or the answer is yes; 1 the answer is no; 2 usage; 3 the question could not be answered.
+`run` exits as its command does, and with 125 when sidelight itself failed.";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct GlobalOptions {
+    /// Configuration file (TOML) [default: $XDG_CONFIG_HOME/sidelight/config.toml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Options of every command")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print JSON on standard output; text for people goes to standard error
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    pub(crate) json: bool,
+
+    /// When to use colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Options of every command")]
+    pub(crate) color: ColorWhen,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    /// On a terminal, unless NO_COLOR, CLICOLOR=0 or TERM=dumb say otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(RunCommand),
+    Proxy(ProxyCommand),
+    Ca(CaCommand),
+    Config(ConfigCommand),
+    Demo(DemoCommand),
+    /// Print the completion script of a shell
+    #[command(after_help = "Examples:\n  sidelight completions bash > /etc/bash_completion.d/sidelight\n  \
+        sidelight completions zsh > ~/.zfunc/_sidelight\n  sidelight completions fish > ~/.config/fish/completions/sidelight.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    #[command(hide = true, after_help = "Example:\n  sidelight man /usr/local/share/man/man1")]
+    Man {
+        /// An existing folder; one file per command is written into it
+        directory: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Calls `check` with every command, the hidden and nested ones included, and its words.
+    fn visit(command: &clap::Command, path: &str, check: &mut dyn FnMut(&clap::Command, &str)) {
+        check(command, path);
+        for sub in command.get_subcommands() {
+            visit(sub, &format!("{path} {}", sub.get_name()), check);
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_and_every_option_says_what_it_does() {
+        visit(&Cli::command(), "sidelight", &mut |command, path| {
+            let after = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+            let group = command.has_subcommands() && path != "sidelight";
+            assert!(group || after.is_some_and(|text| text.contains("Example")), "`{path}` has no examples");
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "`{path}`: `{}` has no help", arg.get_id());
+            }
+        });
+    }
+}

@@ -1,0 +1,25 @@
+//! One module per verb. In: typed options. Out: how the command ended.
+
+mod completions;
+mod config;
+mod man;
+
+use crate::cli::Command;
+use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// When it cannot be done; the failure says why, and with which exit status to end.
+pub(crate) fn dispatch(settings: &Settings, _ui: Ui) -> Result<Exit, Failure> {
+    match &settings.cli.command {
+        Command::Completions { shell } => completions::print(*shell),
+        Command::Config(config) => config::run(config, settings),
+        Command::Man { directory } => man::write(directory),
+        Command::Ca(_) | Command::Demo(_) | Command::Proxy(_) | Command::Run(_) => {
+            Err(Failure::new("this build of sidelight has no interception yet"))
+        }
+    }
+}
