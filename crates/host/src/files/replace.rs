@@ -1,0 +1,233 @@
+//! Changing a file wholly or not at all. In: new content and attributes. Out: the file on the disk, synced, under its name.
+//!
+//! The new content is written beside the old under a name of our own, synced and renamed over it. Where a rename is impossible because
+//! the file is itself a mount point (bundles bound into containers are), it is rewritten in place.
+
+use super::FileError;
+use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What a file has besides its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Permission bits, set-id and sticky included.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Seconds and nanoseconds of the last change of the content.
+    pub modified: (i64, i64),
+    /// Extended attributes (access lists and labels among them), sorted by name.
+    pub attributes: Vec<(String, Vec<u8>)>,
+}
+
+impl Meta {
+    /// A new file's, owned by whoever runs this.
+    pub fn new(mode: u32) -> Self {
+        Self {
+            mode,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            ..Self::default()
+        }
+    }
+
+    /// Those of the file that stands at `path`, or a new file's with `mode`.
+    ///
+    /// # Errors
+    /// When the file is there but cannot be looked at.
+    pub fn of_or_new(path: &Path, mode: u32) -> Result<Self, FileError> {
+        match std::fs::metadata(path).map_err(FileError::io("look at", path)) {
+            Ok(found) => Ok(Self {
+                mode: found.mode() & 0o7777,
+                uid: found.uid(),
+                gid: found.gid(),
+                modified: (0, 0),
+                attributes: attributes(path)?,
+            }),
+            Err(error) if error.is_absent() => Ok(Self::new(mode)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Equal but for the times.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        (self.mode, self.uid, self.gid, &self.attributes) == (other.mode, other.uid, other.gid, &other.attributes)
+    }
+}
+
+/// The extended attributes of a file, sorted by name; none where the file system knows none.
+pub(super) fn attributes(path: &Path) -> Result<Vec<(String, Vec<u8>)>, FileError> {
+    let mut names = vec![0_u8; 64 << 10];
+    let length = match rustix::fs::llistxattr(path, &mut names[..]) {
+        Ok(length) => length,
+        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        Err(errno) => return Err(FileError::io("list the attributes of", path)(errno)),
+    };
+    let mut found = Vec::new();
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let mut value = vec![0_u8; 64 << 10];
+        let length = rustix::fs::lgetxattr(path, name.as_str(), &mut value[..])
+            .map_err(FileError::io("read an attribute of", path))?;
+        value.truncate(length);
+        found.push((name, value));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Gives a file or folder this mode, owner, attributes and (unless it is zero) time. Owner first: a change of owner clears set-id bits.
+pub(super) fn set_meta(path: &Path, meta: &Meta) -> Result<(), FileError> {
+    let now = std::fs::metadata(path).map_err(FileError::io("look at", path))?;
+    if (now.uid(), now.gid()) != (meta.uid, meta.gid) {
+        let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+        rustix::fs::chown(path, Some(uid), Some(gid)).map_err(FileError::io("set the owner of", path))?;
+    }
+    rustix::fs::chmod(path, Mode::from_raw_mode(meta.mode)).map_err(FileError::io("set the mode of", path))?;
+    let present = attributes(path)?;
+    for (name, value) in &meta.attributes {
+        if !present.iter().any(|(known, held)| known == name && held == value) {
+            rustix::fs::lsetxattr(path, name.as_str(), value, XattrFlags::empty())
+                .map_err(FileError::io("set an attribute of", path))?;
+        }
+    }
+    for (name, _) in present.iter().filter(|(name, _)| !meta.attributes.iter().any(|(wanted, _)| wanted == name)) {
+        // A label that the kernel's security module gives to every new file cannot be taken off, and need not be.
+        if !name.starts_with("security.") {
+            rustix::fs::lremovexattr(path, name.as_str()).map_err(FileError::io("remove an attribute of", path))?;
+        }
+    }
+    set_times(path, meta)
+}
+
+fn set_times(path: &Path, meta: &Meta) -> Result<(), FileError> {
+    if meta.modified == (0, 0) {
+        return Ok(());
+    }
+    let unchanged = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+    let modified = Timespec { tv_sec: meta.modified.0, tv_nsec: meta.modified.1 };
+    let times = Timestamps { last_access: unchanged, last_modification: modified };
+    rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(FileError::io("set the time of", path))
+}
+
+/// Writes a file so that its name at every moment leads to the whole old or the whole new content.
+///
+/// # Errors
+/// When a step is refused; the temporary file is then removed.
+pub fn replace_file(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
+    let beside = temporary(path);
+    let written = write_new(&beside, bytes, meta)
+        .and_then(|()| std::fs::rename(&beside, path).map_err(FileError::io("replace", path)));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    match written {
+        Err(FileError::Io { source, .. }) if source.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error()) => {
+            write_in_place(path, bytes, meta)
+        }
+        Err(error) => Err(error),
+        Ok(()) => sync_parent(path),
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
+    // Left by a run that was killed; the name is ours alone.
+    let _ = std::fs::remove_file(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(FileError::io("create", path))?;
+    file.write_all(bytes).map_err(FileError::io("write", path))?;
+    set_meta(path, meta)?;
+    file.sync_all().map_err(FileError::io("sync", path))
+}
+
+fn write_in_place(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
+    let mut file = OpenOptions::new().write(true).truncate(true).open(path).map_err(FileError::io("write", path))?;
+    file.write_all(bytes).map_err(FileError::io("write", path))?;
+    file.sync_all().map_err(FileError::io("sync", path))?;
+    set_meta(path, meta)
+}
+
+/// Makes `path` a symbolic link to `target`, in place of the file or link that stands there.
+///
+/// # Errors
+/// When a step is refused.
+pub fn replace_symlink(path: &Path, target: &Path, meta: Option<&Meta>) -> Result<(), FileError> {
+    let beside = temporary(path);
+    let _ = std::fs::remove_file(&beside);
+    std::os::unix::fs::symlink(target, &beside).map_err(FileError::io("create", &beside))?;
+    let mut result = Ok(());
+    if let Some(meta) = meta {
+        result = own_symlink(&beside, meta);
+    }
+    let result = result.and_then(|()| std::fs::rename(&beside, path).map_err(FileError::io("replace", path)));
+    if result.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    result?;
+    sync_parent(path)
+}
+
+fn own_symlink(path: &Path, meta: &Meta) -> Result<(), FileError> {
+    let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+    rustix::fs::chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(FileError::io("set the owner of", path))?;
+    set_times(path, meta)
+}
+
+/// Makes a folder with this mode; one that is there already stays as it is.
+///
+/// # Errors
+/// When its parent is missing or the kernel refuses.
+pub fn create_directory(path: &Path, mode: u32) -> Result<(), FileError> {
+    match std::fs::create_dir(path) {
+        Ok(()) => {
+            rustix::fs::chmod(path, Mode::from_raw_mode(mode)).map_err(FileError::io("set the mode of", path))?;
+            sync_parent(path)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(FileError::io("create the folder", path)(error)),
+    }
+}
+
+/// Removes a file, link or empty folder; nothing there is fine.
+///
+/// # Errors
+/// When the kernel refuses, or the folder is not empty.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    let is_folder = match std::fs::symlink_metadata(path).map_err(FileError::io("look at", path)) {
+        Err(error) if error.is_absent() => return Ok(()),
+        other => other?.is_dir(),
+    };
+    let removed = if is_folder { std::fs::remove_dir(path) } else { std::fs::remove_file(path) };
+    removed.map_err(FileError::io("remove", path))?;
+    sync_parent(path)
+}
+
+fn sync_parent(path: &Path) -> Result<(), FileError> {
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_directory(folder: &Path) -> Result<(), FileError> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder).and_then(|open| open.sync_all()).map_err(FileError::io("sync", folder))
+}
+
+/// A name beside `path` that nobody else takes: in the same folder, therefore on the same file system. It begins with a dot, so that
+/// no trust store's own tool reads it.
+pub(super) fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.sidelight-new"))
+}
