@@ -5,6 +5,8 @@
 
 pub mod finding;
 pub mod flow;
+pub mod forge;
 pub mod policy;
 pub mod redact;
 pub mod time;
+pub mod x509;

@@ -3,6 +3,8 @@
 //! In: bytes, as they come, in whatever pieces. Out: values of `model`, with the anomalies beside them.
 
 mod anomalies;
+pub mod certificate;
+pub mod der;
 pub mod http1;
 pub mod socks5;
 pub mod tls;

@@ -1,0 +1,11 @@
+//! Certificates as values, and why a chain is not trusted. In: DER. Out: fields and findings. Spec: RFC 5280, RFC 9525.
+
+mod cert;
+mod explain;
+mod faults;
+mod name;
+
+pub use cert::{Certificate, San, fingerprint};
+pub use explain::explain;
+pub use faults::{Anchors, Faults, Judged, Trust, judge};
+pub use name::matches as name_matches;

@@ -1,0 +1,151 @@
+//! Writing X.509 certificates. In: the fields, raw where they are copied from another certificate, and a way to sign.
+//! Out: DER. Spec: RFC 5280.
+
+use crate::der::{self, tag};
+use sidelight_model::time::Timestamp;
+
+/// An extension ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// Arcs of its OID.
+    pub oid: &'static [u64],
+    /// Whether those who do not know it must refuse the certificate.
+    pub critical: bool,
+    /// DER of its value.
+    pub value: Vec<u8>,
+}
+
+/// A certificate to be signed.
+#[derive(Clone, Debug)]
+pub struct ToBeSigned<'a> {
+    /// Big-endian magnitude, at most 20 bytes (RFC 5280 §4.1.2.2).
+    pub serial: &'a [u8],
+    /// DER of the issuer's Name.
+    pub issuer: &'a [u8],
+    /// DER of the subject's Name.
+    pub subject: &'a [u8],
+    /// First moment of validity.
+    pub not_before: Timestamp,
+    /// Last moment of validity.
+    pub not_after: Timestamp,
+    /// DER of the SubjectPublicKeyInfo.
+    pub public_key: &'a [u8],
+    /// In the order in which they are written.
+    pub extensions: Vec<Extension>,
+}
+
+impl ToBeSigned<'_> {
+    /// DER of the TBSCertificate: what the issuer signs. `algorithm` is the DER of the signature's AlgorithmIdentifier.
+    pub fn encode(&self, algorithm: &[u8]) -> Vec<u8> {
+        let extensions: Vec<u8> = self.extensions.iter().flat_map(Extension::encode).collect();
+        der::sequence(&[
+            &der::context(0, &der::unsigned(&[2])),
+            &der::unsigned(self.serial),
+            algorithm,
+            self.issuer,
+            &der::sequence(&[&der::time(self.not_before), &der::time(self.not_after)]),
+            self.subject,
+            self.public_key,
+            &der::context(3, &der::element(tag::SEQUENCE, &extensions)),
+        ])
+    }
+
+    /// DER of the whole certificate.
+    ///
+    /// # Errors
+    /// Those of `sign`, which is given the TBSCertificate.
+    pub fn sign<E>(&self, algorithm: &[u8], sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Vec<u8>, E> {
+        let body = self.encode(algorithm);
+        let signature = sign(&body)?;
+        Ok(der::sequence(&[&body, algorithm, &der::bit_string(&signature)]))
+    }
+}
+
+impl Extension {
+    fn encode(&self) -> Vec<u8> {
+        let critical = if self.critical { der::element(tag::BOOLEAN, &[0xff]) } else { Vec::new() };
+        der::sequence(&[&der::oid(self.oid), &critical, &der::element(tag::OCTET_STRING, &self.value)])
+    }
+
+    /// Critical BasicConstraints.
+    pub fn basic_constraints(is_ca: bool, path_length: Option<u8>) -> Self {
+        let ca = if is_ca { der::element(tag::BOOLEAN, &[0xff]) } else { Vec::new() };
+        let length = path_length.map(|length| der::unsigned(&[length])).unwrap_or_default();
+        Self { oid: &[2, 5, 29, 19], critical: true, value: der::sequence(&[&ca, &length]) }
+    }
+
+    /// Critical KeyUsage; bits as in RFC 5280 §4.2.1.3 (0 digitalSignature, 2 keyEncipherment, 5 keyCertSign, 6 cRLSign).
+    pub fn key_usage(bits: &[u8]) -> Self {
+        Self { oid: &[2, 5, 29, 15], critical: true, value: der::named_bits(bits) }
+    }
+
+    /// SubjectKeyIdentifier.
+    pub fn subject_key_id(id: &[u8]) -> Self {
+        Self { oid: &[2, 5, 29, 14], critical: false, value: der::element(tag::OCTET_STRING, id) }
+    }
+
+    /// AuthorityKeyIdentifier.
+    pub fn authority_key_id(id: &[u8]) -> Self {
+        Self { oid: &[2, 5, 29, 35], critical: false, value: der::sequence(&[&der::implicit(0, id)]) }
+    }
+
+    /// SubjectAltName of encoded GeneralName elements.
+    pub fn subject_alt_name(names: &[Vec<u8>], critical: bool) -> Self {
+        Self { oid: &[2, 5, 29, 17], critical, value: der::element(tag::SEQUENCE, &names.concat()) }
+    }
+
+    /// ExtendedKeyUsage of encoded OIDs.
+    pub fn extended_key_usage(purposes: &[Vec<u8>]) -> Self {
+        Self { oid: &[2, 5, 29, 37], critical: false, value: der::element(tag::SEQUENCE, &purposes.concat()) }
+    }
+
+    /// Critical NameConstraints that permit these names and everything below them, and no addresses but those given.
+    pub fn permitted_names(names: &[String], addresses: &[std::net::IpAddr]) -> Self {
+        let mut permitted: Vec<u8> =
+            names.iter().flat_map(|name| der::sequence(&[&der::implicit(2, name.as_bytes())])).collect();
+        permitted.extend(addresses.iter().flat_map(|address| {
+            let (mut range, width) = match address {
+                std::net::IpAddr::V4(v4) => (v4.octets().to_vec(), 4),
+                std::net::IpAddr::V6(v6) => (v6.octets().to_vec(), 16),
+            };
+            range.extend(std::iter::repeat_n(0xff, width));
+            der::sequence(&[&der::implicit(7, &range)])
+        }));
+        let everything: [&[u8]; 2] = [&[0; 8], &[0; 32]];
+        let of_kind = |width: usize| {
+            addresses.iter().any(|address| if width == 8 { address.is_ipv4() } else { address.is_ipv6() })
+        };
+        let excluded: Vec<u8> = everything
+            .iter()
+            .filter(|range| !of_kind(range.len()))
+            .flat_map(|range| der::sequence(&[&der::implicit(7, range)]))
+            .collect();
+        let excluded = if excluded.is_empty() { Vec::new() } else { der::context(1, &excluded) };
+        Self { oid: &[2, 5, 29, 30], critical: true, value: der::sequence(&[&der::context(0, &permitted), &excluded]) }
+    }
+}
+
+/// DER of a Name of single-valued RDNs, each (attribute arcs, UTF-8 text).
+pub fn name(attributes: &[(&[u64], &str)]) -> Vec<u8> {
+    let rdns: Vec<u8> = attributes
+        .iter()
+        .flat_map(|(kind, text)| {
+            let pair = der::sequence(&[&der::oid(kind), &der::element(tag::UTF8_STRING, text.as_bytes())]);
+            der::element(tag::SET, &pair)
+        })
+        .collect();
+    der::element(tag::SEQUENCE, &rdns)
+}
+
+/// GeneralName dNSName.
+pub fn dns_name(name: &str) -> Vec<u8> {
+    der::implicit(2, name.as_bytes())
+}
+
+/// GeneralName iPAddress.
+pub fn ip_address(address: std::net::IpAddr) -> Vec<u8> {
+    match address {
+        std::net::IpAddr::V4(v4) => der::implicit(7, &v4.octets()),
+        std::net::IpAddr::V6(v6) => der::implicit(7, &v6.octets()),
+    }
+}
