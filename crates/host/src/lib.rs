@@ -3,6 +3,7 @@
 //! In: what the user asked to change. Out: the change, and the way back. Every lasting change is in the journal before it is made.
 
 pub mod files;
+pub mod journal;
 #[allow(dead_code, unused_imports, reason = "the sandbox is next to use it")]
 mod netlink;
 pub mod process;
