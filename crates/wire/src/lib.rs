@@ -6,5 +6,8 @@ mod anomalies;
 pub mod certificate;
 pub mod der;
 pub mod http1;
+pub mod jks;
+pub mod pem;
+pub mod pkcs12;
 pub mod socks5;
 pub mod tls;
