@@ -1,0 +1,90 @@
+//! Network namespaces joined by cables. In: names and addresses. Out: namespaces in which a test may route and filter as it likes; removed when dropped.
+//! By ip(8) of iproute2. Namespaces get names of their own per process, so that tests may run side by side.
+
+use std::ffi::OsStr;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::process::run;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A network namespace with its loopback up.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// Makes a namespace.
+    ///
+    /// # Panics
+    /// Without the permission to (CAP_SYS_ADMIN).
+    #[allow(clippy::new_without_default, reason = "making a namespace changes the machine; a default should not")]
+    pub fn new() -> Self {
+        let name = format!("sl{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+        ip(&["netns", "add", &name]);
+        let made = Self { name };
+        made.ip(&["link", "set", "lo", "up"]);
+        made
+    }
+
+    /// The name, as ip-netns(8) knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// ip(8) inside the namespace.
+    pub fn ip(&self, arguments: &[&str]) {
+        let mut all = vec!["-n", self.name.as_str()];
+        all.extend_from_slice(arguments);
+        ip(&all);
+    }
+
+    /// A command that runs inside the namespace.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]).arg(program);
+        crate::hosts::clean(&mut command);
+        command
+    }
+
+    /// Loads nftables rules inside the namespace.
+    pub fn nft(&self, rules: &str) {
+        run(self.command("nft").arg(rules)).success();
+    }
+
+    /// Writes a kernel setting inside the namespace: `net.ipv4.ip_forward`, `1`.
+    pub fn sysctl(&self, key: &str, value: &str) {
+        let file = format!("/proc/sys/{}", key.replace('.', "/"));
+        run(self.command("sh").args(["-c", "printf %s \"$0\" > \"$1\"", value, &file])).success();
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+/// Joins two namespaces with a cable; each end gets its addresses (`10.9.0.1/24`, `fd09::1/64`).
+pub fn join(a: (&Namespace, &[&str]), b: (&Namespace, &[&str])) {
+    let number = COUNT.fetch_add(1, Ordering::SeqCst);
+    let ends = [format!("v{number}a"), format!("v{number}b")];
+    ip(&["link", "add", &ends[0], "netns", a.0.name(), "type", "veth", "peer", "name", &ends[1], "netns", b.0.name()]);
+    for ((namespace, addresses), end) in [a, b].into_iter().zip(&ends) {
+        for address in addresses {
+            let mut add = vec!["address", "add", address, "dev", end.as_str()];
+            if address.contains(':') {
+                // Without duplicate address detection the address is usable at once.
+                add.push("nodad");
+            }
+            namespace.ip(&add);
+        }
+        namespace.ip(&["link", "set", end, "up"]);
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    run(Command::new("ip").args(arguments)).success();
+}

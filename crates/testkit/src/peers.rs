@@ -1,0 +1,183 @@
+//! Real servers and the scripts of real clients. In: a folder and an identity. Out: a running server, ended when dropped.
+//! What they need is installed by `cargo xtask setup`, the parts from language registries into `target/peers`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::process::{Running, free_port};
+use crate::{Hosts, Identity};
+
+/// The folder that `cargo xtask setup` fills: `SIDELIGHT_PEERS`, else `peers` beside the folder of the running test's profile.
+#[track_caller]
+pub fn folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("SIDELIGHT_PEERS") {
+        return folder.into();
+    }
+    let test = std::env::current_exe().expect("the test's own path");
+    let found = test.ancestors().map(|folder| folder.join("peers")).find(|folder| folder.join("ready").exists());
+    found.unwrap_or_else(|| panic!("no target/peers above {}; run `cargo xtask setup`", test.display()))
+}
+
+/// Python with the modules of the tests.
+#[track_caller]
+pub fn python() -> PathBuf {
+    folder().join("venv/bin/python")
+}
+
+/// Go's command.
+#[track_caller]
+pub fn go() -> PathBuf {
+    folder().join("venv/bin/go")
+}
+
+/// The folder of Node's modules.
+#[track_caller]
+pub fn node_modules() -> PathBuf {
+    folder().join("node/node_modules")
+}
+
+/// A script of this crate's folder `peers`.
+#[track_caller]
+pub fn script(name: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
+    assert!(file.is_file(), "no script {}", file.display());
+    file
+}
+
+/// A server and where it listens.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its process.
+    pub process: Running,
+}
+
+/// A Python server of this crate: told its port, chain and key; ready when it accepts connections.
+#[track_caller]
+pub fn python_server(name: &str, folder: &Path, identity: &Identity) -> Server {
+    let (chain, key) = identity.write_to(folder, name);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let mut command = Command::new(python());
+    command.arg(script(name)).arg(address.port().to_string()).args([chain, key]);
+    let mut process = Running::start(&mut command, &folder.join(format!("{name}.log")));
+    process.until_it_listens(address);
+    Server { address, process }
+}
+
+/// nginx with TLS at 127.0.0.1, with these lines inside its `server` block.
+#[track_caller]
+pub fn nginx(folder: &Path, identity: &Identity, server: &str) -> Server {
+    let (chain, key) = identity.write_to(folder, "nginx");
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let home = folder.join("nginx");
+    std::fs::create_dir_all(&home).expect("a folder for nginx");
+    let (home, chain, key) = (home.display(), chain.display(), key.display());
+    let text = format!(
+        "daemon off; pid {home}/pid; error_log stderr warn; user root;
+events {{ worker_connections 512; }}
+http {{
+  access_log {home}/access.log;
+  client_body_temp_path {home}/body; proxy_temp_path {home}/proxy; fastcgi_temp_path {home}/fastcgi;
+  uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
+  client_max_body_size 0; chunked_transfer_encoding on; proxy_request_buffering off; proxy_buffering off;
+  server {{
+    listen {address} ssl http2; listen [::1]:{port} ssl http2;
+    ssl_certificate {chain}; ssl_certificate_key {key};
+    {server}
+  }}
+}}
+",
+        port = address.port(),
+    );
+    let file = folder.join("nginx.conf");
+    std::fs::write(&file, text).expect("nginx.conf");
+    let mut command = Command::new("nginx");
+    command.args(["-p"]).arg(folder.join("nginx")).arg("-c").arg(&file);
+    let mut process = Running::start(&mut command, &folder.join("nginx.log"));
+    process.until_it_listens(address);
+    Server { address, process }
+}
+
+/// Debian's docker-registry on plain HTTP, its images in `folder`.
+#[track_caller]
+pub fn registry(folder: &Path) -> Server {
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let storage = folder.join("registry");
+    std::fs::create_dir_all(&storage).expect("a folder for the registry");
+    let text = format!(
+        "version: 0.1\nlog: {{level: info}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
+         http:\n  addr: {address}\n  secret: only-for-tests\n",
+        storage.display()
+    );
+    let file = folder.join("registry.yml");
+    std::fs::write(&file, text).expect("registry.yml");
+    let mut command = Command::new("docker-registry");
+    command.arg("serve").arg(&file);
+    let mut process = Running::start(&mut command, &folder.join("registry.log"));
+    process.until_it_listens(address);
+    Server { address, process }
+}
+
+/// A dockerd of the test's own: own socket, data, containerd and process id file; no network of its own.
+#[derive(Debug)]
+pub struct Dockerd {
+    socket: PathBuf,
+    process: Running,
+}
+
+impl Dockerd {
+    /// Starts dockerd by `command` (a namespace's or a hosts file's), which is ready once it answers on its socket.
+    #[track_caller]
+    pub fn start(mut command: Command, folder: &Path) -> Self {
+        // The path of a unix socket is short (unix(7)), so the folder should be too.
+        let socket = folder.join("d.sock");
+        let home = folder.join("docker");
+        command.args(["--host", &format!("unix://{}", socket.display())]);
+        for (option, path) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            command.arg(option).arg(home.join(path));
+        }
+        command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]);
+        command.args(["--storage-driver", "vfs", "--log-level", "warn"]);
+        std::fs::create_dir_all(&home).expect("a folder for dockerd");
+        let process = Running::start(&mut command, &folder.join("dockerd.log")).with_grace(Duration::from_secs(30));
+        let mut dockerd = Self { socket, process };
+        let probe = dockerd.socket.clone();
+        dockerd.process.until("answering on its socket", || {
+            let mut version = Command::new("docker");
+            version.args(["--host", &format!("unix://{}", probe.display()), "version"]);
+            version.output().is_ok_and(|output| output.status.success())
+        });
+        dockerd
+    }
+
+    /// docker(1) that talks to this daemon.
+    pub fn docker(&self, folder: &Path) -> Command {
+        let mut command = Command::new("docker");
+        crate::hosts::clean(&mut command);
+        command.arg("--config").arg(folder.join("docker-config"));
+        command.args(["--host", &format!("unix://{}", self.socket.display())]);
+        command
+    }
+
+    /// What the daemon has logged.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+}
+
+/// Trust of dockerd in a registry's CA: `/etc/docker/certs.d/HOST:PORT/ca.crt`, bound into a command's own mount namespace.
+pub fn docker_trust(hosts: &Hosts, folder: &Path, registries: &[&str], ca: &Path) -> Command {
+    let trust = folder.join("certs.d");
+    for registry in registries {
+        let place = trust.join(registry);
+        std::fs::create_dir_all(&place).expect("a folder for the registry's CA");
+        std::fs::copy(ca, place.join("ca.crt")).expect("the CA's certificate");
+    }
+    let mut command = hosts.command("sh");
+    command.arg("-c").arg("mkdir -p /etc/docker/certs.d && mount --bind \"$0\" /etc/docker/certs.d && exec \"$@\"");
+    command.arg(trust);
+    command
+}
