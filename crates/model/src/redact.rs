@@ -38,6 +38,11 @@ pub fn fingerprint(secret: &[u8]) -> String {
     format!("‹redacted sha256:{}›", data_encoding::HEXLOWER.encode(&digest[..4]))
 }
 
+/// SHA-256 in lower-case hex: how certificates are named.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
+}
+
 /// Header and trailer fields whose values are secrets.
 const SECRET_FIELDS: &[&str] = &[
     "authorization",
@@ -88,9 +93,13 @@ pub fn is_secret_field(name: &[u8]) -> bool {
     SECRET_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
 }
 
-/// Whether a query parameter, form field or JSON member of this name carries a secret.
+/// Whether a query parameter, form field or JSON member of this name carries a secret. Case, `_` and `-` do not count:
+/// `access_token`, `access-token` and `accessToken` are the same name.
 pub fn is_secret_member(name: &str) -> bool {
-    SECRET_MEMBERS.iter().any(|member| name.eq_ignore_ascii_case(member))
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase())
+    }
+    SECRET_MEMBERS.iter().any(|member| letters(member).eq(letters(name)))
 }
 
 #[cfg(test)]
@@ -105,9 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_without_case() {
+    fn names_are_compared_without_case_and_separators() {
         assert!(is_secret_field(b"PROXY-Authorization"));
         assert!(!is_secret_field(b"Accept"));
-        assert!(is_secret_member("Access_Token"));
+        for name in ["Access_Token", "accessToken", "access-token"] {
+            assert!(is_secret_member(name), "{name}");
+        }
+        assert!(!is_secret_member("tokens"));
     }
 }

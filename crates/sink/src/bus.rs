@@ -1,0 +1,234 @@
+//! The one place where events are decoded. In: events of many connections, interleaved. Out: exchanges, messages, findings
+//! and ends of connections, in calls of [`Consumer`], and the [`Ledger`].
+//!
+//! It runs on a thread of its own. A decoder that panics ends the decoding of its connection, and of nothing else.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sidelight_model::finding::Finding;
+use sidelight_model::flow::{ConnId, Decoded, Direction, Event, EventKind, Exchange};
+use sidelight_model::time::Timestamp;
+
+use crate::ledger::Ledger;
+use crate::record::ConnectionRecord;
+
+/// How long one wait for an event lasts when nothing happens.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// Something that shows or keeps what is found. Calls come from one thread, in the order of the events.
+pub trait Consumer: Send {
+    /// A connection began.
+    fn opened(&mut self, _conn: &ConnectionRecord) {}
+    /// An HTTP exchange ended.
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange);
+    /// Anything else that a decoder found: messages of WebSocket, gRPC and event streams, undecodable data, oddities.
+    fn decoded(&mut self, conn: &ConnectionRecord, decoded: &Decoded);
+    /// Something to explain to a person.
+    fn finding(&mut self, conn: &ConnectionRecord, finding: &Finding);
+    /// A connection ended; everything that was found on it came before.
+    fn closed(&mut self, _conn: &ConnectionRecord) {}
+    /// Nothing more is waiting: time to flush.
+    fn idle(&mut self) {}
+    /// The run is over.
+    fn end(&mut self, ledger: &Ledger);
+}
+
+/// Where events come from.
+pub trait EventSource {
+    /// The next event; waits for it no longer than `wait`.
+    fn next(&mut self, wait: Duration) -> Next;
+}
+
+/// What came from a source.
+#[derive(Debug)]
+pub enum Next {
+    /// An event.
+    Event(Event),
+    /// None within the time.
+    Idle,
+    /// None ever again.
+    End,
+}
+
+/// Finds exchanges in the bytes of one connection. `wire::flow_decoder` does; tests bring their own.
+pub trait Decoder {
+    /// A TLS handshake agreed on this application protocol.
+    fn agreed(&mut self, alpn: Option<&[u8]>);
+    /// Bytes passed.
+    fn data(&mut self, direction: Direction, at: Timestamp, bytes: &[u8], out: &mut Vec<Decoded>);
+    /// Bytes passed that nobody saw.
+    fn lost(&mut self, direction: Direction, at: Timestamp, bytes: u64, out: &mut Vec<Decoded>);
+    /// One direction ended in order.
+    fn half_closed(&mut self, direction: Direction, at: Timestamp, out: &mut Vec<Decoded>);
+    /// The connection is over.
+    fn closed(&mut self, at: Timestamp, out: &mut Vec<Decoded>);
+}
+
+/// Drains `source` to its end. `decoder` makes one decoder per connection that has data.
+///
+/// Consumers are flushed ([`Consumer::idle`]) whenever no event is waiting, and told the ledger at the end.
+pub fn drain<D: Decoder>(
+    source: &mut dyn EventSource,
+    consumers: &mut [Box<dyn Consumer>],
+    decoder: impl Fn(ConnId) -> D,
+) -> Ledger {
+    let mut bus =
+        Bus { consumers, decoder, connections: HashMap::new(), ledger: Ledger::default(), last: Timestamp(0) };
+    let mut flushed = true;
+    loop {
+        let wait = if flushed { WAIT } else { Duration::ZERO };
+        match source.next(wait) {
+            Next::Event(event) => {
+                bus.event(event);
+                flushed = false;
+            }
+            Next::Idle if flushed => {}
+            Next::Idle => {
+                bus.each(|consumer| consumer.idle());
+                flushed = true;
+            }
+            Next::End => break,
+        }
+    }
+    bus.finish()
+}
+
+/// One connection under way.
+struct Connection<D> {
+    record: ConnectionRecord,
+    decoding: Decoding<D>,
+}
+
+/// The decoder of a connection is made with its first data, so that idle connections cost nothing.
+enum Decoding<D> {
+    Unborn,
+    Alive(D),
+    Dead,
+}
+
+struct Bus<'c, D, F> {
+    consumers: &'c mut [Box<dyn Consumer>],
+    decoder: F,
+    connections: HashMap<ConnId, Box<Connection<D>>>,
+    ledger: Ledger,
+    last: Timestamp,
+}
+
+impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
+    fn each(&mut self, mut call: impl FnMut(&mut dyn Consumer)) {
+        for consumer in self.consumers.iter_mut() {
+            call(consumer.as_mut());
+        }
+    }
+
+    fn event(&mut self, Event { conn, at, kind }: Event) {
+        self.last = self.last.max(at);
+        let mut connection = self.connections.remove(&conn).unwrap_or_else(|| {
+            Box::new(Connection { record: ConnectionRecord::new(conn, at), decoding: Decoding::Unborn })
+        });
+        connection.record.learn(at, &kind);
+        match kind {
+            EventKind::Opened(_) => self.each(|consumer| consumer.opened(&connection.record)),
+            EventKind::ClientTls(side) => {
+                self.decode_if_alive(&mut connection, |decoder, _| decoder.agreed(side.alpn.as_deref()));
+            }
+            EventKind::Data(direction, bytes) => self.data(&mut connection, direction, at, &bytes),
+            EventKind::Lost(direction, bytes) => {
+                self.decode(&mut connection, |decoder, out| decoder.lost(direction, at, bytes, out));
+            }
+            EventKind::HalfClosed(direction) => {
+                self.decode_if_alive(&mut connection, |decoder, out| decoder.half_closed(direction, at, out));
+            }
+            EventKind::Finding(finding) => self.each(|consumer| consumer.finding(&connection.record, &finding)),
+            EventKind::Closed(_) => return self.close(connection, at),
+            EventKind::Process(_)
+            | EventKind::Target(_)
+            | EventKind::Upstream(_)
+            | EventKind::Decided(_)
+            | EventKind::ServerTls(_) => {}
+        }
+        self.connections.insert(conn, connection);
+    }
+
+    fn data(&mut self, connection: &mut Connection<D>, direction: Direction, at: Timestamp, bytes: &Bytes) {
+        self.decode(connection, |decoder, out| decoder.data(direction, at, bytes, out));
+    }
+
+    fn close(&mut self, mut connection: Box<Connection<D>>, at: Timestamp) {
+        self.decode_if_alive(&mut connection, |decoder, out| decoder.closed(at, out));
+        self.each(|consumer| consumer.closed(&connection.record));
+        self.ledger.count(&connection.record);
+    }
+
+    fn decode_if_alive(&mut self, connection: &mut Connection<D>, step: impl FnOnce(&mut D, &mut Vec<Decoded>)) {
+        if matches!(connection.decoding, Decoding::Alive(_)) {
+            self.decode(connection, step);
+        }
+    }
+
+    /// Lets the decoder make a step, and tells what it found. A panic is the end of that decoder.
+    fn decode(&mut self, connection: &mut Connection<D>, step: impl FnOnce(&mut D, &mut Vec<Decoded>)) {
+        if matches!(connection.decoding, Decoding::Unborn) {
+            let mut decoder = (self.decoder)(connection.record.id);
+            if let Some(side) = &connection.record.client_tls {
+                decoder.agreed(side.alpn.as_deref());
+            }
+            connection.decoding = Decoding::Alive(decoder);
+        }
+        let Decoding::Alive(decoder) = &mut connection.decoding else { return };
+        let mut found = Vec::new();
+        // The decoder is dropped unseen if it panics, so no broken invariant of it can be observed.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(decoder, &mut found))) {
+            connection.decoding = Decoding::Dead;
+            let words =
+                format!("a defect in sidelight's decoder ({}); the traffic went on", panic_words(panic.as_ref()));
+            for direction in [Direction::ToServer, Direction::ToClient] {
+                found.push(Decoded::Stopped(direction, words.clone()));
+            }
+        }
+        for decoded in found {
+            self.tell(&mut connection.record, &decoded);
+        }
+    }
+
+    fn tell(&mut self, record: &mut ConnectionRecord, decoded: &Decoded) {
+        match decoded {
+            Decoded::Exchange(exchange) => {
+                record.exchanges += 1;
+                self.each(|consumer| consumer.exchange(record, exchange));
+            }
+            other => {
+                if matches!(other, Decoded::Stopped(..)) {
+                    self.ledger.undecoded += 1;
+                }
+                self.each(|consumer| consumer.decoded(record, other));
+            }
+        }
+    }
+
+    /// Ends what is still open, oldest first, and tells the ledger.
+    fn finish(mut self) -> Ledger {
+        let mut open: Vec<Box<Connection<D>>> = std::mem::take(&mut self.connections).into_values().collect();
+        open.sort_by_key(|connection| connection.record.id);
+        for connection in open {
+            self.close(connection, self.last);
+        }
+        let ledger = std::mem::take(&mut self.ledger);
+        self.each(|consumer| consumer.end(&ledger));
+        ledger
+    }
+}
+
+fn panic_words(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panicked")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Bodies made readable. In: header fields and the kept bytes of a body. Out: [`Content`]: its media type, its text where it is
+//! text, and what stood in the way. Spec: RFC 9110 §8 (representation data).
+
+use std::borrow::Cow;
+
+use sidelight_model::flow::{Body, Header};
+
+/// What a body turned out to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    /// `type/subtype` in lower case; empty when none was given.
+    pub media_type: String,
+    /// Content codings that were undone, outermost first: `gzip`, `br` …
+    pub codings: Vec<String>,
+    /// The decoded text, when it is text.
+    pub text: Option<String>,
+    /// The decoded bytes, when it is no text.
+    pub bytes: Vec<u8>,
+    /// There is more of it than is here.
+    pub cut: bool,
+    /// Why decoding stopped early, in words.
+    pub problem: Option<String>,
+}
+
+impl Content {
+    /// Reads the kept part of `body`, and at most `limit` bytes of what it decodes to.
+    pub fn read(headers: &[Header], body: &Body, limit: usize) -> Self {
+        let media = Header::find(headers, "content-type").unwrap_or_default();
+        let media_type = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let latin1 = media.to_ascii_lowercase().contains("charset=iso-8859-1");
+        let codings = codings(headers);
+        let (decoded, problem) = decode(&codings, &body.kept, limit);
+        let cut = (body.kept.len() as u64) < body.length || decoded.len() >= limit;
+        let text = as_text(&decoded, &media_type, latin1, cut).map(Cow::into_owned);
+        let bytes = if text.is_some() { Vec::new() } else { decoded.into_owned() };
+        Self { media_type, codings, text, bytes, cut, problem }
+    }
+}
+
+/// The codings of a message, outermost first. `identity` is none.
+fn codings(headers: &[Header]) -> Vec<String> {
+    let mut codings: Vec<String> = headers
+        .iter()
+        .filter(|header| header.is("content-encoding"))
+        .flat_map(|header| header.value.split(|byte| *byte == b','))
+        .map(|coding| String::from_utf8_lossy(coding).trim().to_ascii_lowercase())
+        .filter(|coding| !coding.is_empty() && coding != "identity")
+        .collect();
+    codings.reverse();
+    codings
+}
+
+fn decode<'b>(codings: &[String], kept: &'b [u8], limit: usize) -> (Cow<'b, [u8]>, Option<String>) {
+    if codings.is_empty() {
+        return (Cow::Borrowed(&kept[..kept.len().min(limit)]), None);
+    }
+    (Cow::Borrowed(&kept[..kept.len().min(limit)]), Some(format!("still coded as {}", codings.join(", "))))
+}
+
+/// The bytes as text, when the media type says that they are, or says nothing and they read as such.
+fn as_text<'b>(bytes: &'b [u8], media_type: &str, latin1: bool, cut: bool) -> Option<Cow<'b, str>> {
+    if latin1 && is_textual(media_type) {
+        return Some(Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect()));
+    }
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        // The cut may have gone through a character.
+        Err(wrong) if cut && wrong.error_len().is_none() => std::str::from_utf8(&bytes[..wrong.valid_up_to()]).ok(),
+        Err(_) => None,
+    };
+    match whole {
+        _ if is_textual(media_type) => Some(whole.map_or_else(|| String::from_utf8_lossy(bytes), Cow::Borrowed)),
+        Some(text) if is_unspecific(media_type) && !text.is_empty() => {
+            let reads = text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'));
+            reads.then_some(Cow::Borrowed(text))
+        }
+        _ => None,
+    }
+}
+
+fn is_textual(media_type: &str) -> bool {
+    let (kind, subtype) = media_type.split_once('/').unwrap_or((media_type, ""));
+    let known = ["json", "xml", "javascript", "x-www-form-urlencoded", "graphql", "yaml", "x-yaml", "toml", "x-ndjson"];
+    kind == "text"
+        || media_type == "multipart/form-data"
+        || kind == "application" && known.contains(&subtype)
+        || ["+json", "+xml", "+yaml", "-jws"].iter().any(|ending| subtype.ends_with(ending))
+        || subtype == "vnd.docker.distribution.manifest.v1+prettyjws"
+}
+
+fn is_unspecific(media_type: &str) -> bool {
+    matches!(media_type, "" | "application/octet-stream" | "binary/octet-stream" | "application/unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn read(media: &str, kept: &[u8], length: u64, limit: usize) -> Content {
+        let body = Body { length, kept: Bytes::copy_from_slice(kept), sha256: None, wire_length: length };
+        Content::read(&[Header::new("Content-Type", media)], &body, limit)
+    }
+
+    #[test]
+    fn text_by_type_and_by_look() {
+        assert_eq!(read("application/problem+json; x=y", b"{}", 2, 99).text.as_deref(), Some("{}"));
+        assert_eq!(read("Text/HTML; Charset=ISO-8859-1", b"\xe9", 1, 99).text.as_deref(), Some("é"));
+        assert_eq!(read("text/plain", b"a\xff", 2, 99).text.as_deref(), Some("a\u{fffd}"));
+        assert_eq!(read("", "né".as_bytes(), 3, 99).text.as_deref(), Some("né"));
+        assert_eq!(read("", b"a\0", 2, 99).text, None);
+        assert_eq!(read("image/png", b"text", 4, 99).bytes, b"text");
+    }
+
+    #[test]
+    fn a_cut_is_told_and_may_go_through_a_character() {
+        let cut = read("text/plain", b"n\xc3", 9, 99);
+        assert_eq!((cut.text.as_deref(), cut.cut), (Some("n"), true));
+        assert_eq!(read("text/plain", b"abcdef", 6, 3).text.as_deref(), Some("abc"));
+        assert!(!read("text/plain", b"abc", 3, 99).cut);
+    }
+
+    #[test]
+    fn codings_are_listed_outermost_first() {
+        let headers = [Header::new("Content-Encoding", "gzip, identity"), Header::new("content-encoding", "BR")];
+        assert_eq!(codings(&headers), ["br", "gzip"]);
+    }
+}

@@ -1,0 +1,117 @@
+//! Secrets in what is shown. In: header fields, URLs, bodies and other text from peers. Out: the same, with each secret
+//! replaced by its fingerprint, unless secrets are to be revealed. Every output of traffic goes through [`Redactor`].
+//!
+//! Known are: fields, query parameters, form fields and JSON members whose names mean secrets (`model::redact`), logins in
+//! URLs, cookies, credentials after `Bearer` and `Basic`, and JSON Web Tokens wherever they stand.
+
+mod json;
+mod multipart;
+mod text;
+
+use std::borrow::Cow;
+
+use sidelight_model::flow::Header;
+use sidelight_model::redact::{fingerprint, is_secret_field};
+
+pub use json::reindent;
+
+/// Replaces secrets by fingerprints, or does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Redactor {
+    reveal: bool,
+}
+
+impl Redactor {
+    /// With `reveal`, everything is shown as it is.
+    pub const fn new(reveal: bool) -> Self {
+        Self { reveal }
+    }
+
+    /// The value of a header or trailer field, as text; bytes that are not UTF-8 become U+FFFD.
+    pub fn field(self, header: &Header) -> String {
+        let value = String::from_utf8_lossy(&header.value);
+        if self.reveal {
+            return value.into_owned();
+        }
+        if header.is("authorization") || header.is("proxy-authorization") {
+            return credentials(&value);
+        }
+        if header.is("cookie") {
+            return pairs(&value, usize::MAX);
+        }
+        if header.is("set-cookie") {
+            return pairs(&value, 1);
+        }
+        if is_secret_field(&header.name) {
+            return fingerprint(&header.value);
+        }
+        text::redact(&value)
+    }
+
+    /// A URL, or the target of a request.
+    pub fn url(self, url: &str) -> String {
+        self.text(url)
+    }
+
+    /// Any text from a peer: an error message, an evidence, the data of an event.
+    pub fn text(self, text: &str) -> String {
+        if self.reveal { text.to_owned() } else { text::redact(&json::redact(text)) }
+    }
+
+    /// The text of a body of this media type (`type/subtype`, in lower case); it may have been cut anywhere.
+    pub fn body(self, media_type: &str, body: &str) -> String {
+        if self.reveal {
+            return body.to_owned();
+        }
+        let body = match media_type {
+            "multipart/form-data" => Cow::Owned(multipart::redact(body)),
+            _ => Cow::Borrowed(body),
+        };
+        text::redact(&json::redact(&body))
+    }
+}
+
+/// Keeps the scheme, which is no secret and often the point.
+fn credentials(value: &str) -> String {
+    match value.trim().split_once(' ') {
+        Some((scheme, secret)) if !scheme.is_empty() && scheme.len() <= 32 => {
+            format!("{scheme} {}", fingerprint(secret.trim().as_bytes()))
+        }
+        _ => fingerprint(value.as_bytes()),
+    }
+}
+
+/// Hides the values of the first `count` of `name=value; name=value`, and everything without a name.
+fn pairs(value: &str, count: usize) -> String {
+    let hide = |(n, part): (usize, &str)| match part.split_once('=') {
+        _ if n >= count => part.to_owned(),
+        Some((name, secret)) => format!("{name}={}", fingerprint(secret.trim().as_bytes())),
+        None if part.trim().is_empty() => part.to_owned(),
+        None => format!(" {}", fingerprint(part.trim().as_bytes())),
+    };
+    value.split(';').enumerate().map(hide).collect::<Vec<_>>().join(";").trim_start().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, value: &str) -> String {
+        Redactor::default().field(&Header::new(name, value))
+    }
+
+    #[test]
+    fn fields_keep_what_is_no_secret() {
+        let hidden = |secret: &str| fingerprint(secret.as_bytes());
+        assert_eq!(field("Authorization", "Bearer abc"), format!("Bearer {}", hidden("abc")));
+        assert_eq!(field("authorization", "abc"), hidden("abc"));
+        assert_eq!(field("Cookie", "a=1; b=2"), format!("a={}; b={}", hidden("1"), hidden("2")));
+        assert_eq!(field("Cookie", "naked"), hidden("naked"));
+        let set = field("Set-Cookie", "sid=77; Path=/; HttpOnly");
+        assert_eq!(set, format!("sid={}; Path=/; HttpOnly", hidden("77")));
+        assert_eq!(field("X-Api-Key", "k"), hidden("k"));
+        assert_eq!(field("Location", "/x?token=t1&n=2#y"), format!("/x?token={}&n=2#y", hidden("t1")));
+        assert_eq!(field("Accept", "*/*"), "*/*");
+        assert_eq!(Redactor::new(true).field(&Header::new("Authorization", "Bearer abc")), "Bearer abc");
+    }
+}
