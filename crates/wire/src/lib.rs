@@ -10,4 +10,5 @@ pub mod jks;
 pub mod pem;
 pub mod pkcs12;
 pub mod socks5;
+pub mod starttls;
 pub mod tls;
