@@ -100,6 +100,25 @@ impl Entry {
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.changes.keys().map(PathBuf::as_path)
     }
+
+    /// Whether a path is as this deed left it. What it did not note may be as it likes.
+    pub fn left_as_is(&self, path: &Path) -> bool {
+        let left = self.changes.get(path).and_then(|change| change.after.as_deref());
+        left.is_none_or(|left| Snapshot::take(path).is_ok_and(|now| now.fingerprint() == left))
+    }
+
+    /// Whether what stands at a path is what stood there before this deed or what it left.
+    pub fn knows(&self, path: &Path, now: &Snapshot) -> bool {
+        let fingerprint = now.fingerprint();
+        let same_kind = |before: &State| match (before, now) {
+            (State::Absent, Snapshot::Absent) => true,
+            (State::File { sha256, .. }, Snapshot::File { bytes, .. }) => *sha256 == crate::files::digest(bytes),
+            _ => false,
+        };
+        self.changes
+            .get(path)
+            .is_some_and(|change| change.after.as_deref() == Some(&fingerprint) || same_kind(&change.before))
+    }
 }
 
 #[derive(Clone, Debug)]

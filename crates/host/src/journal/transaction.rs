@@ -59,6 +59,35 @@ impl Journal {
         self.step("began");
         Ok(Transaction { journal: Some(self), entry, actions: Vec::new() })
     }
+
+    /// Runs a program with a plain environment and no input, and returns what it said. The program holds the journal's lock until it
+    /// ends, whatever becomes of us.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not end with status 0; what it said is in the error.
+    pub fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Ran, JournalError> {
+        self.step(&format!("running {}", command_line(program, arguments)));
+        let held = self.lock.try_clone().map_err(FileError::io("share the lock with", program))?;
+        let failed = |status, said| JournalError::Program { program: program.to_owned(), status, said };
+        let output = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C")
+            .env("HOME", "/")
+            .stdin(Stdio::from(held))
+            .output()
+            .map_err(|error| failed(None, error.to_string()))?;
+        let said = last_of(&[output.stdout, output.stderr].concat());
+        self.step(&format!("ran {}", program.display()));
+        if output.status.success() { Ok(Ran { said }) } else { Err(failed(Some(output.status), said)) }
+    }
+}
+
+/// A command as it would be typed.
+fn command_line(program: &Path, arguments: &[&str]) -> String {
+    let words = arguments.iter().map(|word| if word.is_empty() { "''" } else { word });
+    words.fold(program.display().to_string(), |line, word| format!("{line} {word}"))
 }
 
 impl Transaction<'_> {
@@ -173,31 +202,13 @@ impl Transaction<'_> {
         path.parent().map_or(Ok(()), |parent| self.folder(parent, 0o755))
     }
 
-    /// Runs a program whose changes were noted, with a plain environment and no input, and returns what it said. The program holds the
-    /// journal's lock until it ends, whatever becomes of us.
+    /// Runs a program whose changes were noted; see [`Journal::run`].
     ///
     /// # Errors
     /// When it cannot be started or does not end with status 0; what it said is in the error.
     pub fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Ran, JournalError> {
-        let told: Vec<&str> = arguments.iter().map(|word| if word.is_empty() { "''" } else { word }).collect();
-        let line = format!("{} {}", program.display(), told.join(" "));
-        self.actions.push(Action::Run(line.trim_end().to_owned()));
-        let Some(journal) = &mut self.journal else { return Ok(Ran::default()) };
-        journal.step(&format!("running {}", line.trim_end()));
-        let held = journal.lock.try_clone().map_err(FileError::io("share the lock with", program))?;
-        let failed = |status, said| JournalError::Program { program: program.to_owned(), status, said };
-        let output = Command::new(program)
-            .args(arguments)
-            .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("LC_ALL", "C")
-            .env("HOME", "/")
-            .stdin(Stdio::from(held))
-            .output()
-            .map_err(|error| failed(None, error.to_string()))?;
-        let said = last_of(&[output.stdout, output.stderr].concat());
-        self.step(&format!("ran {}", program.display()));
-        if output.status.success() { Ok(Ran { said }) } else { Err(failed(Some(output.status), said)) }
+        self.actions.push(Action::Run(command_line(program, arguments)));
+        self.journal.as_mut().map_or_else(|| Ok(Ran::default()), |journal| journal.run(program, arguments))
     }
 
     /// Says that the deed is done, and notes what it left.

@@ -21,7 +21,7 @@ mod variables;
 pub use directory::{RunDirectory, remove_leftovers};
 
 use crate::files::FileError;
-use crate::trust_store::find_host_bundles;
+use crate::trust_store::{find_host_bundles, find_java_stores};
 use bundle::Bundles;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -36,6 +36,14 @@ pub enum RunEnvError {
     /// A file for the command cannot be written.
     #[error("the command's files cannot be written: {0}")]
     Write(#[source] FileError),
+    /// Java's trust store cannot be written.
+    #[error("the trust store {} for Java cannot be written: {why}", path.display())]
+    Java {
+        /// The store.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
 }
 
 /// The proxy as the command is to reach it.
@@ -111,8 +119,8 @@ pub struct RunEnvironment {
     pub unset: Vec<OsString>,
     /// The host's roots and our CA.
     pub bundle: PathBuf,
-    /// The Java trust store (JKS, password `changeit`).
-    pub java_store: PathBuf,
+    /// The Java trust store (JKS, password `changeit`); none when the user's own cannot be read.
+    pub java_store: Option<PathBuf>,
     /// What could not be combined, in one sentence each, for people.
     pub warnings: Vec<String>,
 }
@@ -133,7 +141,8 @@ impl RunEnvironment {
         }
         made.set_ca_variables(inputs, host.as_deref(), &mut bundles)?;
         made.set_proxy_variables(inputs);
-        let options = java::tool_options(inputs, &made.java_store);
+        made.java_store = java::write_store(inputs, host.as_deref(), folder, &mut made.warnings)?;
+        let options = java::tool_options(inputs, made.java_store.as_deref());
         made.set(variables::JAVA_TOOL_OPTIONS, options);
         settings_files::write(inputs, &mut made, folder)?;
         Ok(made)
@@ -195,6 +204,13 @@ pub fn trust_binds(inputs: &RunInputs<'_>, folder: &Path) -> Result<Vec<(PathBuf
         let meta = crate::files::Meta::new(0o644);
         crate::files::replace_file(&path, &bundle::combine(inputs.ca_pem, &old), &meta).map_err(RunEnvError::Write)?;
         binds.push((path, target));
+    }
+    let home = inputs.value("JAVA_HOME");
+    for (index, target) in find_java_stores(inputs.root, home.as_ref()).into_iter().enumerate() {
+        let path = folder.join(format!("bind-{index}.cacerts"));
+        if java::write_combined(&target, inputs.ca_der, &path)? {
+            binds.push((path, target));
+        }
     }
     Ok(binds)
 }

@@ -1,10 +1,14 @@
 //! What is set, for environments that people have.
 
 use super::*;
+use crate::trust_store::{JavaStore, STOREPASS};
+use sidelight_model::time::Timestamp;
 use std::collections::HashMap;
 use std::fs;
 
 const CA: &str = "-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n";
+
+const DER: &[u8] = b"ours";
 
 struct Machine {
     root: tempfile::TempDir,
@@ -31,7 +35,7 @@ impl Machine {
     fn prepare(&self, proxy: Option<&str>) -> RunEnvironment {
         let proxy = proxy.map(|address| ProxyAddr { address: address.parse().unwrap(), credentials: None });
         let environment = |name: &str| self.environment.get(name).cloned();
-        let inputs = RunInputs { ca_der: b"", ca_pem: CA, proxy, environment: &environment, root: self.root.path() };
+        let inputs = RunInputs { ca_der: DER, ca_pem: CA, proxy, environment: &environment, root: self.root.path() };
         RunEnvironment::prepare(&inputs, self.folder.path()).unwrap()
     }
 }
@@ -150,9 +154,60 @@ fn binds_go_over_what_is_really_read() {
     let machine = Machine::new();
     let certs = machine.root.path().join("etc/ssl/certs");
     std::os::unix::fs::symlink("certs/ca-certificates.crt", machine.root.path().join("etc/ssl/cert.pem")).unwrap();
-    let inputs = RunInputs { ca_der: b"", ca_pem: CA, proxy: None, environment: &|_| None, root: machine.root.path() };
+    let inputs = RunInputs { ca_der: DER, ca_pem: CA, proxy: None, environment: &|_| None, root: machine.root.path() };
     let binds = trust_binds(&inputs, machine.folder.path()).unwrap();
     let [(source, target)] = &binds[..] else { panic!("{binds:?}") };
     assert_eq!(*target, certs.join("ca-certificates.crt"));
     assert_eq!(fs::read_to_string(source).unwrap(), format!("{CA}HOST\n"));
+}
+
+fn store(names: &[&str], password: &str) -> Vec<u8> {
+    let mut store = JavaStore::Jks(Vec::new());
+    names.iter().for_each(|name| store.add(name, name.as_bytes(), Timestamp::default()));
+    store.write(password).unwrap()
+}
+
+fn trusted(path: &Path) -> Vec<String> {
+    let found = JavaStore::trusted(&fs::read(path).unwrap(), STOREPASS).unwrap();
+    found.into_iter().map(|(_, der)| String::from_utf8(der).unwrap()).collect()
+}
+
+#[test]
+fn java_trusts_what_it_would_and_our_ca() {
+    let mut machine = Machine::new();
+    let pem = sidelight_wire::pem::write("CERTIFICATE", b"root");
+    fs::write(machine.root.path().join("etc/ssl/certs/ca-certificates.crt"), pem).unwrap();
+    assert_eq!(trusted(&machine.prepare(None).java_store.unwrap()), ["root", "ours"], "no Java is installed");
+
+    fs::create_dir_all(machine.root.path().join("etc/ssl/certs/java")).unwrap();
+    fs::write(machine.root.path().join("etc/ssl/certs/java/cacerts"), store(&["system"], STOREPASS)).unwrap();
+    let made = machine.prepare(None);
+    let path = made.java_store.clone().unwrap();
+    assert_eq!(trusted(&path), ["system", "ours"]);
+    let options = value(&made, "JAVA_TOOL_OPTIONS").unwrap();
+    assert!(options.contains(&format!("-Djavax.net.ssl.trustStore={}", path.display())), "{options}");
+
+    let own = machine.root.path().join("own store");
+    fs::write(&own, store(&["own"], "secret")).unwrap();
+    machine
+        .environment
+        .insert("JDK_JAVA_OPTIONS".into(), format!("'-Djavax.net.ssl.trustStore={}'", own.display()).into());
+    assert_eq!(trusted(&machine.prepare(None).java_store.unwrap()), ["own", "ours"]);
+    fs::remove_file(own).unwrap();
+    let made = machine.prepare(None);
+    assert_eq!((made.java_store, made.warnings.len()), (None, 1));
+    assert!(made.warnings[0].contains("own store, named in the Java options: cannot read"), "{:?}", made.warnings);
+}
+
+#[test]
+fn java_stores_are_bound_too() {
+    let machine = Machine::new();
+    let target = machine.root.path().join("usr/lib/jvm/java/lib/security/cacerts");
+    fs::create_dir_all(target.parent().unwrap()).unwrap();
+    fs::write(&target, store(&["system"], STOREPASS)).unwrap();
+    let inputs = RunInputs { ca_der: DER, ca_pem: CA, proxy: None, environment: &|_| None, root: machine.root.path() };
+    let binds = trust_binds(&inputs, machine.folder.path()).unwrap();
+    assert_eq!(binds.len(), 2);
+    assert_eq!(binds[1].1, target);
+    assert_eq!(trusted(&binds[1].0), ["system", "ours"]);
 }

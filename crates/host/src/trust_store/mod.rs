@@ -1,5 +1,276 @@
 //! The trust stores of this machine: where they are, how our CA gets in, how it gets out again.
+//!
+//! In: a certificate, a [`Place`], the [`Journal`]. Out: the place trusts it ([`install`]), or is as it was ([`uninstall`]).
+//! Every store is changed by its own rules, and every change is in the journal first.
 
+mod anchor;
+mod docker;
+mod family;
+mod host;
+mod java;
+mod nss;
+mod place;
 mod places;
+mod rebuild;
+mod reconcile;
+mod subject_hash;
 
+pub use anchor::Anchor;
+pub use java::{JavaStore, STOREPASS};
+pub use nss::find_nss_databases;
+pub use place::{ParsePlaceError, Place};
 pub use places::{BUNDLES, find_host_bundles, find_java_stores};
+pub use subject_hash::subject_hash;
+
+use crate::files::{FileError, resolve_in_root};
+use crate::journal::{Action, Deed, Entry, Journal, JournalError, Transaction, Undone};
+use reconcile::WithoutAnchor;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What is to be known of a change besides that it was made, one sentence each.
+pub type Notes = Vec<String>;
+
+/// Why a trust store could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustStoreError {
+    /// The journal, or a change that goes through it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A temporary file cannot be made.
+    #[error("cannot make a temporary file: {0}")]
+    Temporary(#[source] io::Error),
+    /// What is to be installed is not a CA's certificate.
+    #[error("the certificate cannot be installed: {0}")]
+    Certificate(String),
+    /// The system has no trust store.
+    #[error("there is no trust store below {}: install the package ca-certificates first", root.display())]
+    NoStore {
+        /// Where was looked.
+        root: PathBuf,
+    },
+    /// The update command ended well, but the bundle does not hold the certificate.
+    #[error(
+        "{} ended without error, but {} does not hold the certificate afterwards{}",
+        program.display(), bundle.display(), if said.is_empty() { String::new() } else { format!("; it said: {said}") }
+    )]
+    NotTaken {
+        /// The command.
+        program: PathBuf,
+        /// The bundle.
+        bundle: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// A file of that name is there.
+    #[error("{} is there already and is not from sidelight: move it away first", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A Java trust store cannot be read or written.
+    #[error("{}: {why}", path.display())]
+    Java {
+        /// The store.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// No Java on this machine.
+    #[error("no Java trust store (cacerts) was found: set JAVA_HOME to the Java installation")]
+    NoJava,
+    /// certutil is needed and missing.
+    #[error(
+        "certutil is needed to change NSS databases and is not installed: it is in the package libnss3-tools (Debian, Ubuntu), \
+         nss-tools (Fedora, RHEL, Alpine), mozilla-nss-tools (SUSE) or nss (Arch)"
+    )]
+    NoCertutil,
+    /// Whose databases?
+    #[error("HOME is not set, so the NSS databases cannot be found")]
+    NoHome,
+    /// The change failed in the middle, and was taken back.
+    #[error("{source}; nothing is left changed")]
+    TakenBack {
+        /// What failed.
+        source: Box<TrustStoreError>,
+    },
+    /// The change failed in the middle, and could not be taken back.
+    #[error("{source}; taking back what was done until then failed too: {undo}; `sidelight ca uninstall` tries again")]
+    HalfDone {
+        /// What failed.
+        source: Box<TrustStoreError>,
+        /// Why it could not be taken back.
+        undo: Box<TrustStoreError>,
+    },
+    /// Something of an earlier installation needs a person.
+    #[error("{} {why}; remove {name} from it by hand, then run `sidelight ca uninstall` again", path.display())]
+    Unclear {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter.
+        why: String,
+        /// The name of the CA there.
+        name: String,
+    },
+}
+
+/// The machine that is changed.
+#[derive(Clone, Debug)]
+pub struct Machine<'a> {
+    /// `/`, or the folder of another root file system.
+    pub root: &'a Path,
+    /// The user's home, for NSS.
+    pub home: Option<&'a Path>,
+    /// `JAVA_HOME`.
+    pub java_home: Option<OsString>,
+    /// The password of Java stores; [`STOREPASS`] unless told otherwise.
+    pub storepass: &'a str,
+}
+
+/// What an installation did.
+#[derive(Clone, Debug, Default)]
+pub struct Installed {
+    /// The changes in order; empty when the place trusted the certificate already.
+    pub actions: Vec<Action>,
+    /// What else is to be known.
+    pub notes: Notes,
+}
+
+/// Makes a place trust a certificate. An older one that sidelight put there is taken out first, and so is what a killed installation left.
+///
+/// # Errors
+/// When a step fails; the place is then put back as it was.
+pub fn install(
+    journal: &mut Journal,
+    machine: &Machine<'_>,
+    place: &Place,
+    anchor: &Anchor,
+) -> Result<Installed, TrustStoreError> {
+    let earlier: Vec<Entry> = at(journal, place);
+    for entry in earlier.iter().rev() {
+        if entry.complete && entry.deed.sha256 == anchor.sha256 && stands(entry) {
+            return Ok(Installed::default());
+        }
+        let undone = undo(journal, entry, machine.storepass)?;
+        if let Some((path, why)) = undone.unclear.into_iter().next() {
+            let name = format!("sidelight-{}", entry.deed.sha256.get(..8).unwrap_or_default());
+            return Err(TrustStoreError::Unclear { path, why, name });
+        }
+    }
+    let mut change = journal.begin(deed(place, anchor))?;
+    let result = apply(&mut change, machine, place, anchor);
+    let finished = match result {
+        Ok(notes) => change.finish().map(|actions| Installed { actions, notes }).map_err(TrustStoreError::from),
+        Err(error) => {
+            drop(change);
+            Err(error)
+        }
+    };
+    finished.map_err(|source| take_back(journal, machine, source))
+}
+
+/// What [`install`] would do, without doing it.
+///
+/// # Errors
+/// As [`install`], as far as that can be told without changing anything.
+pub fn rehearse(machine: &Machine<'_>, place: &Place, anchor: &Anchor) -> Result<Installed, TrustStoreError> {
+    let mut change = Transaction::rehearse(deed(place, anchor));
+    let notes = apply(&mut change, machine, place, anchor)?;
+    Ok(Installed { actions: change.finish()?, notes })
+}
+
+/// Takes back what a deed of [`install`] changed.
+///
+/// # Errors
+/// When a path cannot be read or changed. The deed then stays in the journal.
+pub fn uninstall(journal: &mut Journal, entry: &Entry, storepass: &str) -> Result<Undone, TrustStoreError> {
+    undo(journal, entry, storepass)
+}
+
+fn deed(place: &Place, anchor: &Anchor) -> Deed {
+    let certificate = data_encoding::BASE64.encode(anchor.der());
+    Deed { place: place.to_string(), certificate, sha256: anchor.sha256.clone() }
+}
+
+fn at(journal: &Journal, place: &Place) -> Vec<Entry> {
+    let name = place.to_string();
+    journal.entries().iter().filter(|entry| entry.deed.place == name).cloned().collect()
+}
+
+/// Whether what a deed wrote under our name is still there: a reinstalled image or an update may have lost it.
+fn stands(entry: &Entry) -> bool {
+    entry.paths().all(|path| entry.left_as_is(path))
+}
+
+fn apply(
+    change: &mut Transaction<'_>,
+    machine: &Machine<'_>,
+    place: &Place,
+    anchor: &Anchor,
+) -> Result<Notes, TrustStoreError> {
+    match place {
+        Place::Host => host::install(change, machine, anchor),
+        Place::Rootfs(folder) => {
+            let root = std::path::absolute(folder).map_err(|source| FileError::Io {
+                doing: "find",
+                path: folder.clone(),
+                source,
+            })?;
+            resolve_in_root(&root, Path::new("/etc")).map_err(FileError::io("look into", &root))?;
+            host::install(change, &Machine { root: &root, ..machine.clone() }, anchor)
+        }
+        Place::Nss => nss::install(change, machine, anchor).map(|()| Notes::new()),
+        Place::Docker(registry) => docker::install(change, machine, registry, anchor).map(|()| Notes::new()),
+        Place::Java => {
+            let stores = find_java_stores(machine.root, machine.java_home.as_ref());
+            if stores.is_empty() {
+                return Err(TrustStoreError::NoJava);
+            }
+            for store in stores {
+                JavaStore::add_to_file(change, &store, anchor, machine.storepass)?;
+            }
+            Ok(Notes::new())
+        }
+    }
+}
+
+/// After a failure: the last deed of the journal is the one that failed.
+fn take_back(journal: &mut Journal, machine: &Machine<'_>, source: TrustStoreError) -> TrustStoreError {
+    let source = Box::new(source);
+    let Some(entry) = journal.entries().last().cloned() else { return TrustStoreError::TakenBack { source } };
+    match undo(journal, &entry, machine.storepass) {
+        Ok(_) => TrustStoreError::TakenBack { source },
+        Err(undo) => TrustStoreError::HalfDone { source, undo: Box::new(undo) },
+    }
+}
+
+fn undo(journal: &mut Journal, entry: &Entry, storepass: &str) -> Result<Undone, TrustStoreError> {
+    let der = data_encoding::BASE64
+        .decode(entry.deed.certificate.as_bytes())
+        .map_err(|error| TrustStoreError::Certificate(format!("the journal's copy of it is damaged: {error}")))?;
+    let anchor = Anchor::new(&der)?;
+    let deleted = nss::delete_where_used(journal, entry, &anchor)?;
+    let reconcile = WithoutAnchor { anchor: &anchor, storepass, deleted: &deleted };
+    let undone = journal.undo(entry.id, &reconcile)?;
+    close_gaps(&undone, &anchor)?;
+    Ok(undone)
+}
+
+/// Where a link by hash was taken out of a folder that others changed too.
+fn close_gaps(undone: &Undone, anchor: &Anchor) -> Result<(), TrustStoreError> {
+    let prefix = format!("{}.", anchor.subject_hash);
+    for path in &undone.restored {
+        let is_link = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+        if let (true, Some(folder)) = (is_link, path.parent()) {
+            rebuild::close_gaps(folder, &anchor.subject_hash).map_err(FileError::io("renumber links in", folder))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

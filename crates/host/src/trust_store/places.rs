@@ -53,6 +53,11 @@ pub fn find_host_bundles(root: &Path) -> Vec<PathBuf> {
     existing(root, BUNDLES.iter().map(PathBuf::from))
 }
 
+/// The Java trust stores below `root` that the system's update command keeps, each once.
+pub(super) fn system_java_stores(root: &Path) -> Vec<PathBuf> {
+    existing(root, JAVA_STORES.iter().map(PathBuf::from))
+}
+
 /// Every Java trust store below `root`, each once, as the file that is really read: that of `java_home` first, then the system's, then
 /// those of each installed Java.
 pub fn find_java_stores(root: &Path, java_home: Option<&OsString>) -> Vec<PathBuf> {

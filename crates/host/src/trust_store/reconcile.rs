@@ -1,0 +1,142 @@
+//! Taking one certificate out of what others have changed since. In: what stood there before, what stands there now. Out: what to do.
+
+use super::{Anchor, JavaStore};
+use crate::files::Snapshot;
+use crate::journal::{Outcome, Reconcile};
+use sidelight_wire::pem;
+use std::path::{Path, PathBuf};
+
+/// Takes `anchor` out.
+pub(super) struct WithoutAnchor<'a> {
+    pub anchor: &'a Anchor,
+    pub storepass: &'a str,
+    /// Folders of databases from which it was deleted already.
+    pub deleted: &'a [PathBuf],
+}
+
+impl Reconcile for WithoutAnchor<'_> {
+    fn reconcile(&self, path: &Path, before: &Snapshot, after: Option<&str>, now: &Snapshot) -> Outcome {
+        if path.parent().is_some_and(|parent| self.deleted.iter().any(|folder| folder == parent)) {
+            return Outcome::Leave;
+        }
+        // Of a deed that was cut short it is not known what it left; what looks half-done is its work.
+        let cut_short = after.is_none();
+        match now {
+            Snapshot::Absent if cut_short => Outcome::Restore,
+            Snapshot::Absent | Snapshot::Directory { .. } => Outcome::Leave,
+            // A link is ours when it leads to a file of our name; any other is somebody's new one.
+            Snapshot::Symlink { target, .. }
+                if contains(target.as_os_str().as_encoded_bytes(), self.anchor.name.as_bytes()) =>
+            {
+                Outcome::Restore
+            }
+            Snapshot::Symlink { .. } => Outcome::Leave,
+            Snapshot::File { bytes, .. } => {
+                let temporary = path.to_string_lossy().ends_with("new");
+                if cut_short && temporary && *before == Snapshot::Absent {
+                    return Outcome::Remove;
+                }
+                self.file(bytes, before, cut_short)
+            }
+        }
+    }
+}
+
+impl WithoutAnchor<'_> {
+    fn file(&self, now: &[u8], before: &Snapshot, cut_short: bool) -> Outcome {
+        let old = if let Snapshot::File { bytes, .. } = before { bytes.as_slice() } else { b"" };
+        if matches!(now, [0xfe, 0xed, 0xfe, 0xed, ..] | [0x30, ..]) {
+            return self.java(now, old, before, cut_short);
+        }
+        let (blocks, _) = pem::read(now);
+        if !blocks.is_empty() {
+            let ours = |block: &&pem::Block| block.is_certificate() && block.data.starts_with(self.anchor.der());
+            let ranges: Vec<(usize, usize)> = blocks.iter().filter(ours).map(|block| block.bytes).collect();
+            return self.without(now, &ranges, old, before);
+        }
+        if contains(now, self.anchor.name.as_bytes()) && std::str::from_utf8(now).is_ok() {
+            return self.without(now, &self.lines(now), old, before);
+        }
+        if now.is_empty() && cut_short {
+            return Outcome::Restore;
+        }
+        if !contains(now, self.anchor.der()) {
+            return Outcome::Leave;
+        }
+        if cut_short {
+            return Outcome::Restore;
+        }
+        Outcome::Unclear("it was changed since, and holds the CA in a format that sidelight does not write".to_owned())
+    }
+
+    /// The bytes outside of the ranges; if they are the old ones, those come back with all their attributes.
+    fn without(&self, now: &[u8], ranges: &[(usize, usize)], old: &[u8], before: &Snapshot) -> Outcome {
+        let mut rest = Vec::new();
+        let mut from = 0;
+        for (start, end) in ranges {
+            let start = start - self.comment_before(&now[from..*start]);
+            rest.extend_from_slice(&now[from..start]);
+            from = *end;
+        }
+        rest.extend_from_slice(&now[from..]);
+        if rest == old {
+            Outcome::Restore
+        } else if ranges.is_empty() {
+            Outcome::Leave
+        } else if rest.trim_ascii().is_empty() && *before == Snapshot::Absent {
+            Outcome::Remove
+        } else {
+            Outcome::Write(rest)
+        }
+    }
+
+    /// The length of a comment line with our name that stands right before our block, as p11-kit writes it.
+    fn comment_before(&self, text: &[u8]) -> usize {
+        let Some(rest) = text.strip_suffix(b"\n") else { return 0 };
+        let line = rest.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let name = self.anchor.certificate.short_name();
+        if line.starts_with(b"# ") && line[2..].trim_ascii() == name.as_bytes() { line.len() + 1 } else { 0 }
+    }
+
+    /// Where the lines that name us are.
+    fn lines(&self, text: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        let mut from = 0;
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            if contains(line, self.anchor.name.as_bytes()) {
+                found.push((from, from + line.len()));
+            }
+            from += line.len();
+        }
+        found
+    }
+
+    fn java(&self, now: &[u8], old: &[u8], before: &Snapshot, cut_short: bool) -> Outcome {
+        let mut store = match JavaStore::read(now, self.storepass) {
+            Ok(store) => store,
+            // Written halfway when the program was ended.
+            Err(_) if cut_short => return Outcome::Restore,
+            Err(_) if !contains(now, self.anchor.der()) => return Outcome::Leave,
+            Err(why) => return Outcome::Unclear(format!("it was changed since, and cannot be read: {why}")),
+        };
+        let held = store.certificates().contains(&self.anchor.der());
+        store.remove(self.anchor.der());
+        if JavaStore::read(old, self.storepass).is_ok_and(|old| old.same_content(&store)) {
+            return Outcome::Restore;
+        }
+        if !held {
+            return Outcome::Leave;
+        }
+        if *before == Snapshot::Absent && store.certificates().is_empty() {
+            return Outcome::Remove;
+        }
+        match store.write(self.storepass) {
+            Ok(bytes) => Outcome::Write(bytes),
+            Err(why) => Outcome::Unclear(format!("it was changed since, and cannot be written: {why}")),
+        }
+    }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    !part.is_empty() && bytes.windows(part.len()).any(|window| window == part)
+}
