@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod der;
 pub mod http1;
 pub mod jks;
+pub mod opaque;
 pub mod pem;
 pub mod pkcs12;
 pub mod socks5;
