@@ -8,7 +8,7 @@
 
 mod message;
 
-pub(crate) use message::{Attributes, Message, attribute};
+pub(crate) use message::{Attributes, Message, attribute, nested};
 
 use std::collections::BTreeSet;
 use std::io;
