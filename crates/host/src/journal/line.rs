@@ -24,6 +24,8 @@ pub(super) enum Line {
     Before { id: u64, path: PathBuf, state: State },
     /// This is all that stands in a folder, at any depth, that is about to be changed by another program.
     Tree { id: u64, path: PathBuf, entries: Vec<(PathBuf, State)> },
+    /// A program of the deed has ended, well or not; this is what stands at its paths now.
+    After { id: u64, after: Vec<(PathBuf, String)> },
     /// The deed is done; this is what stands at its paths now.
     Done { id: u64, after: Vec<(PathBuf, String)> },
     /// The deed was taken back.

@@ -3,8 +3,8 @@
 //! In: a folder (`$XDG_STATE_HOME/sidelight/journal`) and changes to be made. Out: the changes, and their exact way back
 //! ([`Journal::undo`]), also after the program was killed at any point in between.
 //!
-//! A deed is `begin`, a snapshot of each path before it changes, and `done` with what stands there afterwards. Undoing compares three
-//! states of every path. As before: nothing to do. As we left it: put back byte for byte. Something else: somebody changed it since, and
+//! A deed is `begin`, a snapshot of each path before it changes, and `done` with what stands there afterwards (noted also whenever a
+//! program that it ran has ended). Undoing compares three states of every path. As before: nothing to do. As we left it: put back byte for byte. Something else: somebody changed it since, and
 //! a [`Reconcile`] that knows the format takes out our part alone.
 //!
 //! One sidelight at a time changes the machine: the journal is held by a lock (flock(2)), and so is it by the programs that a deed
@@ -195,6 +195,7 @@ fn entries(lines: Vec<Line>) -> Vec<Entry> {
         let (Line::Begin { id, .. }
         | Line::Before { id, .. }
         | Line::Tree { id, .. }
+        | Line::After { id, .. }
         | Line::Done { id, .. }
         | Line::Undone { id, .. }) = &line;
         let id = *id;
@@ -206,7 +207,11 @@ fn entries(lines: Vec<Line>) -> Vec<Entry> {
         match line {
             Line::Before { path, state, .. } => open[index].note(path, state),
             Line::Tree { path, entries, .. } => open[index].note_tree(path, entries),
-            Line::Done { after, .. } => open[index].done(after),
+            Line::After { after, .. } => open[index].left(after),
+            Line::Done { after, .. } => {
+                open[index].left(after);
+                open[index].complete = true;
+            }
             Line::Undone { .. } => drop(open.remove(index)),
             Line::Begin { .. } => {}
         }
@@ -227,12 +232,11 @@ impl Entry {
         self.trees.push(path);
     }
 
-    fn done(&mut self, after: Vec<(PathBuf, String)>) {
+    fn left(&mut self, after: Vec<(PathBuf, String)>) {
         for (path, fingerprint) in after {
             let change = self.changes.entry(path).or_insert(Change { before: State::Absent, after: None });
             change.after = Some(fingerprint);
         }
-        self.complete = true;
     }
 }
 

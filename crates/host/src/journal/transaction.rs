@@ -79,7 +79,6 @@ impl Journal {
             .output()
             .map_err(|error| failed(None, error.to_string()))?;
         let said = last_of(&[output.stdout, output.stderr].concat());
-        self.step(&format!("ran {}", program.display()));
         if output.status.success() { Ok(Ran { said }) } else { Err(failed(Some(output.status), said)) }
     }
 }
@@ -208,17 +207,19 @@ impl Transaction<'_> {
     /// When it cannot be started or does not end with status 0; what it said is in the error.
     pub fn run(&mut self, program: &Path, arguments: &[&str]) -> Result<Ran, JournalError> {
         self.actions.push(Action::Run(command_line(program, arguments)));
-        self.journal.as_mut().map_or_else(|| Ok(Ran::default()), |journal| journal.run(program, arguments))
+        let Some(journal) = &mut self.journal else { return Ok(Ran::default()) };
+        let ran = journal.run(program, arguments);
+        let after = self.after()?;
+        self.entry.left(after.clone());
+        if let Some(journal) = &mut self.journal {
+            journal.log.append(&Line::After { id: self.entry.id, after })?;
+        }
+        self.step(&format!("ran {}", program.display()));
+        ran
     }
 
-    /// Says that the deed is done, and notes what it left.
-    ///
-    /// # Errors
-    /// When a path cannot be looked at, or the journal cannot be written.
-    pub fn finish(mut self) -> Result<Vec<Action>, JournalError> {
-        if self.journal.is_none() {
-            return Ok(std::mem::take(&mut self.actions));
-        }
+    /// What stands at the noted paths and in the noted folders now.
+    fn after(&self) -> Result<Vec<(PathBuf, String)>, JournalError> {
         let mut paths: Vec<PathBuf> = self.entry.changes.keys().cloned().collect();
         for folder in &self.entry.trees {
             paths.extend(tree(folder)?);
@@ -231,7 +232,20 @@ impl Transaction<'_> {
                 after.push((path, snapshot.fingerprint()));
             }
         }
-        self.entry.done(after.clone());
+        Ok(after)
+    }
+
+    /// Says that the deed is done, and notes what it left.
+    ///
+    /// # Errors
+    /// When a path cannot be looked at, or the journal cannot be written.
+    pub fn finish(mut self) -> Result<Vec<Action>, JournalError> {
+        if self.journal.is_none() {
+            return Ok(std::mem::take(&mut self.actions));
+        }
+        let after = self.after()?;
+        self.entry.left(after.clone());
+        self.entry.complete = true;
         let (id, entry) = (self.entry.id, self.entry.clone());
         if let Some(journal) = &mut self.journal {
             journal.log.append(&Line::Done { id, after })?;

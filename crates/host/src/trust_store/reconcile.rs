@@ -24,13 +24,12 @@ impl Reconcile for WithoutAnchor<'_> {
         match now {
             Snapshot::Absent if cut_short => Outcome::Restore,
             Snapshot::Absent | Snapshot::Directory { .. } => Outcome::Leave,
-            // A link is ours when it leads to a file of our name; any other is somebody's new one.
-            Snapshot::Symlink { target, .. }
-                if contains(target.as_os_str().as_encoded_bytes(), self.anchor.name.as_bytes()) =>
-            {
-                Outcome::Restore
+            Snapshot::Symlink { target, .. } => {
+                // A link is ours when it leads to a file of our name. Another is somebody's new one, or what the update command put in
+                // the place of what stood there.
+                let ours = contains(target.as_os_str().as_encoded_bytes(), self.anchor.name.as_bytes());
+                if ours || (cut_short && *before != Snapshot::Absent) { Outcome::Restore } else { Outcome::Leave }
             }
-            Snapshot::Symlink { .. } => Outcome::Leave,
             Snapshot::File { bytes, .. } => {
                 let temporary = path.to_string_lossy().ends_with("new");
                 if cut_short && temporary && *before == Snapshot::Absent {
