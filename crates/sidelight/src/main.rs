@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod exit;
+mod render;
 mod settings;
 mod ui;
 

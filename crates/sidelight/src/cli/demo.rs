@@ -20,4 +20,4 @@ const EXAMPLES: &str = "\
 Examples:
   sidelight demo
   sidelight demo -vv
-  sidelight demo --json | jq -r 'select(.type == \"exchange\") | .request.url'";
+  sidelight demo --json | jq -r 'select(.type == \"exchange\") | .url'";

@@ -32,7 +32,6 @@ pub(crate) use values::{Credentials, Login, PerHost, Period, Size};
 #[command(
     name = "sidelight",
     version,
-    propagate_version = true,
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -63,12 +62,15 @@ Examples:
   Run the proxy, for clients that are told to use it:
     sidelight proxy --mode explicit@8080 --mode socks5
 
-Every option can also be set in the environment (--on-untrusted as SIDELIGHT_ON_UNTRUSTED; lists with commas)
-or in the configuration file (on-untrusted = \"refuse\"; lists as arrays).
-The order is: option, environment, file, default. `sidelight config show` says which won.
+Settings:
+  Every option can also be set in the environment (--on-untrusted as SIDELIGHT_ON_UNTRUSTED;
+  lists with commas) or in the configuration file (on-untrusted = \"refuse\"; lists as arrays).
+  Options win over the environment, the environment over the file, the file over defaults;
+  `sidelight config show` says which won.
 
-Exit status: 0 done, or the answer is yes; 1 the answer is no; 2 usage; 3 the question could not be answered.
-`run` exits as its command does, and with 125 when sidelight itself failed.";
+Exit status:
+  0 done, or the answer is yes; 1 the answer is no; 2 usage; 3 the question could not be answered.
+  `run` exits as its command does, and with 125 when sidelight itself failed.";
 
 /// Options of every command.
 #[derive(Debug, Args)]

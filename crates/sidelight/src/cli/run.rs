@@ -36,7 +36,4 @@ Examples:
     sidelight run --transparent -- ./service
 
   A service whose certificate comes from a private CA:
-    sidelight run --roots private-ca.pem -- python3 client.py
-
-  Keep the exchanges as JSON Lines, apart from what the command prints:
-    sidelight run --json -- git fetch 2>messages.txt >exchanges.jsonl";
+    sidelight run --roots private-ca.pem -- python3 client.py";

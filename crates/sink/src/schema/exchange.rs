@@ -23,6 +23,9 @@ pub struct Exchange {
     upstream: Option<String>,
     /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
     protocol: &'static str,
+    method: Option<String>,
+    url: Option<String>,
+    status: Option<u16>,
     tls: Option<Tls>,
     client_tls: Option<Tls>,
     request: Option<Request>,
@@ -42,8 +45,6 @@ pub struct Exchange {
 
 #[derive(Debug, Serialize)]
 struct Request {
-    method: String,
-    url: String,
     /// The target as it was on the wire.
     target: String,
     headers: Fields,
@@ -54,7 +55,6 @@ struct Request {
 
 #[derive(Debug, Serialize)]
 struct Response {
-    status: u16,
     reason: String,
     headers: Fields,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -128,11 +128,12 @@ impl Exchange {
             target: record.target.as_ref().map(ToString::to_string),
             upstream: record.upstream.map(|address| address.to_string()),
             protocol: exchange.version.name(),
+            method: exchange.request.as_ref().map(|request| String::from_utf8_lossy(&request.method).into_owned()),
+            url: exchange.request.as_ref().map(|request| view.redactor.url(&url(record, request))),
+            status: exchange.response.as_ref().map(|response| response.status),
             tls: record.server_tls.as_deref().map(Tls::new),
             client_tls: record.client_tls.as_deref().map(Tls::new),
             request: exchange.request.as_ref().map(|request| Request {
-                method: String::from_utf8_lossy(&request.method).into_owned(),
-                url: view.redactor.url(&url(record, request)),
                 target: view.redactor.url(&String::from_utf8_lossy(&request.target.raw)),
                 headers: fields(&request.headers),
                 trailers: fields(&request.trailers),
@@ -144,7 +145,6 @@ impl Exchange {
                 .map(|it| Interim { status: it.status, headers: fields(&it.headers), time: it.at.rfc3339() })
                 .collect(),
             response: exchange.response.as_ref().map(|response| Response {
-                status: response.status,
                 reason: String::from_utf8_lossy(&response.reason).into_owned(),
                 headers: fields(&response.headers),
                 trailers: fields(&response.trailers),
