@@ -1,4 +1,18 @@
 //! Listen, peek, decide, dial, forge, relay. In: client connections. Out: the same bytes on the other side, and events.
 
 pub mod ca;
+mod conn;
+pub mod dial;
+mod engine;
 pub mod forge;
+mod intake;
+mod peek;
+pub mod relay;
+pub mod resolve;
+pub mod serve;
+pub mod tap;
+pub mod tls;
+pub mod transport;
+
+pub use conn::drive;
+pub use engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};

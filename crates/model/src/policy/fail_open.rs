@@ -31,6 +31,11 @@ impl FailOpen {
         Self { period, refused: HashMap::new() }
     }
 
+    /// Whether nobody refused anything yet.
+    pub fn is_empty(&self) -> bool {
+        self.refused.is_empty()
+    }
+
     /// How long clients are left alone.
     pub const fn period(&self) -> Duration {
         self.period

@@ -7,6 +7,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::X509Name;
 
+use super::tlv::{children, first};
 use crate::time::Timestamp;
 
 /// The parts of a certificate that sidelight judges, copies and shows. Raw parts are DER as found.
@@ -170,7 +171,9 @@ fn names_of(cert: &X509Certificate<'_>) -> (Vec<San>, Vec<Vec<u8>>) {
     let Some(extension) = cert.extensions().iter().find(|extension| extension.oid.to_id_string() == "2.5.29.17") else {
         return (Vec::new(), Vec::new());
     };
-    let raw = elements(extension.value);
+    let raw = first(extension.value)
+        .map(|(list, _)| children(list.content).iter().map(|name| name.whole.to_vec()).collect())
+        .unwrap_or_default();
     let x509_parser::extensions::ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() else {
         return (Vec::new(), raw);
     };
@@ -184,31 +187,4 @@ fn names_of(cert: &X509Certificate<'_>) -> (Vec<San>, Vec<Vec<u8>>) {
         other => San::Other(other.to_string()),
     });
     (sans.collect(), raw)
-}
-
-/// The elements inside a SEQUENCE, each with its head; stops at the first that cannot be read.
-fn elements(sequence: &[u8]) -> Vec<Vec<u8>> {
-    let Some((head, length)) = header(sequence) else { return Vec::new() };
-    let Some(mut rest) = sequence.get(head..head + length) else { return Vec::new() };
-    let mut found = Vec::new();
-    while let Some((head, length)) = header(rest) {
-        let Some(element) = rest.get(..head + length) else { break };
-        found.push(element.to_vec());
-        rest = &rest[head + length..];
-    }
-    found
-}
-
-/// Size of the head and of the content of the DER element at the start.
-fn header(bytes: &[u8]) -> Option<(usize, usize)> {
-    let first = usize::from(*bytes.get(1)?);
-    if first < 0x80 {
-        return Some((2, first));
-    }
-    let count = first & 0x7f;
-    if count == 0 || count > 4 {
-        return None;
-    }
-    let length = bytes.get(2..2 + count)?.iter().fold(0usize, |sum, byte| (sum << 8) | usize::from(*byte));
-    Some((2 + count, length))
 }

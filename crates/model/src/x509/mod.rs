@@ -4,8 +4,11 @@ mod cert;
 mod explain;
 mod faults;
 mod name;
+mod ocsp;
+mod tlv;
 
 pub use cert::{Certificate, San, fingerprint};
 pub use explain::explain;
 pub use faults::{Anchors, Faults, Judged, Trust, judge};
 pub use name::matches as name_matches;
+pub use ocsp::revoked_at;

@@ -1,0 +1,231 @@
+//! Opening TLS: the other side first, our face second. In: a ClientHello and the service. Out: decrypted bytes relayed both ways.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rustls::sign::CertifiedKey;
+use sidelight_model::flow::{Authority, EventKind, Host, How, Verdict};
+use sidelight_model::forge::LeafPlan;
+use sidelight_model::x509::{Certificate, Judged};
+use sidelight_wire::tls::alert::{AlertDescription, FATAL, plain_alert_record};
+use sidelight_wire::tls::client_hello::ClientHello;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::Call;
+use super::explain::{client_refused, service_failed};
+use super::pass::how;
+use crate::ca::{CaError, KeyKind};
+use crate::engine::{OnUntrusted, now};
+use crate::relay::{Break, End, finish, relay};
+use crate::tls::{self, FaceError, ServiceError, Shaken};
+use crate::transport::{Conn, rewind};
+
+/// A client that closes this soon after the handshake, without having sent a byte, has most likely refused our certificate.
+const SOON: Duration = Duration::from_secs(2);
+
+/// `ecdsa_secp256r1_sha256`
+const ECDSA_P256: u16 = 0x0403;
+
+/// The names of an interception.
+pub(crate) struct Shown {
+    /// What the service's certificate must be for; sent to it as SNI when `sni`.
+    pub(crate) name: Host,
+    /// What our copy must be for.
+    pub(crate) face: Host,
+    /// Whether SNI is sent.
+    pub(crate) sni: bool,
+}
+
+impl Shown {
+    /// The client's own words: its SNI, else what it asked for.
+    pub(crate) fn of(hello: &ClientHello, target: &Authority) -> Self {
+        let sni = hello.sni.as_deref().and_then(|name| Host::parse(name).ok()).filter(|host| host.ip().is_none());
+        let name = sni.clone().unwrap_or_else(|| target.host.clone());
+        Self { face: name.clone(), name, sni: sni.is_some() }
+    }
+}
+
+impl Call<'_> {
+    /// Shakes hands with the service, then with the client, and relays.
+    #[expect(clippy::too_many_arguments, reason = "each is a different thing about the one connection")]
+    pub(crate) async fn intercept(
+        &mut self,
+        client: Conn,
+        first: Bytes,
+        hello: &ClientHello,
+        server: Conn,
+        target: Authority,
+        shown: Shown,
+        redial: bool,
+    ) -> How {
+        self.decide(Verdict::Intercept, "");
+        let service = self.engine.service.clone();
+        let shaken = match service.shake(server, &target, &shown.name, shown.sni, &hello.alpn, redial).await {
+            Ok(shaken) => shaken,
+            Err(error) => return self.service_failed(client, first, &target, &error, redial).await,
+        };
+        self.tap.event(EventKind::ServerTls(Arc::new(shaken.side.clone())));
+        let (leaf, faulty) = match self.leaf(&shaken, hello, &target, &shown) {
+            Ok(Some(leaf)) => leaf,
+            Ok(None) => {
+                self.decide(Verdict::Refuse, "the service cannot be trusted (--on-untrusted refuse)");
+                say_alert(client, "access_denied").await;
+                return How::Failed;
+            }
+            Err(error) => {
+                say_alert(client, "internal_error").await;
+                return self.fail(super::explain::not_minted(&target, &error));
+            }
+        };
+        let alpn = shaken.side.alpn.clone();
+        let face = match self.engine.face.shake(rewind(first, client), leaf, alpn).await {
+            Ok((stream, side)) => {
+                self.tap.event(EventKind::ClientTls(Arc::new(side)));
+                stream
+            }
+            Err(error) => return self.client_failed(&error, &target, &shown, faulty, shaken.stream).await,
+        };
+        self.relay_decrypted(Box::new(face), Box::new(shaken.stream), &target, &shown, faulty).await
+    }
+
+    /// The copy to show, and whether it carries a fault of the true one. `None`: nothing is to be shown.
+    fn leaf(
+        &mut self,
+        shaken: &Shaken,
+        hello: &ClientHello,
+        target: &Authority,
+        shown: &Shown,
+    ) -> Result<Option<(Arc<CertifiedKey>, bool)>, CaError> {
+        let not_after = self.engine.forge.authority().not_after();
+        let sound = || {
+            let der = shaken.side.chain.first().ok_or(CaError::Crypto("the service sent no certificate".into()))?;
+            let leaf = Certificate::parse(der).map_err(CaError::Crypto)?;
+            Ok::<_, CaError>(LeafPlan::sound(&leaf, &shown.face, not_after, now()))
+        };
+        let faulty = |judged: &Judged| LeafPlan::faulty(judged, &shown.face, not_after, now());
+        let insecure = self.engine.is_insecure(target, &shown.name.to_string());
+        let (plan, is_faulty) = match &shaken.verdict {
+            tls::Verdict::Trusted => (sound()?, false),
+            tls::Verdict::Untrusted { .. } if insecure => (sound()?, false),
+            tls::Verdict::Untrusted { judged, finding } => {
+                let finding = super::explain::with_policy(finding, self.engine.settings.on_untrusted, &shown.name);
+                self.tap.event(EventKind::Finding(Box::new(finding)));
+                match (self.engine.settings.on_untrusted, judged) {
+                    (OnUntrusted::Refuse, _) | (OnUntrusted::Mirror, None) => return Ok(None),
+                    (OnUntrusted::Mirror, Some(judged)) => (faulty(judged), true),
+                    (OnUntrusted::Warn, _) => (sound()?, false),
+                }
+            }
+        };
+        let ecdsa = hello.signature_schemes.is_empty() || hello.signature_schemes.contains(&ECDSA_P256);
+        let kind = if ecdsa { KeyKind::EcdsaP256 } else { KeyKind::Rsa2048 };
+        self.engine.forge.leaf(&plan, kind).map(|leaf| Some((leaf, is_faulty)))
+    }
+
+    /// No TLS with the service: the client's own hello is sent to it on a new connection, so that it sees what it would have seen.
+    async fn service_failed(
+        &mut self,
+        client: Conn,
+        first: Bytes,
+        target: &Authority,
+        error: &ServiceError,
+        redial: bool,
+    ) -> How {
+        let finding = service_failed(target, error);
+        let because = finding.summary.clone();
+        self.tap.event(EventKind::Finding(Box::new(finding)));
+        if !redial || matches!(error, ServiceError::TimedOut(_)) {
+            say_alert(client, "handshake_failure").await;
+            return How::Failed;
+        }
+        match self.dial(target).await {
+            Ok(dialed) => {
+                self.decide(Verdict::Relay, because);
+                let end = self.pass(rewind(first, client), dialed.conn).await;
+                drop(dialed.guard);
+                end
+            }
+            Err(how) => {
+                say_alert(client, "handshake_failure").await;
+                how
+            }
+        }
+    }
+
+    /// No TLS with the client.
+    async fn client_failed(
+        &mut self,
+        error: &FaceError,
+        target: &Authority,
+        shown: &Shown,
+        faulty: bool,
+        mut server: tokio_rustls::TlsStream<Conn>,
+    ) -> How {
+        // The service sees an orderly end: nothing was asked of it.
+        let _ = tokio::time::timeout(Duration::from_secs(1), server.shutdown()).await;
+        // A client that refuses a copy with the true one's fault does what it would have done anyway; that is told already.
+        if !faulty {
+            self.client_refused(error, target, shown).await;
+        }
+        How::Failed
+    }
+
+    pub(crate) async fn client_refused(&mut self, error: &FaceError, target: &Authority, shown: &Shown) {
+        let name = self.program.name(self.peer).await;
+        let key = self.program.key(self.peer).await;
+        if super::explain::is_refusal(error) {
+            self.engine.fail_open().refused(key, &shown.name.to_string(), now());
+        }
+        let target = Authority { host: shown.name.clone(), port: target.port };
+        let finding =
+            client_refused(&name, &target, error, self.engine.settings.fail_open_for, self.engine.forge.authority());
+        self.tap.event(EventKind::Finding(Box::new(finding)));
+    }
+
+    async fn relay_decrypted(
+        &mut self,
+        client: Conn,
+        server: Conn,
+        target: &Authority,
+        shown: &Shown,
+        faulty: bool,
+    ) -> How {
+        let began = Instant::now();
+        let idle = self.engine.settings.idle_limit;
+        let (client, server, end) = relay(client, server, &mut super::observe::Seen(&mut self.tap), idle).await;
+        let refusal = self.refused_late(&end, began.elapsed());
+        finish(client, server, &end).await;
+        if let Some(error) = refusal.filter(|_| !faulty) {
+            self.client_refused(&error, target, shown).await;
+        }
+        how(&end)
+    }
+
+    /// Clients that check pins after the handshake close at once, or alert, without having asked for anything.
+    fn refused_late(&mut self, end: &End, lasted: Duration) -> Option<FaceError> {
+        let asked = self.tap.tallies().0.bytes > 0;
+        match end {
+            _ if asked => None,
+            End::Broken(direction, Break::Alert(alert)) if *direction == sidelight_model::flow::Direction::ToServer => {
+                Some(FaceError::Alert(*alert))
+            }
+            End::Clean | End::Broken(_, Break::Reset(_)) if lasted < SOON => Some(FaceError::Closed),
+            _ => None,
+        }
+    }
+}
+
+/// Tells a client that is still waiting for a ServerHello that there will be none.
+pub(crate) async fn say_alert(mut client: Conn, name: &str) {
+    let alert = AlertDescription::from_name(name).unwrap_or(AlertDescription(40));
+    let tell = async {
+        client.write_all(&plain_alert_record(0x0303, FATAL, alert)).await?;
+        client.shutdown().await?;
+        // Unread bytes would make the kernel answer with a reset, which can overtake the alert.
+        let mut rest = [0; 1024];
+        while client.read(&mut rest).await? > 0 {}
+        Ok::<(), std::io::Error>(())
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(2), tell).await;
+}

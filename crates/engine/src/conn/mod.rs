@@ -1,0 +1,210 @@
+//! One connection, from its first byte to its last. In: an accepted socket. Out: the same bytes on the other side, and events.
+
+mod client;
+mod explain;
+mod intercept;
+mod observe;
+mod pass;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sidelight_model::finding::{Cause, Finding};
+use sidelight_model::flow::{Authority, Closed, Decision, EventKind, Host, How, Opened, Verdict};
+use sidelight_model::policy::Subject;
+use sidelight_wire::tls::client_hello::ClientHello;
+use tokio::net::TcpStream;
+
+use crate::dial::{Dialed, is_nearby};
+use crate::engine::{Engine, Listener, Mode, now};
+use crate::intake;
+use crate::peek::{Peeked, peek};
+use crate::tap::ConnTap;
+use crate::transport::Conn;
+
+pub(crate) use client::ClientProgram;
+pub(crate) use explain::{not_minted, service_failed};
+pub(crate) use intercept::{Shown, say_alert};
+
+/// A connection under way.
+pub(crate) struct Call<'e> {
+    pub(crate) engine: &'e Arc<Engine>,
+    pub(crate) listener: &'e Listener,
+    pub(crate) tap: ConnTap,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) program: ClientProgram,
+}
+
+/// Serves one client until its connection is over.
+pub async fn drive(engine: Arc<Engine>, listener: Arc<Listener>, client: TcpStream, peer: SocketAddr) {
+    let Ok(local) = client.local_addr() else { return };
+    let _ = client.set_nodelay(true);
+    let tap = engine.new_connection();
+    let opened = Opened { client: peer, local, mode: listener.name.clone() };
+    tap.event(EventKind::Opened(opened));
+    let program = ClientProgram::find(listener.identify.clone(), peer, local, &tap);
+    let mut call = Call { engine: &engine, listener: &listener, tap, peer, local, program };
+    let how = match call.refusal() {
+        Some(finding) => {
+            let mut client = client;
+            crate::transport::Transport::reset_on_drop(&mut client);
+            call.refuse(finding)
+        }
+        None => call.serve(client).await,
+    };
+    let (to_server, to_client) = call.tap.tallies();
+    call.program.tell(&call.tap).await;
+    call.tap.event(EventKind::Closed(Closed { to_server, to_client, how }));
+}
+
+impl Call<'_> {
+    /// Why this client is not served at all.
+    fn refusal(&self) -> Option<Finding> {
+        if !self.listener.foreign && self.engine.own.is_our_connection(self.peer) {
+            let text = "a connection of this proxy itself came back to it: refused, for it would go round for ever";
+            return Some(
+                Finding::new(Cause::ProxyDenied, text, "client", "this proxy", self.peer.to_string()).with_fix(
+                    "Keep sidelight's own traffic out of the redirection",
+                    "exclude its user or mark from the nftables rule",
+                ),
+            );
+        }
+        if !self.engine.settings.allow_public && !self.listener.foreign && !is_nearby(self.peer.ip()) {
+            let text = format!("a client from the public address {} was refused", self.peer.ip());
+            return Some(
+                Finding::new(Cause::ProxyDenied, text, "client", self.local.to_string(), self.peer.to_string())
+                    .with_fix("If it is meant to use this proxy, allow it", "--allow-public"),
+            );
+        }
+        None
+    }
+
+    async fn serve(&mut self, client: TcpStream) -> How {
+        match &self.listener.mode {
+            Mode::Explicit { tls } => intake::explicit::serve(self, Box::new(client), *tls).await,
+            Mode::Socks5 => intake::socks::serve(self, Box::new(client)).await,
+            Mode::Transparent => match intake::original_dst(&client, self.local) {
+                Ok(target) => self.to(Box::new(client), target.into()).await,
+                Err(error) => self.refuse(intake::no_original_dst(self.local, &error)),
+            },
+            Mode::Tproxy => self.to(Box::new(client), self.local.into()).await,
+            Mode::Forward(target) => self.to(Box::new(client), target.clone()).await,
+            Mode::Sni { port } => intake::sni::serve(self, Box::new(client), *port).await,
+            Mode::Reverse { tls, to } => intake::reverse::serve(self, Box::new(client), *tls, to.clone()).await,
+        }
+    }
+
+    /// Connects a client that knows nothing of us to `target`.
+    pub(crate) async fn to(&mut self, mut client: Conn, target: Authority) -> How {
+        match self.dial(&target).await {
+            Ok(dialed) => self.converse(client, dialed, target, true).await,
+            Err(how) => {
+                client.reset_on_drop();
+                how
+            }
+        }
+    }
+
+    /// Reaches `target`; a failure is reported, and ends the connection as the returned value says.
+    pub(crate) async fn dial(&mut self, target: &Authority) -> Result<Dialed, How> {
+        self.dial_or_error(target).await.map_err(|(how, _)| how)
+    }
+
+    /// As [`Call::dial`], with the error for those who have to answer the client.
+    pub(crate) async fn dial_or_error(&mut self, target: &Authority) -> Result<Dialed, (How, crate::dial::DialError)> {
+        self.tap.event(EventKind::Target(target.clone()));
+        match self.engine.dialer.dial(target, &self.listener.way).await {
+            Ok(dialed) => {
+                self.tap.event(EventKind::Upstream(dialed.address));
+                Ok(dialed)
+            }
+            Err(error) => {
+                let finding = error.finding(target);
+                let how = match error {
+                    crate::dial::DialError::Loop { .. } => self.refuse(finding),
+                    _ => self.fail(finding),
+                };
+                Err((how, error))
+            }
+        }
+    }
+
+    /// Finds out what is spoken on a connection that has two ends, and relays it. `redial`: the service may be called again,
+    /// because nothing was said to it yet.
+    pub(crate) async fn converse(&mut self, client: Conn, dialed: Dialed, target: Authority, redial: bool) -> How {
+        let Dialed { conn, guard, .. } = dialed;
+        let (client, server, found) = peek(client, Some(conn)).await;
+        let Some(server) = server else { return How::Failed };
+        let how = match found {
+            Peeked::Tls(hello, first) => self.tls(client, first, &hello, server, target, redial).await,
+            Peeked::Plain | Peeked::Silent => self.plain(client, server, target).await,
+            Peeked::Odd(why) => {
+                self.decide(Verdict::Relay, format!("looks like TLS but is not: {why}"));
+                self.pass(client, server).await
+            }
+        };
+        drop(guard);
+        how
+    }
+
+    /// A client that begins TLS: open it, or leave it alone.
+    pub(crate) async fn tls(
+        &mut self,
+        client: Conn,
+        first: bytes::Bytes,
+        hello: &ClientHello,
+        server: Conn,
+        target: Authority,
+        redial: bool,
+    ) -> How {
+        let shown = Shown::of(hello, &target);
+        if let Some(because) = self.left_alone(&shown.name, &target).await {
+            self.decide(Verdict::Relay, because);
+            return self.pass(crate::transport::rewind(first, client), server).await;
+        }
+        self.intercept(client, first, hello, server, target, shown, redial).await
+    }
+
+    /// Why this connection is relayed untouched, if it is.
+    async fn left_alone(&mut self, name: &Host, target: &Authority) -> Option<String> {
+        let (name, asked) = (name.to_string(), target.host.to_string());
+        let subject = Subject { names: &[&name, &asked], address: target.host.ip(), port: target.port };
+        if let Some(because) = self.engine.settings.rules.relayed_because(&subject) {
+            return Some(because);
+        }
+        if self.engine.fail_open().is_empty() {
+            return None;
+        }
+        let key = self.program.key(self.peer).await;
+        let ago = self.engine.fail_open().refused_ago(&key, &name, now())?;
+        let rest = self.engine.settings.fail_open_for.saturating_sub(ago);
+        Some(format!("refused our certificate {} ago; tried again in {}", words(ago), words(rest)))
+    }
+
+    /// Says what is done.
+    pub(crate) fn decide(&self, verdict: Verdict, because: impl Into<String>) {
+        self.tap.event(EventKind::Decided(Decision { verdict, because: because.into() }));
+    }
+
+    /// Reports a finding of a connection that is not let through.
+    pub(crate) fn refuse(&self, finding: Finding) -> How {
+        self.decide(Verdict::Refuse, finding.summary.clone());
+        self.fail(finding)
+    }
+
+    /// Reports a finding of a connection that comes to nothing.
+    pub(crate) fn fail(&self, finding: Finding) -> How {
+        self.tap.event(EventKind::Finding(Box::new(finding)));
+        How::Failed
+    }
+}
+
+/// `12 s`, `9 min`.
+fn words(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds.div_ceil(60)),
+    }
+}

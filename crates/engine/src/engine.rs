@@ -1,0 +1,177 @@
+//! Everything that all connections share. In: the user's wishes and what the outer world lends. Out: [`Engine`].
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use sidelight_model::flow::{Authority, ConnId, Process};
+use sidelight_model::policy::{FailOpen, Pattern, Rules, Subject};
+use sidelight_model::redact::Secret;
+use sidelight_model::time::Timestamp;
+
+use crate::dial::{Dialer, OwnAddresses, Way};
+use crate::forge::Forge;
+use crate::tap::{ConnTap, Tap};
+use crate::tls::{Face, Service};
+
+/// What a client is shown when the service cannot be trusted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUntrusted {
+    /// A certificate with the very same fault.
+    #[default]
+    Mirror,
+    /// Nothing: an alert.
+    Refuse,
+    /// A sound certificate; the finding stays.
+    Warn,
+}
+
+/// User and password that clients must give.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Secret<String>,
+}
+
+/// What the user wants.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Which connections are opened.
+    pub rules: Rules,
+    /// What is shown for services that cannot be trusted.
+    pub on_untrusted: OnUntrusted,
+    /// Services whose faults are not shown to clients.
+    pub insecure: Vec<Pattern>,
+    /// What clients of explicit and SOCKS proxies must give.
+    pub login: Option<Login>,
+    /// Whether clients from public addresses are served.
+    pub allow_public: bool,
+    /// How long a connection may be silent.
+    pub idle_limit: Option<Duration>,
+    /// How long a client that refused our certificate is left alone.
+    pub fail_open_for: Duration,
+}
+
+/// Finds the program behind a client's socket. May block for some milliseconds.
+pub trait Identify: Send + Sync {
+    /// The program whose end is `client` of a connection to `local`, when it runs here.
+    fn process(&self, client: SocketAddr, local: SocketAddr) -> Option<Process>;
+}
+
+/// How the destination of a listener's connections is found.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// An HTTP proxy; with `tls`, clients speak TLS to it.
+    Explicit {
+        /// Clients that do not speak TLS are refused.
+        tls: bool,
+    },
+    /// A SOCKS5 proxy.
+    Socks5,
+    /// SO_ORIGINAL_DST.
+    Transparent,
+    /// The socket's own address.
+    Tproxy,
+    /// Always this place.
+    Forward(Authority),
+    /// The server name in the ClientHello, at this port.
+    Sni {
+        /// The port.
+        port: u16,
+    },
+    /// In front of a service.
+    Reverse {
+        /// TLS to the service.
+        tls: bool,
+        /// The service.
+        to: Authority,
+    },
+}
+
+/// A place where clients arrive.
+#[derive(Clone)]
+pub struct Listener {
+    /// The mode.
+    pub mode: Mode,
+    /// Its name in events: `explicit`, `upstream` …
+    pub name: Arc<str>,
+    /// How its connections go out.
+    pub way: Way,
+    /// Clients live in another network namespace: their addresses say nothing about ours.
+    pub foreign: bool,
+    /// Finds programs.
+    pub identify: Option<Arc<dyn Identify>>,
+}
+
+/// What all connections share.
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) dialer: Dialer,
+    pub(crate) own: Arc<OwnAddresses>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) face: Face,
+    pub(crate) forge: Forge,
+    pub(crate) fail_open: Mutex<FailOpen>,
+    tap: Tap,
+    last: AtomicU64,
+}
+
+/// The parts of an engine.
+pub struct Parts {
+    /// What the user wants.
+    pub settings: Settings,
+    /// Reaches services.
+    pub dialer: Dialer,
+    /// Our own ends of connections; the same as the dialer's.
+    pub own: Arc<OwnAddresses>,
+    /// Shakes hands with services.
+    pub service: Arc<Service>,
+    /// Shakes hands with clients.
+    pub face: Face,
+    /// Mints certificates.
+    pub forge: Forge,
+    /// Where events go.
+    pub tap: Tap,
+}
+
+impl Engine {
+    /// An engine made of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let fail_open = Mutex::new(FailOpen::new(parts.settings.fail_open_for));
+        Self {
+            settings: parts.settings,
+            dialer: parts.dialer,
+            own: parts.own,
+            service: parts.service,
+            face: parts.face,
+            forge: parts.forge,
+            fail_open,
+            tap: parts.tap,
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// The tap of a new connection.
+    pub(crate) fn new_connection(&self) -> ConnTap {
+        self.tap.connection(ConnId(self.last.fetch_add(1, Ordering::Relaxed) + 1))
+    }
+
+    /// Whether faults of this service are kept from clients by `--insecure-upstream`.
+    pub(crate) fn is_insecure(&self, target: &Authority, name: &str) -> bool {
+        let asked = target.host.to_string();
+        let subject = Subject { names: &[name, &asked], address: target.host.ip(), port: target.port };
+        self.settings.insecure.iter().any(|pattern| pattern.matches(&subject))
+    }
+
+    pub(crate) fn fail_open(&self) -> std::sync::MutexGuard<'_, FailOpen> {
+        self.fail_open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The time now, by this machine's clock.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}

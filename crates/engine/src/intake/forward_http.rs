@@ -1,0 +1,321 @@
+//! Plain requests through an HTTP proxy, one by one over a kept-alive connection to whatever hosts they name.
+//! In: a request head in absolute-form. Out: the request at its host in origin-form, and the response. Spec: RFC 9112 §3.2, §9.3.
+//!
+//! This is the one place where bytes of the conversation are written anew: the request line, because the protocol says so, and
+//! the fields that are meant for the proxy alone. All others pass as they came.
+
+use sidelight_model::flow::{Authority, Direction, Header, How, Verdict};
+use sidelight_wire::http1::{BodyFraming, BodyState, HeadLimits, Progress, RequestHead, parse_response};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+
+use super::explicit::{answer, unreachable};
+use crate::conn::Call;
+use crate::dial::Dialed;
+use crate::relay::{End, Flow, Observer, finish, relay};
+use crate::tap::ConnTap;
+use crate::transport::{Conn, rewind};
+
+/// What comes after a request.
+pub(super) enum Next {
+    /// The client may send another.
+    Request(Conn),
+    /// The connection is over.
+    Over(How),
+}
+
+/// Forwards requests, and keeps the last connection to a service for the next one.
+#[derive(Default)]
+pub(super) struct Forwarder {
+    kept: Option<(Authority, Dialed)>,
+}
+
+/// Fields for the proxy alone.
+fn is_for_proxy(header: &Header) -> bool {
+    header.is("proxy-authorization") || header.is("proxy-connection")
+}
+
+impl Forwarder {
+    pub(super) async fn forward(&mut self, call: &mut Call<'_>, mut client: Conn, head: RequestHead) -> Next {
+        let target = match destination(&head) {
+            Ok(target) => target,
+            Err(why) => {
+                answer(&mut client, 400, "Bad Request", &format!("sidelight: {why}\n"), "").await;
+                return Next::Over(How::ClientCut(why));
+            }
+        };
+        let dialed = match self.reach(call, &target).await {
+            Ok(dialed) => dialed,
+            Err((how, error)) => {
+                unreachable(&mut client, &target, &error).await;
+                return Next::Over(how);
+            }
+        };
+        call.decide(Verdict::Plain, "plain HTTP");
+        let Dialed { conn: mut server, address, guard } = dialed;
+        call.tap.data(Direction::ToServer, &head.raw);
+        if let Err(error) = server.write_all(&self.head_for(call, &head, &target)).await {
+            answer(&mut client, 502, "Bad Gateway", &format!("sidelight: {target}: {error}\n"), "").await;
+            return Next::Over(How::ServerCut(error.to_string()));
+        }
+        let mut watch = OneExchange::new(&head, &mut call.tap);
+        let (client, server, end) = relay(client, server, &mut watch, call.engine.settings.idle_limit).await;
+        let (stays, over) = (watch.stays_open(&head), watch.response_is_over());
+        match end {
+            End::Stopped([from_client, from_server]) => {
+                // Bytes beyond the response belong to nothing: that connection cannot be trusted with another request.
+                if stays && from_server.is_empty() {
+                    self.kept = Some((target, Dialed { conn: server, address, guard }));
+                }
+                let mut client = rewind(from_client, client);
+                if stays {
+                    return Next::Request(client);
+                }
+                let _ = client.shutdown().await;
+                Next::Over(if over {
+                    How::Clean
+                } else {
+                    How::ServerCut("it closed before its response was whole".to_owned())
+                })
+            }
+            end => {
+                finish(client, server, &end).await;
+                Next::Over(match end {
+                    End::Clean => How::Clean,
+                    End::Broken(Direction::ToServer, _) => How::ClientCut("it broke off".to_owned()),
+                    End::Broken(Direction::ToClient, _) => How::ServerCut("it broke off".to_owned()),
+                    _ => How::Ended("nothing passed for the idle limit".to_owned()),
+                })
+            }
+        }
+    }
+
+    /// The kept connection, if it is to the same place and still open; else a new one.
+    async fn reach(
+        &mut self,
+        call: &mut Call<'_>,
+        target: &Authority,
+    ) -> Result<Dialed, (How, crate::dial::DialError)> {
+        if let Some((place, mut dialed)) = self.kept.take()
+            && place == *target
+            && is_quiet(&mut dialed.conn).await
+        {
+            return Ok(dialed);
+        }
+        let forwarding =
+            call.engine.dialer.proxy_for(target, &call.listener.way).filter(|proxy| proxy.forwards_http()).cloned();
+        let Some(proxy) = forwarding else { return call.dial_or_error(target).await };
+        call.tap.event(sidelight_model::flow::EventKind::Target(target.clone()));
+        match call.engine.dialer.reach_proxy(&proxy).await {
+            Ok(dialed) => {
+                call.tap.event(sidelight_model::flow::EventKind::Upstream(dialed.address));
+                Ok(dialed)
+            }
+            Err(error) => Err((call.fail(error.finding(target)), error)),
+        }
+    }
+
+    /// The head as the next hop must get it.
+    fn head_for(&self, call: &Call<'_>, head: &RequestHead, target: &Authority) -> Vec<u8> {
+        let proxy = call.engine.dialer.proxy_for(target, &call.listener.way).filter(|proxy| proxy.forwards_http());
+        let Some(proxy) = proxy else {
+            return head.rewritten(&origin_form(&head.target.raw), |header| !is_for_proxy(header));
+        };
+        let mut bytes = head.rewritten(&head.target.raw, |header| !header.is("proxy-authorization"));
+        if let Some(value) = proxy.authorization() {
+            bytes.truncate(bytes.len().saturating_sub(2));
+            bytes.extend_from_slice(format!("Proxy-Authorization: {value}\r\n\r\n").as_bytes());
+        }
+        bytes
+    }
+}
+
+/// Whether a kept connection has neither ended nor said anything.
+async fn is_quiet(conn: &mut Conn) -> bool {
+    let mut byte = [0];
+    std::future::poll_fn(|cx| {
+        let mut buffer = ReadBuf::new(&mut byte);
+        Poll::Ready(Pin::new(&mut *conn).poll_read(cx, &mut buffer).is_pending())
+    })
+    .await
+}
+
+/// The place that an absolute-form target names.
+fn destination(head: &RequestHead) -> Result<Authority, String> {
+    match head.target.scheme.as_deref() {
+        Some("http") => {}
+        Some(other) => return Err(format!("this proxy forwards http:// only; use CONNECT for {other}://")),
+        None => return Err("the request names no host".to_owned()),
+    }
+    let authority = head.target.authority.as_deref().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    Authority::parse(place, Some(80)).map_err(|error| error.to_string())
+}
+
+/// Path and query of an absolute-form target.
+fn origin_form(target: &[u8]) -> Vec<u8> {
+    let after_scheme = target.windows(3).position(|window| window == b"://").map_or(target, |at| &target[at + 3..]);
+    match after_scheme.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')) {
+        Some(at) if after_scheme[at] == b'/' => after_scheme[at..].to_vec(),
+        Some(at) => [b"/", &after_scheme[at..]].concat(),
+        None => b"/".to_vec(),
+    }
+}
+
+/// Watches one request and its response pass, and stops the relay where both are whole.
+struct OneExchange<'t> {
+    tap: &'t mut ConnTap,
+    method: Vec<u8>,
+    request: BodyFraming,
+    upgrade_asked: bool,
+    response: Response,
+    /// The response says that its connection stays.
+    keeps: bool,
+    /// It cannot be told where messages end: everything passes until the connection closes.
+    lost_track: bool,
+}
+
+enum Response {
+    /// The bytes of its head so far.
+    Head(Vec<u8>),
+    Body(BodyFraming),
+    Over,
+    /// 101: no HTTP/1 any more.
+    Upgraded,
+}
+
+impl<'t> OneExchange<'t> {
+    fn new(head: &RequestHead, tap: &'t mut ConnTap) -> Self {
+        let request = BodyFraming::for_request(head);
+        let lost_track = request.is_ambiguous();
+        let upgrade_asked = head.headers.iter().any(|header| header.is("upgrade"));
+        Self {
+            tap,
+            method: head.method.to_vec(),
+            request,
+            upgrade_asked,
+            response: Response::Head(Vec::new()),
+            keeps: true,
+            lost_track,
+        }
+    }
+
+    fn response_is_over(&self) -> bool {
+        matches!(self.response, Response::Over)
+    }
+
+    fn request_is_over(&self) -> bool {
+        self.request.state() == BodyState::Done && !self.upgrade_asked && !self.lost_track
+    }
+
+    /// Whether another request may follow on either connection.
+    fn stays_open(&self, head: &RequestHead) -> bool {
+        self.response_is_over()
+            && self.request.state() == BodyState::Done
+            && self.keeps
+            && !self.lost_track
+            && head.keeps_alive()
+    }
+
+    /// Follows the response; gives the number of bytes after its end, once it has one.
+    fn follow(&mut self, bytes: &[u8]) -> Option<usize> {
+        if let Response::Body(framing) = &mut self.response {
+            let advance = framing.advance(bytes, &mut |_| {});
+            return self.ended(advance.state, bytes.len() - advance.consumed);
+        }
+        let Response::Head(heard) = &mut self.response else { return None };
+        heard.extend_from_slice(bytes);
+        loop {
+            match parse_response(heard, &HeadLimits::default()) {
+                Progress::Complete(head, _) if head.status == 101 => {
+                    self.response = Response::Upgraded;
+                    return None;
+                }
+                Progress::Complete(head, consumed) if head.status < 200 => {
+                    heard.drain(..consumed);
+                }
+                Progress::Complete(head, consumed) => {
+                    let mut framing = BodyFraming::for_response(&head, &self.method);
+                    self.keeps = head.keeps_alive() && !framing.is_until_close();
+                    self.lost_track |= framing.is_ambiguous();
+                    let rest = heard.split_off(consumed);
+                    let advance = framing.advance(&rest, &mut |_| {});
+                    self.response = Response::Body(framing);
+                    return self.ended(advance.state, rest.len() - advance.consumed);
+                }
+                Progress::Partial => return None,
+                Progress::NotHttp(_) | Progress::TooLarge(_) => {
+                    self.lost_track = true;
+                    self.response = Response::Upgraded;
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, state: BodyState, beyond: usize) -> Option<usize> {
+        match state {
+            BodyState::Going => None,
+            BodyState::Broken => {
+                self.lost_track = true;
+                None
+            }
+            BodyState::Done if self.lost_track => None,
+            BodyState::Done => {
+                self.response = Response::Over;
+                Some(beyond)
+            }
+        }
+    }
+
+    fn from_client(&mut self, bytes: &[u8]) -> Flow {
+        let advance = self.request.advance(bytes, &mut |_| {});
+        if advance.state == BodyState::Broken || self.lost_track || self.upgrade_asked {
+            self.lost_track |= advance.state == BodyState::Broken;
+            self.tap.data(Direction::ToServer, bytes);
+            return Flow::On;
+        }
+        self.tap.data(Direction::ToServer, &bytes[..advance.consumed]);
+        if advance.state == BodyState::Done { Flow::RestAfter(advance.consumed) } else { Flow::On }
+    }
+
+    fn from_server(&mut self, bytes: &[u8]) -> Flow {
+        match self.follow(bytes) {
+            None => {
+                self.tap.data(Direction::ToClient, bytes);
+                Flow::On
+            }
+            Some(beyond) => {
+                let whole = bytes.len() - beyond.min(bytes.len());
+                self.tap.data(Direction::ToClient, &bytes[..whole]);
+                // A request that asked for an upgrade and did not get it has no end that could be waited for.
+                if self.upgrade_asked { Flow::StopAfter(whole) } else { Flow::RestAfter(whole) }
+            }
+        }
+    }
+}
+
+impl Observer for OneExchange<'_> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.tap.poll_ready(cx)
+    }
+
+    fn at_rest(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToServer => self.request_is_over(),
+            Direction::ToClient => false,
+        }
+    }
+
+    fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
+        match direction {
+            Direction::ToServer => self.from_client(bytes),
+            Direction::ToClient => self.from_server(bytes),
+        }
+    }
+
+    fn half_closed(&mut self, direction: Direction) {
+        self.tap.half_closed(direction);
+    }
+}

@@ -1,0 +1,103 @@
+//! `reverse`: in front of a service, with TLS or without on either side. In: a client that takes us for the service.
+//! Out: its connection to the service. Not a byte of what it says is changed, its Host header included.
+
+use sidelight_model::flow::{Authority, EventKind, How, Verdict};
+use std::sync::Arc;
+
+use crate::conn::{Call, Shown};
+use crate::dial::Dialed;
+use crate::engine::now;
+use crate::peek::{Peeked, peek};
+use crate::transport::{Conn, rewind};
+
+pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: Authority) -> How {
+    let Dialed { conn: server, guard, .. } = match call.dial(&to).await {
+        Ok(dialed) => dialed,
+        Err(how) => {
+            client.reset_on_drop();
+            return how;
+        }
+    };
+    // A service with TLS waits for a hello, so only the client can speak first.
+    let how = if tls {
+        let (client, _, found) = peek(client, None).await;
+        match found {
+            Peeked::Tls(hello, first) => {
+                let face = Shown::of(&hello, &to).face;
+                let shown = Shown { sni: to.host.ip().is_none(), name: to.host.clone(), face };
+                call.intercept(client, first, &hello, server, to, shown, true).await
+            }
+            Peeked::Plain | Peeked::Odd(_) => plain_to_tls(call, client, server, &to).await,
+            Peeked::Silent => How::ClientCut("it closed without a word".to_owned()),
+        }
+    } else {
+        let (client, server, found) = peek(client, Some(server)).await;
+        match (found, server) {
+            (Peeked::Tls(hello, first), Some(server)) => {
+                let face = Shown::of(&hello, &to).face;
+                tls_to_plain(call, rewind(first, client), server, face, &hello.alpn).await
+            }
+            (_, Some(server)) => call.plain(client, server, to).await,
+            (_, None) => How::Failed,
+        }
+    };
+    drop(guard);
+    how
+}
+
+/// A plain client of a service with TLS. What is wrong with the service cannot be shown to such a client; it is refused.
+async fn plain_to_tls(call: &mut Call<'_>, mut client: Conn, server: Conn, to: &Authority) -> How {
+    let service = call.engine.service.clone();
+    let shaken = match service.shake(server, to, &to.host, to.host.ip().is_none(), &[], false).await {
+        Ok(shaken) => shaken,
+        Err(error) => {
+            client.reset_on_drop();
+            return call.fail(crate::conn::service_failed(to, &error));
+        }
+    };
+    call.tap.event(EventKind::ServerTls(Arc::new(shaken.side)));
+    if let crate::tls::Verdict::Untrusted { finding, .. } = shaken.verdict
+        && !call.engine.is_insecure(to, &to.host.to_string())
+    {
+        call.tap.event(EventKind::Finding(finding.clone()));
+        if call.engine.settings.on_untrusted != crate::engine::OnUntrusted::Warn {
+            client.reset_on_drop();
+            call.decide(Verdict::Refuse, finding.summary.clone());
+            return How::Failed;
+        }
+    }
+    call.decide(Verdict::Plain, "no TLS from the client");
+    call.show(client, Box::new(shaken.stream)).await
+}
+
+/// A client with TLS of a service without.
+async fn tls_to_plain(
+    call: &mut Call<'_>,
+    client: Conn,
+    server: Conn,
+    face: sidelight_model::flow::Host,
+    offered: &[Vec<u8>],
+) -> How {
+    call.decide(Verdict::Intercept, "the service speaks no TLS");
+    let leaf = match call.engine.forge.own_leaf(&face, now()) {
+        Ok(leaf) => leaf,
+        Err(error) => {
+            let to = Authority { host: face, port: call.local.port() };
+            return call.fail(crate::conn::not_minted(&to, &error));
+        }
+    };
+    // A service without TLS speaks HTTP/1.1 unless it is told otherwise by the first bytes, so that is what is agreed on.
+    let alpn = offered.iter().find(|name| name.as_slice() == b"http/1.1").cloned();
+    match call.engine.face.shake(client, leaf, alpn).await {
+        Ok((stream, side)) => {
+            call.tap.event(EventKind::ClientTls(Arc::new(side)));
+            call.show(Box::new(stream), server).await
+        }
+        Err(error) => {
+            let shown = Shown { name: face.clone(), face: face.clone(), sni: true };
+            let to = Authority { host: face, port: call.local.port() };
+            call.client_refused(&error, &to, &shown).await;
+            How::Failed
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What is it? In: both ends of a fresh connection. Out: the first bytes, kept, and whether they are a ClientHello.
+//!
+//! Whoever speaks first decides: a client with a ClientHello, a client with anything else, or the service (SSH, SMTP, MySQL …).
+//! Nothing is lost and nothing waits for a time limit, but for a hello that stops in the middle.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sidelight_wire::tls::client_hello::{self, ClientHello, Scan};
+use tokio::io::AsyncReadExt;
+
+use crate::transport::{Conn, rewind};
+
+/// A hello that has begun may take this long to arrive.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a connection turned out to be.
+pub(crate) enum Peeked {
+    /// TLS: the hello, and its bytes with whatever came behind them.
+    Tls(Box<ClientHello>, Bytes),
+    /// Something else. What each side has said so far is back in the transports.
+    Plain,
+    /// It looks like TLS, but cannot be read, in words. The bytes are back in the transports.
+    Odd(String),
+    /// The client closed without a word, where its words alone could have told the destination.
+    Silent,
+}
+
+/// Waits for the first bytes of either side. `server` is `None` where it can only be known from the client's first bytes.
+///
+/// The transports are given back; for [`Peeked::Tls`] the client's is without the bytes that were read.
+pub(crate) async fn peek(mut client: Conn, mut server: Option<Conn>) -> (Conn, Option<Conn>, Peeked) {
+    let mut heard = Vec::new();
+    let mut from_server = Vec::new();
+    let mut deadline = None;
+    loop {
+        if !heard.is_empty() && deadline.is_none() {
+            deadline = Some(tokio::time::Instant::now() + HELLO_LIMIT);
+        }
+        let read = async {
+            let from_service = async {
+                match server.as_mut() {
+                    Some(server) => server.read_buf(&mut from_server).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                count = client.read_buf(&mut heard) => (true, count),
+                count = from_service => (false, count),
+            }
+        };
+        let read = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, read).await.ok(),
+            None => Some(read.await),
+        };
+        let ended = matches!(&read, Some((_, Ok(0) | Err(_))));
+        let of_client = matches!(&read, Some((true, _)));
+        if ended && heard.is_empty() && server.is_none() {
+            return (client, server, Peeked::Silent);
+        }
+        if of_client && !ended && !record_is_whole(&heard) {
+            continue;
+        }
+        let found = match client_hello::scan(&heard) {
+            Scan::Hello(hello) => return (client, server, Peeked::Tls(hello, heard.into())),
+            Scan::NotTls => Peeked::Plain,
+            Scan::Partial if of_client && !ended => continue,
+            // The service spoke, somebody closed, or the client stopped in the middle: a relay shows each what the other did.
+            Scan::Partial => Peeked::Plain,
+            Scan::TooLong => Peeked::Odd("its ClientHello is longer than 64 KiB".to_owned()),
+            Scan::Malformed(why) => Peeked::Odd(why),
+        };
+        let server = server.map(|server| rewind(from_server.into(), server));
+        return (rewind(heard.into(), client), server, found);
+    }
+}
+
+/// Whether the last TLS record that has begun is whole; scanning before that would find nothing new. True for what is not TLS.
+fn record_is_whole(heard: &[u8]) -> bool {
+    let mut rest = heard;
+    while let Some((head, body)) = rest.split_at_checked(5) {
+        if head[0] != 22 {
+            return true;
+        }
+        match body.get(usize::from(u16::from_be_bytes([head[3], head[4]]))..) {
+            Some(next) => rest = next,
+            None => return heard.len() > client_hello::MAX_WIRE,
+        }
+    }
+    rest.first().is_none_or(|byte| *byte != 22) || rest.get(1).is_some_and(|byte| *byte != 3)
+}

@@ -1,0 +1,51 @@
+//! Names to addresses, without the C library. In: a host. Out: its addresses, in the order to try. Spec: RFC 6761 §6.3 (localhost).
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use hickory_resolver::TokioResolver;
+use sidelight_model::flow::Host;
+
+/// Asks /etc/hosts, then the name servers of /etc/resolv.conf.
+pub struct Resolver {
+    system: Result<TokioResolver, String>,
+    given: HashMap<String, Vec<IpAddr>>,
+}
+
+impl Resolver {
+    /// The resolver of this host. `given` are further lines as of a hosts file; they come first.
+    ///
+    /// A host without a usable /etc/resolv.conf is no error until a name has to be looked up.
+    pub fn new(given: HashMap<String, Vec<IpAddr>>) -> Self {
+        let system =
+            TokioResolver::builder_tokio().and_then(|builder| builder.build()).map_err(|error| error.to_string());
+        Self { system, given }
+    }
+
+    /// The addresses of `host`, never empty.
+    ///
+    /// # Errors
+    /// In words: the name does not exist, has no address, or nobody answers.
+    pub async fn addresses(&self, host: &Host) -> Result<Vec<IpAddr>, String> {
+        let name = match host {
+            Host::Ip(address) => return Ok(vec![*address]),
+            Host::Name(name) => name,
+        };
+        if let Some(found) = self.given.get(name) {
+            return Ok(found.clone());
+        }
+        if name == "localhost" || name.ends_with(".localhost") {
+            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+        }
+        let system = self.system.as_ref().map_err(|why| format!("no resolver: {why}"))?;
+        let answer = system.lookup_ip(name.as_str()).await.map_err(|error| error.to_string())?;
+        let found: Vec<_> = answer.iter().collect();
+        if found.is_empty() { Err("it has no address".to_owned()) } else { Ok(found) }
+    }
+}
+
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resolver").field("given", &self.given).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,38 @@
+//! Walking DER without interpreting it. In: bytes. Out: elements. Spec: X.690 §8.1; lengths over four bytes are refused.
+
+/// One element: its identifier byte, its content, and all of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Element<'a> {
+    pub(super) tag: u8,
+    pub(super) content: &'a [u8],
+    pub(super) whole: &'a [u8],
+}
+
+/// The element at the start of `bytes`, and what follows it.
+pub(super) fn first(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
+    let tag = *bytes.first()?;
+    let short = usize::from(*bytes.get(1)?);
+    let (head, length) = if short < 0x80 {
+        (2, short)
+    } else {
+        let count = short & 0x7f;
+        if count == 0 || count > 4 {
+            return None;
+        }
+        let length = bytes.get(2..2 + count)?.iter().fold(0usize, |sum, byte| (sum << 8) | usize::from(*byte));
+        (2 + count, length)
+    };
+    let end = head.checked_add(length)?;
+    let whole = bytes.get(..end)?;
+    Some((Element { tag, content: &whole[head..], whole }, &bytes[end..]))
+}
+
+/// The elements of a constructed one's content; stops at the first that cannot be read.
+pub(super) fn children(mut content: &[u8]) -> Vec<Element<'_>> {
+    let mut found = Vec::new();
+    while let Some((element, rest)) = first(content) {
+        found.push(element);
+        content = rest;
+    }
+    found
+}
