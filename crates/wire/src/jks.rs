@@ -300,7 +300,9 @@ impl<'b> Reader<'b> {
             }
             EntryKind::PrivateKey { protected, chain }
         };
-        Ok(Ok(Entry { alias, created: Timestamp(millis.saturating_mul(1000)), kind }))
+        // Dates that do not fit are 290,000 years away; they become the last that does.
+        let created = Timestamp(millis.clamp(i64::MIN / 1000, i64::MAX / 1000) * 1000);
+        Ok(Ok(Entry { alias, created, kind }))
     }
 
     fn certificate(&mut self) -> Result<Certificate, Ended> {

@@ -1,0 +1,396 @@
+#!/usr/bin/env python3
+"""Writes the corpus of the fuzz targets: small inputs by hand, sound and odd ones, in the shape that each target reads.
+
+In: nothing. Out: corpus/TARGET/NAME, next to this file. The same bytes in every run."""
+
+import base64
+import hashlib
+import pathlib
+import struct
+import zlib
+
+HERE = pathlib.Path(__file__).parent / "corpus"
+
+
+def put(target, **inputs):
+    folder = HERE / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in inputs.items():
+        (folder / name).write_bytes(content)
+
+
+def v8(content):
+    return bytes([len(content)]) + content
+
+
+def v16(content):
+    return struct.pack(">H", len(content)) + content
+
+
+def v24(content):
+    return struct.pack(">I", len(content))[1:] + content
+
+
+def numbers(*values):
+    return b"".join(struct.pack(">H", value) for value in values)
+
+
+def turns(*conversation):
+    """Conversation as pairs of a side, `c` or `s`, and bytes."""
+    return b"".join(
+        struct.pack(">H", (0x8000 if side == "s" else 0) | len(content)) + content for side, content in conversation
+    )
+
+
+def halves(client, server):
+    return v16(client) + server
+
+
+# TLS ---------------------------------------------------------------------------------------------------------------
+
+
+def extension(kind, content):
+    return numbers(kind) + v16(content)
+
+
+def server_name(name):
+    return extension(0, v16(b"\0" + v16(name)))
+
+
+def hello(version, ciphers, extensions=None):
+    content = numbers(version) + bytes(32) + v8(bytes(range(32))) + v16(numbers(*ciphers)) + v8(b"\0")
+    if extensions is not None:
+        content += v16(b"".join(extensions))
+    return b"\x01" + v24(content)
+
+
+def records(message, size=16384):
+    return b"".join(
+        b"\x16\x03\x01" + v16(message[start : start + size]) for start in range(0, len(message), size)
+    )
+
+
+MODERN = hello(
+    0x0303,
+    (0x1A1A, 0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F),
+    [
+        extension(0x2A2A, b""),
+        server_name(b"registry.test"),
+        extension(16, v16(v8(b"h2") + v8(b"http/1.1"))),
+        extension(10, v16(numbers(0x3A3A, 0x11EC, 29, 23))),
+        extension(13, v16(numbers(0x0403, 0x0804, 0x0401))),
+        extension(43, v8(numbers(0x4A4A, 0x0304, 0x0303))),
+        extension(51, v16(numbers(0x3A3A) + v16(b"\0") + numbers(29) + v16(bytes(32)))),
+        extension(0xFE0D, bytes(40)),
+        extension(35, bytes(16)),
+        extension(41, bytes(24)),
+    ],
+)
+OLD = hello(0x0301, (0x0005, 0x000A, 0x00FF))
+
+put(
+    "client_hello",
+    modern=records(MODERN),
+    tiny_records=records(MODERN, 1),
+    records_of_40=records(MODERN, 40),
+    without_extensions=records(OLD),
+    empty_records=b"\x16\x03\x01\0\0" * 3 + records(OLD),
+    too_many_empty_records=b"\x16\x03\x01\0\0" * 12 + records(OLD),
+    two_names=records(hello(0x0303, (0x1301,), [server_name(b"a.test"), server_name(b"b.test")])),
+    odd_name=records(hello(0x0303, (0x1301,), [server_name(b"a\0.\xfftest")])),
+    post_quantum=records(
+        hello(0x0303, (0x1301,), [extension(51, v16(numbers(0x11EC) + v16(bytes(1216)))), server_name(b"pq.test")])
+    ),
+    followed_by_data=records(MODERN) + b"\x17\x03\x03\0\x05early",
+    ssl2=b"\x80\x2e\x01\x03\x01\0\x15\0\0\0\x10" + bytes(37),
+    alert=b"\x15\x03\x03\0\x02\x02\x28",
+    too_long=b"\x16\x03\x01\0\x04\x01\x01\0\x01",
+    cut_extension=records(hello(0x0303, (0x1301,), [extension(16, b"\0\x09\x02h")])),
+)
+
+# The other ways in -------------------------------------------------------------------------------------------------
+
+put(
+    "connect",
+    connect=b"CONNECT registry.test:443 HTTP/1.1\r\nHost: registry.test:443\r\nProxy-Authorization: Basic YTpi\r\n\r\n",
+    ipv6=b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\n\r\n",
+    absolute=b"GET http://a.test/x HTTP/1.1\r\nHost: a.test\r\n\r\nGET http://b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n",
+    with_body=b"POST http://a.test/ HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET http://b.test/ HTTP/1.0\r\n\r\n",
+    chunked=b"PUT http://a.test/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: 1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    smuggling=b"POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
+    two_lengths=b"POST / HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
+    bare_lf=b"GET / HTTP/1.1\nHost: a\n folded\nX : y\n\nrest",
+    not_http=b"\x16\x03\x01\x02\0",
+)
+put(
+    "socks5",
+    greeting=b"\x05\x02\0\x02",
+    credentials=b"\x01\x03ann\x06secret",
+    ipv4=b"\x05\x01\0\x01\xc0\0\x02\x07\x01\xbb",
+    ipv6=b"\x05\x01\0\x04" + bytes(15) + b"\x01\x01\xbb",
+    name=b"\x05\x01\0\x03\x0dregistry.test\x13\x88",
+    bind=b"\x05\x02\0\x01\x7f\0\0\x01\0\x50",
+    reply=b"\x05\0\0\x01\x7f\0\0\x01\x9c\x40",
+    refusal=b"\x05\x05\0\x01\0\0\0\0\0\0",
+    socks4a=b"\x04\x01\x01\xbb\0\0\0\x01ann\0registry.test\0",
+)
+
+# Upgrades to TLS ---------------------------------------------------------------------------------------------------
+
+LDAP_ASK = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + b"1.3.6.1.4.1.1466.20037"
+LDAP_YES = b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\0\x04\0\x04\0"
+MYSQL = b"\x0a8.0.36\0\x09\0\0\0abcdefgh\0\xff\xff" + bytes(40)
+XMPP = b"<?xml version='1.0'?><stream:stream to='a.test' xmlns:stream='http://etherx.jabber.org/streams'>"
+SMTP = (("s", b"220 mail.test ESMTP\r\n"), ("c", b"EHLO c\r\n"), ("s", b"250-mail.test\r\n250 STARTTLS\r\n"))
+
+put(
+    "starttls",
+    smtp=turns(*SMTP, ("c", b"STARTTLS\r\n"), ("s", b"220 go\r\n")),
+    smtp_refused=turns(*SMTP, ("c", b"STARTTLS\r\n"), ("s", b"454 no\r\n"), ("c", b"QUIT\r\n")),
+    smtp_early=turns(*SMTP, ("c", b"STARTTLS\r\n\x16\x03\x01\0\x01\x01"), ("s", b"220 go\r\n")),
+    smtp_mail=turns(*SMTP, ("c", b"MAIL FROM:<a>\r\nDATA\r\n"), ("s", b"250 ok\r\n354 go\r\n")),
+    lmtp=turns(("s", b"220 l\r\n"), ("c", b"LHLO c\r\nSTARTTLS\r\n"), ("s", b"250 l\r\n220 go\r\n")),
+    imap=turns(("s", b"* OK hi\r\n"), ("c", b"a STARTTLS\r\n"), ("s", b"* x\r\na OK go\r\n")),
+    pop3=turns(("s", b"+OK\r\n"), ("c", b"CAPA\r\nSTLS\r\n"), ("s", b"+OK\r\nSTLS\r\n.\r\n+OK go\r\n")),
+    ftp=turns(("s", b"220-hi\r\n220 ftp\r\n"), ("c", b"AUTH TLS\r\n"), ("s", b"234 go\r\n")),
+    nntp=turns(("s", b"200 n\r\n"), ("c", b"STARTTLS\r\n"), ("s", b"382 go\r\n")),
+    sieve=turns(("s", b'"IMPLEMENTATION" "x"\r\nOK\r\n'), ("c", b"STARTTLS\r\n"), ("s", b"OK\r\n")),
+    ldap=turns(("c", LDAP_ASK), ("s", LDAP_YES)),
+    ldap_long_form=turns(("c", b"\x30\x84\0\0\0\x05\x02\x01\x07\x42\0" + LDAP_ASK), ("s", LDAP_YES)),
+    xmpp=turns(("c", XMPP), ("s", XMPP), ("c", b"<starttls xmlns='a>b'/>"), ("s", b"<proceed/>")),
+    postgres=turns(("c", b"\0\0\0\x08\x04\xd2\x16\x30"), ("s", b"N"), ("c", b"\0\0\0\x08\x04\xd2\x16\x2f"), ("s", b"S")),
+    mysql=turns(("s", struct.pack("<I", len(MYSQL)) + MYSQL), ("c", b"\x20\0\0\x01\x85\xae\x0f\0" + bytes(28))),
+)
+
+# HTTP --------------------------------------------------------------------------------------------------------------
+
+GET = b"GET /v2/ HTTP/1.1\r\nHost: registry.test\r\nUser-Agent: x\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
+
+
+def chunks(*parts):
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def gzip(content):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return packer.compress(content) + packer.flush()
+
+
+HTTP1 = {
+    "simple": (GET, OK),
+    "pipelined": (GET * 3, OK * 3),
+    "head": (b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + GET, b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + OK),
+    "continue": (
+        b"PUT /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nbody",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\n\r\n",
+    ),
+    "chunked_gzip": (
+        GET,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(gzip(b"hello" * 9)),
+    ),
+    "trailers": (GET, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nx\r\n0\r\nDigest: y\r\n\r\n"),
+    "until_close": (b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\nuntil the end"),
+    "length_and_chunked": (
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET,
+        OK + OK,
+    ),
+    "two_lengths": (GET, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"),
+    "bare_lf": (b"GET / HTTP/1.1\nHost: a\n\n", b"HTTP/1.1 204 No Content\nX : y\n folded\n\n"),
+    "bad_chunk": (GET, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nx"),
+    "websocket": (
+        b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x82\x01\x02\x03\x04ik",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x02hi",
+    ),
+    "h2c": (
+        b"GET / HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x88",
+    ),
+    "connect": (b"CONNECT a.test:80 HTTP/1.1\r\n\r\n" + GET, b"HTTP/1.1 200 Connection established\r\n\r\n" + OK),
+    "events": (
+        GET,
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nid: 1\nevent: a\ndata: x\ndata: y\n\n: note\r\rdata:z\r\n\r\n",
+    ),
+    "response_first": (b"", OK + GET),
+    "not_http": (b"\x00\x01\x02", b"\xff\xfe"),
+    "cut": (GET, OK[:40]),
+}
+put("http1", **{name: halves(client, server) for name, (client, server) in HTTP1.items()})
+
+
+# HTTP/2 ------------------------------------------------------------------------------------------------------------
+
+
+def frame(kind, flags, stream, content=b""):
+    return struct.pack(">I", len(content))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + content
+
+
+def field(name, value):
+    return b"\x40" + v8(name) + v8(value)
+
+
+REQUEST = b"\x82\x87\x84\x41\x0dregistry.test" + field(b"x-id", b"1")
+# `www.example.com` in the Huffman code of RFC 7541 appendix C.4.1, with :method, :scheme and :path from the static table.
+HUFFMAN = bytes.fromhex("828684418cf1e3c2e5f23a6ba0ab90f4ff")
+ANSWER = b"\x88" + field(b"content-type", b"text/plain")
+
+H2 = {
+    "get": (frame(1, 5, 1, REQUEST), frame(1, 4, 1, ANSWER) + frame(0, 1, 1, b"hello")),
+    "huffman": (frame(1, 5, 1, HUFFMAN), frame(1, 5, 1, b"\x89")),
+    "post_and_trailers": (
+        frame(1, 4, 1, b"\x83\x87\x84") + frame(0, 0, 1, b"ab") + frame(0, 1, 1, b"cd"),
+        frame(1, 4, 1, ANSWER) + frame(0, 0, 1, b"x") + frame(1, 5, 1, field(b"digest", b"y")),
+    ),
+    "two_streams": (
+        frame(1, 5, 1, REQUEST) + frame(1, 5, 3, b"\x82\x87\x85\xbf"),
+        frame(1, 4, 3, ANSWER) + frame(1, 4, 1, b"\x88\xbe") + frame(0, 1, 1, b"one") + frame(0, 1, 3, b"two"),
+    ),
+    "continuation": (
+        frame(1, 1, 1, REQUEST[:5]) + frame(9, 0, 1, REQUEST[5:9]) + frame(9, 4, 1, REQUEST[9:]),
+        frame(1, 5, 1, b"\x88"),
+    ),
+    "padded_with_priority": (
+        frame(1, 0x2D, 1, b"\x02" + bytes(5) + REQUEST + bytes(2)),
+        frame(1, 4, 1, ANSWER) + frame(0, 9, 1, b"\x03hi" + bytes(3)),
+    ),
+    "interim": (frame(1, 5, 1, REQUEST), frame(1, 4, 1, b"\x08\x03103") + frame(1, 5, 1, b"\x88")),
+    "push": (
+        frame(1, 5, 1, REQUEST),
+        frame(5, 4, 1, struct.pack(">I", 2) + REQUEST) + frame(1, 5, 2, ANSWER) + frame(1, 5, 1, b"\x88"),
+    ),
+    "reset": (frame(1, 5, 1, REQUEST) + frame(3, 0, 1, struct.pack(">I", 8)), frame(1, 4, 1, ANSWER)),
+    "goaway": (frame(1, 5, 1, REQUEST), frame(7, 0, 0, struct.pack(">II", 0, 11) + b"enhance your calm")),
+    "settings_and_window": (
+        frame(4, 0, 0, struct.pack(">HIHI", 1, 0, 4, 1)) + frame(8, 0, 0, struct.pack(">I", 9)) + frame(1, 5, 1, REQUEST),
+        frame(4, 1, 0) + frame(6, 0, 0, bytes(8)) + frame(1, 5, 1, b"\x20\x88"),
+    ),
+    "unknown_table_entry": (frame(1, 5, 1, b"\x82\x87\x84\xc5\xff\x05"), frame(1, 5, 1, b"\x88")),
+    "too_large_a_frame": (b"\xff\xff\xff\x01\x04\0\0\0\x01" + REQUEST, b""),
+    "websocket": (
+        frame(1, 4, 1, b"\x02\x07CONNECT\x87\x84" + field(b":protocol", b"websocket")) + frame(0, 0, 1, b"\x81\x80\0\0\0\0"),
+        frame(1, 4, 1, b"\x88") + frame(0, 1, 1, b"\x81\x02hi"),
+    ),
+}
+put("http2", **{name: halves(client, server) for name, (client, server) in H2.items()})
+
+
+# WebSocket and gRPC ------------------------------------------------------------------------------------------------
+
+
+def masked(head, content, key=b"\x01\x02\x03\x04"):
+    hidden = bytes(byte ^ key[index % 4] for index, byte in enumerate(content))
+    return bytes([head, 0x80 | len(content)]) + key + hidden
+
+
+def deflated(content):
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (packer.compress(content) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+HELLO = deflated(b"hello hello hello")
+put(
+    "websocket",
+    text=b"\0" + halves(masked(0x81, b"hello"), b"\x81\x05there"),
+    fragments=b"\0" + halves(masked(0x01, b"hel") + masked(0x89, b"?") + masked(0x80, b"lo"), b"\x8a\x01?"),
+    deflated=b"\x01" + halves(masked(0xC1, HELLO) + masked(0xC1, HELLO), b"\xc1" + v8(HELLO)),
+    deflated_alone=b"\x02" + halves(masked(0xC1, HELLO) + masked(0xC1, HELLO), b"\xc2" + v8(HELLO)),
+    small_window=b"\x03" + halves(masked(0xC1, HELLO), b"\x41" + v8(HELLO[:4]) + b"\x80" + v8(HELLO[4:])),
+    bomb=b"\x01" + halves(masked(0xC2, deflated(bytes(20000))), b""),
+    close=b"\0" + halves(masked(0x88, b"\x03\xe8bye"), b"\x88\x02\x03\xe8"),
+    long=b"\0" + halves(b"", b"\x82\x7e\x01\x00" + bytes(256) + b"\x82\x7f" + bytes(6) + b"\x01\x00" + bytes(256)),
+    unmasked=b"\0" + halves(b"\x81\x02hi", masked(0x81, b"hi")),
+    reserved=b"\0" + halves(masked(0xB1, b"x"), b"\x83\x01x"),
+    bad_close=b"\0" + halves(masked(0x88, b"\x01"), b""),
+    bad_deflate=b"\x01" + halves(masked(0xC1, b"\xff\xff\xff"), b""),
+)
+
+
+def message(content, flag=0):
+    return bytes([flag]) + struct.pack(">I", len(content)) + content
+
+
+put(
+    "grpc",
+    unary=b"\x3f" + halves(message(b"\x0a\x03abc"), message(b"\x0a\x03def")),
+    small_frames=b"\0" + halves(message(b"hello"), message(b"there")),
+    stream=b"\x05" + halves(b"".join(message(bytes(n)) for n in range(5)), message(b"") * 3),
+    compressed=b"\x3f" + halves(message(gzip(b"hello"), 1), message(b"x", 1)),
+    cut=b"\x3f" + halves(message(b"hello")[:7], message(b"x")[:2]),
+    odd_flag=b"\x3f" + halves(message(b"x", 7), b""),
+    huge=b"\x3f" + halves(b"\0\xff\xff\xff\xff" + b"x" * 600, b""),
+)
+
+# Conversations of any kind -----------------------------------------------------------------------------------------
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
+put(
+    "flow_decoder",
+    http1=turns(("c", GET), ("s", OK), ("c", GET), ("s", OK)),
+    interleaved=turns(("c", GET[:9]), ("s", OK[:20]), ("c", GET[9:]), ("s", OK[20:])),
+    h2c=turns(("c", PREFACE + frame(1, 5, 1, REQUEST)), ("s", frame(4, 0, 0) + frame(1, 5, 1, b"\x88"))),
+    h2_midway=turns(("s", frame(0, 0, 5, b"data")), ("c", frame(1, 5, 7, REQUEST)), ("s", frame(1, 5, 7, b"\xbe"))),
+    upgrade=turns(("c", HTTP1["websocket"][0]), ("s", HTTP1["websocket"][1])),
+    tunnel=turns(("c", HTTP1["connect"][0][:30]), ("s", HTTP1["connect"][1][:39]), ("c", GET), ("s", OK)),
+    ssh=turns(("s", b"SSH-2.0-a\r\n"), ("c", b"SSH-2.0-b\r\n"), ("s", bytes(40))),
+    redis=turns(("c", b"*1\r\n$4\r\nPING\r\n"), ("s", b"+PONG\r\n")),
+    dns=turns(("c", b"\0\x1a\x12\x34\x01\0\0\x01" + bytes(6) + b"\x08registry\0\0\x01\0\x01")),
+    kafka=turns(("c", b"\0\0\0\x11\0\x12\0\x03\0\0\0\x01\0\x05kafka\0\0")),
+    server_first=turns(("s", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")),
+)
+
+# Stores of certificates --------------------------------------------------------------------------------------------
+
+
+def pem(label, content):
+    text = base64.b64encode(content)
+    lines = b"\n".join(text[start : start + 64] for start in range(0, len(text), 64))
+    return b"-----BEGIN %s-----\n%s\n-----END %s-----\n" % (label, lines, label)
+
+
+ONE, TWO = pem(b"CERTIFICATE", bytes(range(100))), pem(b"CERTIFICATE", b"two")
+put(
+    "pem",
+    two=ONE + TWO,
+    crlf=(ONE + TWO).replace(b"\n", b"\r\n"),
+    joined=ONE[:-1] + TWO,
+    missing_end=ONE[:-27] + TWO,
+    bad_base64=ONE.replace(b"AAEC", b"AA*C") + TWO,
+    headers=pem(b"RSA PRIVATE KEY", b"key").replace(b"-----\na", b"-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: A,\n B\n\na"),
+    indented=b"  " + ONE.replace(b"\n", b"\n  ") + TWO,
+    bom=b"\xef\xbb\xbf" + ONE + b"\xef\xbb\xbf" + TWO,
+    utf16=ONE.decode().encode("utf-16"),
+    der=b"\x30\x82\x01\x02" + bytes(20),
+    other_label=ONE.replace(b"END CERTIFICATE", b"END X509 CERTIFICATE"),
+    text=b"# a comment\nsubject=CN = a\n" + ONE + b"and more",
+)
+
+
+def utf(text):
+    return v16(text)
+
+
+def jks(*entries, version=2, count=None, password="changeit"):
+    data = b"\xfe\xed\xfe\xed" + struct.pack(">II", version, len(entries) if count is None else count) + b"".join(entries)
+    return data + hashlib.sha1(password.encode("utf-16-be") + b"Mighty Aphrodite" + data).digest()
+
+
+def stored(content):
+    return utf(b"X.509") + struct.pack(">I", len(content)) + content
+
+
+ROOT = struct.pack(">I", 2) + utf(b"root") + struct.pack(">q", 1795372833123) + stored(b"\x30\x03abc")
+KEY = struct.pack(">I", 1) + utf(b"k\xc3\xbc") + bytes(8) + struct.pack(">I", 6) + b"sealed" + struct.pack(">I", 1) + stored(b"leaf")
+put(
+    "jks",
+    two=jks(ROOT, KEY),
+    empty=jks(),
+    wrong_password=jks(ROOT, password="other"),
+    cut=jks(ROOT, KEY)[:-40],
+    version_1=jks(struct.pack(">I", 2) + utf(b"a") + bytes(8) + struct.pack(">I", 2) + b"\1\2", version=1),
+    unknown_tag=jks(ROOT, struct.pack(">I", 3) + utf(b"s")),
+    hostile_count=jks(ROOT, count=0xFFFFFFFF),
+    odd_name=jks(ROOT.replace(b"root", b"\xed\xa0\xbd\xff")),
+    far_date=jks(ROOT.replace(struct.pack(">q", 1795372833123), b"\x7f" + b"\xff" * 7)),
+    jceks=b"\xce\xce\xce\xce" + jks(ROOT)[4:],
+    trailing=jks(ROOT)[:-20] + b"rest" + bytes(20),
+)

@@ -1,0 +1,35 @@
+//! What is fuzzed, and what must hold: no panic, bounded memory, and the same result however the bytes were cut into pieces.
+//!
+//! In: bytes that a fuzzer, or the corpus, made. Out: nothing; a broken promise panics.
+
+pub mod intake;
+pub mod starttls;
+pub mod stores;
+
+/// A target: takes one input, and panics when a promise is broken.
+pub type Target = fn(&[u8]);
+
+/// All targets by name; the name is also that of the folder with its corpus.
+pub const ALL: &[(&str, Target)] = &[
+    ("client_hello", intake::client_hello),
+    ("connect", intake::connect),
+    ("socks5", intake::socks5),
+    ("starttls", starttls::starttls),
+    ("pem", stores::pem),
+    ("jks", stores::jks),
+];
+
+/// One slice of a conversation: whether it comes from the server, and its bytes.
+pub type Turn<'b> = (bool, &'b [u8]);
+
+/// Reads a conversation: each turn has two bytes of head, the direction in the highest bit and the length in the 15 others.
+pub fn turns(mut data: &[u8]) -> Vec<Turn<'_>> {
+    let mut turns = Vec::new();
+    while let [high, low, rest @ ..] = data {
+        let length = usize::from(high & 0x7f) << 8 | usize::from(*low);
+        let (bytes, rest) = rest.split_at(length.min(rest.len()));
+        turns.push((high & 0x80 != 0, bytes));
+        data = rest;
+    }
+    turns
+}

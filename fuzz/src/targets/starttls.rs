@@ -1,0 +1,47 @@
+//! The watcher for upgrades to TLS. In: a conversation as turns. Out: broken promises.
+
+use sidelight_wire::starttls::{Watch, Watcher};
+
+use super::{Turn, turns};
+
+/// Where the conversation led, in bytes of its direction.
+#[derive(Debug, PartialEq, Eq)]
+enum Led {
+    Nowhere,
+    Never,
+    Upgrade(&'static str, bool, usize),
+}
+
+/// The same upgrade at the same byte, whether turns come in one piece or byte by byte; a `plain` within its slice.
+pub fn starttls(data: &[u8]) {
+    let turns = turns(data);
+    let whole = lead(&turns, usize::MAX);
+    assert_eq!(whole, lead(&turns, 1), "the result depends on how the bytes were cut");
+    assert_eq!(whole, lead(&turns, 5), "the result depends on how the bytes were cut");
+}
+
+fn lead(turns: &[Turn<'_>], piece: usize) -> (Option<usize>, Led) {
+    let mut watcher = Watcher::new();
+    let mut before = [0; 2];
+    let mut early = None;
+    for (from_server, bytes) in turns {
+        for slice in bytes.chunks(piece) {
+            let before = &mut before[usize::from(*from_server)];
+            match if *from_server { watcher.from_server(slice) } else { watcher.from_client(slice) } {
+                Watch::Going => {}
+                Watch::Early { plain } => {
+                    assert!(!from_server && plain < slice.len() && early.is_none());
+                    early = Some(*before + plain);
+                }
+                Watch::Upgrade { protocol, plain } => {
+                    assert!(plain > 0 && plain <= slice.len());
+                    assert_eq!(watcher.from_client(b"\x16"), Watch::Never);
+                    return (early, Led::Upgrade(protocol, *from_server, *before + plain));
+                }
+                Watch::Never => return (early, Led::Never),
+            }
+            *before += slice.len();
+        }
+    }
+    (early, Led::Nowhere)
+}
