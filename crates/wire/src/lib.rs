@@ -3,13 +3,19 @@
 //! In: bytes, as they come, in whatever pieces. Out: values of `model`, with the anomalies beside them.
 
 mod anomalies;
+mod body;
 pub mod certificate;
 pub mod der;
+pub mod flow_decoder;
+mod grpc;
 pub mod http1;
+mod http2;
 pub mod jks;
 pub mod opaque;
 pub mod pem;
 pub mod pkcs12;
 pub mod socks5;
+mod sse;
 pub mod starttls;
 pub mod tls;
+mod websocket;

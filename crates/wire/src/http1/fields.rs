@@ -21,7 +21,7 @@ pub(super) struct Field {
 pub(super) struct TooMany;
 
 /// The line that begins at `start`: its content without its end, and the place after it. A last line may lack its end.
-pub(super) fn line_at(bytes: &[u8], start: usize) -> (Range<usize>, usize) {
+pub(crate) fn line_at(bytes: &[u8], start: usize) -> (Range<usize>, usize) {
     let rest = &bytes[start..];
     match rest.iter().position(|byte| *byte == b'\n') {
         None => (start..bytes.len(), bytes.len()),

@@ -3,15 +3,22 @@
 //!
 //! The parsers are made for looking, not for serving: they read on over what a server would refuse, and say what it was.
 
+mod answers;
 mod chunked;
+mod conversation;
 mod fields;
 mod framing;
 mod head;
+mod head_buffer;
 mod start_line;
 mod target;
 
+pub(crate) use conversation::Conversation;
+pub(crate) use fields::line_at;
 pub use framing::{Advance, BodyFraming, BodyState};
 pub use head::{
     DEFAULT_HEAD_BYTES, DEFAULT_HEAD_FIELDS, HeadLimits, Progress, RequestHead, ResponseHead, find_head_end,
     parse_request, parse_response,
 };
+pub(crate) use head::{leading_empty_lines, list_members};
+pub(crate) use start_line::{LINE_BEGINNING, cannot_be_request, cannot_be_response, is_request_line};

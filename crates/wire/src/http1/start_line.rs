@@ -9,6 +9,8 @@ use crate::anomalies::{Anomalies, quote};
 
 /// Longest method that is believed to be one; the longest registered has 17 bytes (`UPDATEREDIRECTREF`).
 const LONGEST_METHOD: usize = 64;
+/// So many bytes of a line decide whether it can be a start line, as far as that can be told before its end.
+pub(crate) const LINE_BEGINNING: usize = LONGEST_METHOD + 2;
 const VERSION_LENGTH: usize = "HTTP/1.1".len();
 
 /// The parts of a request line, as places in it.
@@ -40,23 +42,29 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
-/// Says why bytes without a line end cannot be the beginning of a request; `None` while they can.
-pub(super) fn cannot_be_request(bytes: &[u8]) -> Option<String> {
-    let method = bytes.iter().take(LONGEST_METHOD + 1).position(|byte| !is_token_byte(*byte));
+/// Says why a line, or the beginning of one, cannot be a request line; `None` while it can. More bytes never change what was said.
+pub(crate) fn cannot_be_request(line: &[u8]) -> Option<String> {
+    let method = line.iter().take(LONGEST_METHOD + 1).position(|byte| !is_token_byte(*byte));
     match method {
-        None if bytes.len() > LONGEST_METHOD => Some(format!("no method: {}", quote(bytes))),
+        None if line.len() > LONGEST_METHOD => Some(format!("no method: {}", quote(&line[..=LONGEST_METHOD]))),
         None => None,
-        Some(at) if at > 0 && bytes[at] == b' ' => None,
-        Some(_) => Some(format!("no method: {}", quote(bytes))),
+        Some(at) if at > 0 && line[at] == b' ' => None,
+        // Perhaps the end of the line, when LF comes.
+        Some(at) if at > 0 && line[at] == b'\r' && at + 1 == line.len() => None,
+        Some(at) => Some(format!("no method: {}", quote(&line[..=at]))),
     }
 }
 
-/// Says why bytes without a line end cannot be the beginning of a response; `None` while they can.
-pub(super) fn cannot_be_response(bytes: &[u8]) -> Option<String> {
+/// Says why a line, or the beginning of one, cannot be a status line; `None` while it can. More bytes never change what was said.
+pub(crate) fn cannot_be_response(line: &[u8]) -> Option<String> {
     const START: &[u8] = b"HTTP/";
-    let length = bytes.len().min(START.len());
-    let same = bytes[..length].eq_ignore_ascii_case(&START[..length]);
-    (!same).then(|| format!("no status line: {}", quote(bytes)))
+    let other = line.iter().zip(START).position(|(byte, expected)| !byte.eq_ignore_ascii_case(expected))?;
+    Some(format!("no status line: {}", quote(&line[..=other])))
+}
+
+/// Whether a line, without its end, is a request line of HTTP/1.
+pub(crate) fn is_request_line(line: &[u8]) -> bool {
+    parse_request_line(line, 0, &mut Anomalies::default()).is_ok()
 }
 
 /// Reads a request line. `at` is its place in the head, for the anomalies.
