@@ -10,7 +10,6 @@ mod message;
 
 pub(crate) use message::{Attributes, Message, attribute, nested};
 
-use std::collections::BTreeSet;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -72,7 +71,7 @@ impl Netlink {
     /// The kernel's errno, or `InvalidData` for an answer that cannot be read.
     pub(crate) fn query(&mut self, message: Message) -> io::Result<Vec<Vec<u8>>> {
         let first = self.send(vec![(message, NLM_F_REQUEST)])?;
-        self.receive(first, BTreeSet::from([first]), true)
+        self.receive(first, first, true)
     }
 
     /// Asks for all things of a kind.
@@ -81,7 +80,7 @@ impl Netlink {
     /// As [`Netlink::query`].
     pub(crate) fn dump(&mut self, message: Message) -> io::Result<Vec<Vec<u8>>> {
         let first = self.send(vec![(message, NLM_F_REQUEST | NLM_F_DUMP)])?;
-        self.receive(first, BTreeSet::from([first]), false)
+        self.receive(first, first, false)
     }
 
     /// Has one change made.
@@ -90,27 +89,24 @@ impl Netlink {
     /// The kernel's errno.
     pub(crate) fn change(&mut self, message: Message) -> io::Result<()> {
         let first = self.send(vec![(message, NLM_F_REQUEST | NLM_F_ACK)])?;
-        self.receive(first, BTreeSet::from([first]), false).map(drop)
+        self.receive(first, first, false).map(drop)
     }
 
-    /// Has several changes made in one transaction: all of them, or none. The first and last message (the brackets of
-    /// the transaction) are not acknowledged.
+    /// Has several changes made in one transaction: all of them, or none. The first and last messages are its brackets.
+    ///
+    /// Only the last change is acknowledged, lest the answers overflow the socket; refusals come in any case, and before.
     ///
     /// # Errors
     /// The kernel's errno for the first message that it refused.
     pub(crate) fn transact(&mut self, messages: Vec<Message>) -> io::Result<()> {
-        let last = messages.len().saturating_sub(1);
+        let last_change = messages.len().saturating_sub(2);
         let flagged = messages
             .into_iter()
             .enumerate()
-            .map(|(at, message)| {
-                let bracket = at == 0 || at == last;
-                (message, if bracket { NLM_F_REQUEST } else { NLM_F_REQUEST | NLM_F_ACK })
-            })
+            .map(|(at, message)| (message, if at == last_change { NLM_F_REQUEST | NLM_F_ACK } else { NLM_F_REQUEST }))
             .collect();
         let first = self.send(flagged)?;
-        let count = u32::try_from(last).unwrap_or(u32::MAX);
-        self.receive(first, (1..count).map(|at| first + at).collect(), false).map(drop)
+        self.receive(first, first + u32::try_from(last_change).unwrap_or(u32::MAX), false).map(drop)
     }
 
     /// Sends messages in one datagram; gives the sequence number of the first, the others follow it.
@@ -129,32 +125,30 @@ impl Netlink {
         Ok(first)
     }
 
-    /// Collects the answers to the messages from `first` on, until each of the `awaited` sequence numbers was acknowledged or its dump is complete; with
-    /// `single`, the first answer that is not an acknowledgement ends the wait as well.
-    fn receive(&self, first: u32, awaited: BTreeSet<u32>, single: bool) -> io::Result<Vec<Vec<u8>>> {
+    /// Collects the answers to the messages from `first` on, until the one with the sequence number `awaited` was
+    /// acknowledged or its dump is complete; with `single`, its first answer of any kind is the end.
+    fn receive(&self, first: u32, awaited: u32, single: bool) -> io::Result<Vec<Vec<u8>>> {
         let ours = first..=self.sequence;
-        let mut open = awaited;
         let mut answers = Vec::new();
         let mut buffer = vec![MaybeUninit::uninit(); RECEIVE_BUFFER];
-        while !open.is_empty() && answers.len() < MAX_ANSWERS {
+        loop {
             let ((datagram, _), length) = rustix::net::recv(&self.socket, &mut buffer[..], RecvFlags::TRUNC)?;
             if length > datagram.len() {
                 return Err(malformed("a netlink answer is longer than 64 KiB"));
             }
-            for (kind, sequence, payload) in split(datagram)? {
-                if !ours.contains(&sequence) {
-                    continue; // the rest of the answer to an earlier request, of which the first error was enough
-                }
+            // What is not ours is the rest of the answer to an earlier request, of which the first error was enough.
+            for (kind, sequence, payload) in split(datagram)?.into_iter().filter(|(_, at, _)| ours.contains(at)) {
                 match kind {
                     NLMSG_ERROR => acknowledged(payload)?,
                     NLMSG_DONE => {}
-                    _ => answers.push(payload.to_vec()),
+                    _ if answers.len() < MAX_ANSWERS => answers.push(payload.to_vec()),
+                    _ => {}
                 }
-                let last = single || matches!(kind, NLMSG_ERROR | NLMSG_DONE);
-                open.retain(|waiting| !(last && *waiting == sequence));
+                if sequence == awaited && (single || matches!(kind, NLMSG_ERROR | NLMSG_DONE)) {
+                    return Ok(answers);
+                }
             }
         }
-        Ok(answers)
     }
 }
 

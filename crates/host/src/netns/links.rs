@@ -6,6 +6,7 @@
 //! too. Nothing ever leaves by these routes: TCP and DNS are redirected, all else is turned away.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -33,20 +34,26 @@ const RT_TABLE_LOCAL: u8 = 255;
 const RTPROT_STATIC: u8 = 4;
 const RTN_UNICAST: u8 = 1;
 
-/// A machine with more addresses than this is copied in part.
-const MAX_ADDRESSES: usize = 256;
+/// A machine with more addresses than this of one IP version (a node of a cluster) is copied in part.
+const MAX_ADDRESSES: usize = 64;
 /// A machine without default route and with more routes than this is copied in part.
 const MAX_ROUTES: usize = 512;
 /// Stands in as source address where the machine has IPv4 routes but no address (RFC 7600 §4.8).
 const DUMMY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 0, 8));
 
-/// Addresses and routes, as far as they matter to programs.
+/// Settings of a network namespace that programs notice: which ports anybody may listen on, which ports `connect` picks,
+/// who may send pings.
+const SETTINGS: [&str; 3] = ["ip_unprivileged_port_start", "ip_local_port_range", "ping_group_range"];
+
+/// Addresses, routes and settings, as far as they matter to programs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Links {
     /// Addresses that are not loopback and not link-local.
     pub(super) addresses: BTreeSet<IpAddr>,
     /// Destinations: network and length of its prefix.
     routes: BTreeSet<(IpAddr, u8)>,
+    /// The values of [`SETTINGS`] that can be read.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Links {
@@ -56,7 +63,8 @@ impl Links {
     /// The kernel's errno.
     pub(super) fn read() -> io::Result<Self> {
         let mut netlink = Netlink::open(None)?;
-        let mut links = Self::default();
+        let settings = SETTINGS.iter().filter_map(|name| Some((*name, fs::read_to_string(setting(name)).ok()?)));
+        let mut links = Self { settings: settings.collect(), ..Self::default() };
         for family in [AF_INET, AF_INET6] {
             let addresses = netlink.dump(Message::new(RTM_GETADDR, &[family, 0, 0, 0, 0, 0, 0, 0]))?;
             links.addresses.extend(addresses.iter().filter_map(|answer| address_of(answer)).take(MAX_ADDRESSES));
@@ -77,6 +85,9 @@ impl Links {
     /// # Errors
     /// The kernel's errno: `EPERM` without CAP_NET_ADMIN.
     pub(super) fn write(&self) -> io::Result<()> {
+        for (name, value) in &self.settings {
+            let _ = fs::write(setting(name), value); // a group that is not mapped cannot be named; nothing depends on it
+        }
         let mut netlink = Netlink::open(None)?;
         let mut up = [0; 16];
         up[4..8].copy_from_slice(&LOOPBACK.to_ne_bytes());
@@ -101,6 +112,10 @@ impl Links {
         }
         Ok(())
     }
+}
+
+fn setting(name: &str) -> String {
+    format!("/proc/sys/net/ipv4/{name}")
 }
 
 /// What is there already is fine; so is IPv6 that cannot be had.

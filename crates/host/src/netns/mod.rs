@@ -108,7 +108,7 @@ impl Sandbox {
         command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|source| SandboxError::Start { program: OURSELVES.into(), source })?;
         drop(command); // and with it our copy of the agent's end: its closing must be seen
-        let agent = Agent { child, channel };
+        let agent = Agent { child, channel, silent: false };
         match agent.channel.receive() {
             Ok(Some((Told::Ready { ipv6, user, own }, descriptors))) => {
                 Self::assemble(agent, descriptors, ipv6, user, own).map_err(SandboxError::Silent)
@@ -214,12 +214,18 @@ impl Sandbox {
     }
 
     fn ask(&self, ask: Ask) -> io::Result<(Told, Vec<OwnedFd>)> {
-        let agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        if agent.silent {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        // An answer that did not come could come later, and be taken for the answer to something else.
+        agent.silent = true;
         agent.channel.send(&ask, &[])?;
-        match agent.channel.receive()? {
-            Some((Told::Errno(errno), _)) => Err(io::Error::from_raw_os_error(errno)),
-            Some(answer) => Ok(answer),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
+        let answer = agent.channel.receive()?.ok_or(io::ErrorKind::BrokenPipe)?;
+        agent.silent = false;
+        match answer {
+            (Told::Errno(errno), _) => Err(io::Error::from_raw_os_error(errno)),
+            answer => Ok(answer),
         }
     }
 }
@@ -232,6 +238,8 @@ fn out_of_turn() -> io::Error {
 struct Agent {
     child: Child,
     channel: Channel,
+    /// It failed to answer once, and is asked no more.
+    silent: bool,
 }
 
 impl std::fmt::Debug for Agent {

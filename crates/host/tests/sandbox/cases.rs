@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::world::{
@@ -47,11 +48,19 @@ pub(crate) fn names_are_resolved_outside() {
     name_server("127.77.0.53:53");
     // The first one is not there: the second must be asked.
     let resolv_conf = place.file("resolv.conf", "nameserver 127.77.0.54\nnameserver 127.77.0.53\n");
+    // The resolver of the C library, with the name servers of this machine; then a name server at an IPv6 address.
+    let script = "getent ahostsv4 registry.test.; python3 -c 'import socket
+query = bytes.fromhex(\"beef01000001000000000000\") + b\"\\x04test\\x00\\x00\\x01\\x00\\x01\"
+asker = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); asker.settimeout(9); asker.connect((\"fd51:de00:77::2\", 53))
+asker.send(query); answer = asker.recv(512)
+print(answer[:2].hex(), answer[12:len(query)] == query[12:], socket.inet_ntoa(answer[-4:]))'";
+    let _neighbour = Neighbour::new(); // so that there is a route over IPv6
     for user in USERS {
-        let mut command = place.sandboxed(user, "getent ahostsv4 registry.test.");
-        command.env("SANDBOX_RESOLV_CONF", &resolv_conf);
+        let mut command = place.sandboxed(user, script);
+        command.env("SANDBOX_RESOLV_CONF", &resolv_conf).env("PATH", "/usr/bin:/bin");
         let heard = place.output(command);
         assert!(heard.starts_with("203.0.113.9"), "{user:?} {heard}");
+        assert!(heard.ends_with("beef True 203.0.113.9\n"), "{user:?} {heard}");
         assert!(place.take_log().contains("refused-udp 0"), "queries are not counted as refused");
     }
 }
@@ -100,11 +109,29 @@ pub(crate) fn the_command_is_what_it_is_outside() {
     }
 }
 
+pub(crate) fn settings_of_the_network_are_kept() {
+    let place = Place::new();
+    // In a network namespace between, settings and addresses can be changed without touching the machine's.
+    let script = format!(
+        "cd /proc/sys/net/ipv4; echo 77 >ip_unprivileged_port_start; echo '41000 42000' >ip_local_port_range; \
+         ip link set lo up; ip link add slwide type veth peer name slend; ip link set slwide up; \
+         for i in $(seq 100); do ip address add 198.18.78.$i/24 dev slwide; done; \
+         exec {} __run sh -c 'cat ip_unprivileged_port_start ip_local_port_range; ip -o address show dev lo; ip route'",
+        place.path("program").display()
+    );
+    let output = Command::new("unshare").args(["--net", "bash", "-c", &script]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("77\n41000\t42000\n"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(text.matches("inet 198.18.78.").count(), 64, "as many as are copied: {text}");
+    assert!(text.contains("198.18.78.0/24 dev lo"), "no default route outside, hence none inside: {text}");
+    assert!(!text.contains("default"), "{text}");
+}
+
 pub(crate) fn files_are_shown_inside_only() {
     let place = Place::new();
     let shown = place.file("shown", "combined roots\n");
     let target = place.file("target", "the host's roots\n");
-    fs::set_permissions(&shown, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    fs::set_permissions(&shown, PermissionsExt::from_mode(0o666)).unwrap();
     for user in USERS {
         let script = "cat target; cat \"$PWD/target\"; (echo spoilt >target) 2>/dev/null || echo read-only";
         let mut command = place.sandboxed(user, script);
@@ -116,6 +143,13 @@ pub(crate) fn files_are_shown_inside_only() {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(&*target.to_string_lossy()), "the mount is seen outside");
     }
+    // A file system with flags of its own (nosuid, nodev): an ordinary user may not lose them on the way.
+    let elsewhere =
+        tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o644)).tempfile_in("/dev/shm").unwrap();
+    fs::write(elsewhere.path(), "from memory\n").unwrap();
+    let mut command = place.sandboxed(User::Nobody, "cat target");
+    command.env("SANDBOX_BIND", format!("{}:{}", elsewhere.path().display(), target.display()));
+    assert_eq!(place.output(command), "from memory\n");
 }
 
 /// Starts a command that stays, and gives the program, the agent's process ID, the command's, and their namespace.

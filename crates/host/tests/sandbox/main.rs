@@ -19,6 +19,7 @@ const TESTS: &[(&str, fn())] = &[
     ("names_are_resolved_outside", cases::names_are_resolved_outside),
     ("other_udp_is_refused_and_counted", cases::other_udp_is_refused_and_counted),
     ("the_command_is_what_it_is_outside", cases::the_command_is_what_it_is_outside),
+    ("settings_of_the_network_are_kept", cases::settings_of_the_network_are_kept),
     ("files_are_shown_inside_only", cases::files_are_shown_inside_only),
     ("nothing_is_left_when_the_parent_is_killed", cases::nothing_is_left_when_the_parent_is_killed),
     ("the_parent_notices_when_the_agent_is_killed", cases::the_parent_notices_when_the_agent_is_killed),
@@ -39,7 +40,15 @@ fn main() -> ExitCode {
 
 /// Runs the tests whose names hold one of the arguments, one after the other.
 fn test(arguments: &[String]) -> ExitCode {
-    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    // Of the options of cargo's own test programs, only `--list` means something here; some have a value.
+    let valued =
+        |at: usize| matches!(arguments.get(at).map(String::as_str), Some("--test-threads" | "--format" | "--color"));
+    let wanted: Vec<&String> = arguments
+        .iter()
+        .enumerate()
+        .filter(|(at, argument)| !argument.starts_with('-') && !at.checked_sub(1).is_some_and(valued))
+        .map(|(_, argument)| argument)
+        .collect();
     if arguments.iter().any(|argument| argument == "--list") {
         TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;

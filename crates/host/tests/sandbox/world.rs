@@ -139,6 +139,8 @@ pub(crate) fn name_server(address: &str) {
 /// Another machine: a network namespace on the other end of a cable.
 pub(crate) struct Neighbour {
     name: String,
+    /// Our end of the cable.
+    near: String,
 }
 
 /// Addresses of the cable's two ends, from the ranges for benchmarks and for local use.
@@ -147,16 +149,18 @@ const FAR: [&str; 2] = ["198.18.77.2/30", "fd51:de00:77::2/64"];
 
 impl Neighbour {
     pub(crate) fn new() -> Self {
-        let name = format!("sltest{}", std::process::id());
-        let neighbour = Self { name: name.clone() };
-        ip(&["netns", "add", &name]);
-        ip(&["link", "add", "slnear", "type", "veth", "peer", "name", "slfar", "netns", &name]);
-        for (near, far) in NEAR.iter().zip(FAR) {
-            ip(&["address", "add", near, "dev", "slnear", "nodad"]);
-            ip(&["-n", &name, "address", "add", far, "dev", "slfar", "nodad"]);
+        let pid = std::process::id();
+        let (name, near, far) = (format!("sltest{pid}"), format!("sn{pid}"), format!("sf{pid}"));
+        let neighbour = Self { name, near };
+        let (name, near) = (neighbour.name.as_str(), neighbour.near.as_str());
+        ip(&["netns", "add", name]);
+        ip(&["link", "add", near, "type", "veth", "peer", "name", &far, "netns", name]);
+        for (ours, theirs) in NEAR.iter().zip(FAR) {
+            ip(&["address", "add", ours, "dev", near, "nodad"]);
+            ip(&["-n", name, "address", "add", theirs, "dev", &far, "nodad"]);
         }
-        ip(&["link", "set", "slnear", "up"]);
-        ip(&["-n", &name, "link", "set", "slfar", "up"]);
+        ip(&["link", "set", near, "up"]);
+        ip(&["-n", name, "link", "set", &far, "up"]);
         neighbour
     }
 
@@ -176,7 +180,7 @@ impl Neighbour {
 
 impl Drop for Neighbour {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["link", "delete", "slnear"]).status();
+        let _ = Command::new("ip").args(["link", "delete", &self.near]).status();
         let _ = Command::new("ip").args(["netns", "delete", &self.name]).status();
     }
 }
