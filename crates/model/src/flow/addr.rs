@@ -18,7 +18,7 @@ impl Host {
     /// Reads a host without port. Brackets around an IPv6 address are allowed; `%zone` is not.
     ///
     /// # Errors
-    /// When the text is empty, longer than 255 bytes, or holds a character that no host name can hold.
+    /// When the text is empty, longer than 255 bytes, has an empty label, or holds a character that no host name can hold.
     pub fn parse(text: &str) -> Result<Self, ParseAuthorityError> {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         if let Some(inside) = bare {
@@ -30,6 +30,7 @@ impl Host {
         let name = text.strip_suffix('.').unwrap_or(text);
         let sound = !name.is_empty()
             && name.len() <= 255
+            && !name.split('.').any(str::is_empty)
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_') || b >= 0x80);
         if sound { Ok(Self::Name(name.to_ascii_lowercase())) } else { Err(ParseAuthorityError::Host(text.to_owned())) }
     }
@@ -147,7 +148,20 @@ mod tests {
 
     #[test]
     fn refuses_what_is_neither() {
-        for text in ["", ":443", "a b:1", "host:0", "host:65536", "host:x", "[::1", "[nope]:1", "ho/st:1"] {
+        for text in [
+            "",
+            ":443",
+            "a b:1",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "[::1",
+            "[nope]:1",
+            "ho/st:1",
+            "..:1",
+            ".a:1",
+            "a..b:1",
+        ] {
             assert!(Authority::parse(text, Some(1)).is_err(), "{text}");
         }
         assert_eq!("host".parse::<Authority>(), Err(ParseAuthorityError::NoPort("host".into())));
