@@ -1,5 +1,6 @@
 //! The certificate that is to be trusted. In: its DER. Out: [`Anchor`], with the names that it has in trust stores.
 
+use super::subject_hash::{element, elements};
 use super::{TrustStoreError, subject_hash};
 use sidelight_model::x509::Certificate;
 use sidelight_wire::pem;
@@ -46,6 +47,11 @@ impl Anchor {
         pem::write("CERTIFICATE", self.der())
     }
 
+    /// The kind and size of its key for people, as in `ECDSA P-256` or `RSA 2048`.
+    pub fn key(&self) -> String {
+        key_kind(&self.certificate.public_key).unwrap_or_else(|| "of a kind that sidelight does not know".to_owned())
+    }
+
     /// The bytes of a PEM file and this certificate at their end.
     pub(super) fn appended_to(&self, bundle: &[u8]) -> Vec<u8> {
         let mut whole = bundle.to_vec();
@@ -60,4 +66,29 @@ impl Anchor {
     pub(super) fn is_in(&self, bundle: &[u8]) -> bool {
         pem::read(bundle).0.iter().any(|block| block.is_certificate() && block.data == self.der())
     }
+}
+
+/// Reads a SubjectPublicKeyInfo (RFC 5280 §4.1): algorithm and, for RSA, the length of the modulus.
+fn key_kind(public_key: &[u8]) -> Option<String> {
+    let (_, info, _) = element(public_key)?;
+    let (_, algorithm, rest) = element(info)?;
+    let (_, bits, _) = element(rest)?;
+    let [(_, kind), parameters @ ..] = &elements(algorithm)?[..] else { return None };
+    let curve = parameters.first().map(|(_, curve)| *curve);
+    Some(match (*kind, curve) {
+        ([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1], _) => {
+            // The bit string's first byte counts its unused bits; a modulus begins with a zero byte when its first bit is set.
+            let (_, key, _) = element(bits.get(1..)?)?;
+            let (_, modulus, _) = element(key)?;
+            let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+            format!("RSA {}", modulus.len() * 8 - usize::try_from(modulus.first()?.leading_zeros()).ok()?)
+        }
+        ([0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1], Some([0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7])) => {
+            "ECDSA P-256".to_owned()
+        }
+        ([0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1], Some([0x2b, 0x81, 4, 0, 34])) => "ECDSA P-384".to_owned(),
+        ([0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1], Some([0x2b, 0x81, 4, 0, 35])) => "ECDSA P-521".to_owned(),
+        ([0x2b, 0x65, 0x70], _) => "Ed25519".to_owned(),
+        _ => return None,
+    })
 }

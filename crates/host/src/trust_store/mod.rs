@@ -118,6 +118,17 @@ pub enum TrustStoreError {
     },
 }
 
+impl TrustStoreError {
+    /// Whether more rights would help.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::File(error) | Self::Journal(JournalError::File(error)) => error.is_denied(),
+            Self::TakenBack { source } | Self::HalfDone { source, .. } => source.is_denied(),
+            _ => false,
+        }
+    }
+}
+
 /// The machine that is changed.
 #[derive(Clone, Debug)]
 pub struct Machine<'a> {
@@ -152,7 +163,7 @@ pub fn install(
 ) -> Result<Installed, TrustStoreError> {
     let earlier: Vec<Entry> = at(journal, place);
     for entry in earlier.iter().rev() {
-        if entry.complete && entry.deed.sha256 == anchor.sha256 && stands(entry) {
+        if is_done(entry, anchor) {
             return Ok(Installed::default());
         }
         let undone = undo(journal, entry, machine.storepass)?;
@@ -173,11 +184,19 @@ pub fn install(
     finished.map_err(|source| take_back(journal, machine, source))
 }
 
-/// What [`install`] would do, without doing it.
+/// What [`install`] would do, without doing it. `known` is what the journal holds.
 ///
 /// # Errors
 /// As [`install`], as far as that can be told without changing anything.
-pub fn rehearse(machine: &Machine<'_>, place: &Place, anchor: &Anchor) -> Result<Installed, TrustStoreError> {
+pub fn rehearse(
+    known: &[Entry],
+    machine: &Machine<'_>,
+    place: &Place,
+    anchor: &Anchor,
+) -> Result<Installed, TrustStoreError> {
+    if known.iter().any(|entry| entry.deed.place == place.to_string() && is_done(entry, anchor)) {
+        return Ok(Installed::default());
+    }
     let mut change = Transaction::rehearse(deed(place, anchor));
     let notes = apply(&mut change, machine, place, anchor)?;
     Ok(Installed { actions: change.finish()?, notes })
@@ -201,9 +220,9 @@ fn at(journal: &Journal, place: &Place) -> Vec<Entry> {
     journal.entries().iter().filter(|entry| entry.deed.place == name).cloned().collect()
 }
 
-/// Whether what a deed wrote under our name is still there: a reinstalled image or an update may have lost it.
-fn stands(entry: &Entry) -> bool {
-    entry.paths().all(|path| entry.left_as_is(path))
+/// Whether a deed installed this certificate and all that it left is still there: an update may have lost it.
+fn is_done(entry: &Entry, anchor: &Anchor) -> bool {
+    entry.complete && entry.deed.sha256 == anchor.sha256 && entry.paths().all(|path| entry.left_as_is(path))
 }
 
 fn apply(

@@ -3,7 +3,6 @@
 
 use sha1::{Digest, Sha1};
 
-/// Parts within parts of a name; a subject has three levels.
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const UTF8_STRING: u8 = 0x0c;
@@ -75,7 +74,7 @@ fn text(tag: u8, value: &[u8]) -> Option<String> {
 }
 
 /// All elements that follow each other.
-fn elements(mut der: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+pub(super) fn elements(mut der: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     let mut found = Vec::new();
     while !der.is_empty() {
         let (tag, content, rest) = element(der)?;
@@ -86,7 +85,7 @@ fn elements(mut der: &[u8]) -> Option<Vec<(u8, &[u8])>> {
 }
 
 /// Tag, content and what follows. Lengths of up to three bytes: a name is small.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {

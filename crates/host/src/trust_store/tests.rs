@@ -311,10 +311,13 @@ fn docker_gets_a_file_of_our_name_and_no_other_is_touched() {
 fn a_rehearsal_names_the_steps_and_takes_none() {
     let root = debian();
     let before = root.all();
-    let rehearsed = rehearse(&root.machine(), &Place::Host, &anchor()).unwrap();
+    let rehearsed = rehearse(&[], &root.machine(), &Place::Host, &anchor()).unwrap();
     assert_eq!(rehearsed.actions, root.install(&Place::Host, &anchor()).unwrap().actions);
+    let known = root.journal().entries().to_vec();
+    let again = rehearse(&known, &root.machine(), &Place::Host, &anchor()).unwrap();
+    assert!(again.actions.is_empty(), "it is installed already: {again:?}");
     root.uninstall();
-    rehearse(&root.machine(), &Place::Host, &anchor()).unwrap();
+    rehearse(&[], &root.machine(), &Place::Host, &anchor()).unwrap();
     assert_eq!(root.all(), before);
 }
 
@@ -323,6 +326,7 @@ fn only_a_ca_is_installed_and_only_where_there_is_a_store() {
     let error = Anchor::new(&der(include_str!("../../tests/fixtures/leaf.pem"))).unwrap_err().to_string();
     assert!(error.contains("CN=leaf is not the certificate of a CA"), "{error}");
     assert!(Anchor::new(b"x").is_err());
+    assert_eq!(anchor().key(), "ECDSA P-256");
     let root = Root::new();
     let error = root.install(&Place::Host, &anchor()).unwrap_err().to_string();
     assert!(error.contains("install the package ca-certificates"), "{error}");

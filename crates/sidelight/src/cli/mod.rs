@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaInstall, CaShow, CaVerb, CertificateFormat};
+pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaFolder, CaInstall, CaShow, CaVerb, CertificateFormat};
 pub(crate) use config::{ConfigCommand, ConfigVerb};
 pub(crate) use demo::DemoCommand;
 pub(crate) use mode::{ModeKind, ModeSpec};

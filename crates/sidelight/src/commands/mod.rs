@@ -1,5 +1,6 @@
 //! One module per verb. In: typed options. Out: how the command ended.
 
+mod ca;
 mod completions;
 mod config;
 mod man;
@@ -13,12 +14,13 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// When it cannot be done; the failure says why, and with which exit status to end.
-pub(crate) fn dispatch(settings: &Settings, _ui: Ui) -> Result<Exit, Failure> {
+pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
     match &settings.cli.command {
+        Command::Ca(ca) => ca::run(ca, settings.cli.global.json, ui),
         Command::Completions { shell } => completions::print(*shell),
         Command::Config(config) => config::run(config, settings),
         Command::Man { directory } => man::write(directory),
-        Command::Ca(_) | Command::Demo(_) | Command::Proxy(_) | Command::Run(_) => {
+        Command::Demo(_) | Command::Proxy(_) | Command::Run(_) => {
             Err(Failure::new("this build of sidelight has no interception yet"))
         }
     }
