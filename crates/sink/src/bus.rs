@@ -11,6 +11,7 @@ use bytes::Bytes;
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{ConnId, Decoded, Direction, Event, EventKind, Exchange};
 use sidelight_model::time::Timestamp;
+use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
 
 use crate::ledger::Ledger;
 use crate::record::ConnectionRecord;
@@ -67,10 +68,37 @@ pub trait Decoder {
     fn closed(&mut self, at: Timestamp, out: &mut Vec<Decoded>);
 }
 
-/// Drains `source` to its end. `decoder` makes one decoder per connection that has data.
+impl Decoder for FlowDecoder {
+    fn agreed(&mut self, alpn: Option<&[u8]>) {
+        self.agreed(alpn);
+    }
+
+    fn data(&mut self, direction: Direction, at: Timestamp, bytes: &[u8], out: &mut Vec<Decoded>) {
+        self.data(direction, at, bytes, out);
+    }
+
+    fn lost(&mut self, direction: Direction, at: Timestamp, bytes: u64, out: &mut Vec<Decoded>) {
+        self.lost(direction, at, bytes, out);
+    }
+
+    fn half_closed(&mut self, direction: Direction, at: Timestamp, out: &mut Vec<Decoded>) {
+        self.half_closed(direction, at, out);
+    }
+
+    fn closed(&mut self, at: Timestamp, out: &mut Vec<Decoded>) {
+        self.closed(at, out);
+    }
+}
+
+/// Drains `source` to its end, with the decoders of `wire`.
 ///
 /// Consumers are flushed ([`Consumer::idle`]) whenever no event is waiting, and told the ledger at the end.
-pub fn drain<D: Decoder>(
+pub fn drain(source: &mut dyn EventSource, consumers: &mut [Box<dyn Consumer>], limits: Limits) -> Ledger {
+    drain_with(source, consumers, |conn| FlowDecoder::new(conn, limits))
+}
+
+/// As [`drain`]; `decoder` makes the decoder of a connection when its first data comes.
+pub fn drain_with<D: Decoder>(
     source: &mut dyn EventSource,
     consumers: &mut [Box<dyn Consumer>],
     decoder: impl Fn(ConnId) -> D,

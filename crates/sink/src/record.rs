@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use sidelight_model::finding::{Cause, Finding};
+use sidelight_model::finding::{Cause, Finding, Party};
 use sidelight_model::flow::{Authority, Closed, ConnId, Decision, EventKind, How, Opened, Process, TlsSide, Verdict};
 use sidelight_model::time::Timestamp;
 
@@ -129,9 +129,15 @@ impl ConnectionRecord {
 
     /// The client did not accept the certificate that sidelight showed it.
     ///
-    /// The engine says so by a finding of [`Cause::TlsIntercepted`] on a connection whose handshake with the client failed.
+    /// The engine says so by a finding of [`Cause::TlsIntercepted`] whose fault is the proxy, on a connection without TLS with
+    /// the client; the place of its first evidence is the client, not sidelight itself.
     pub fn refused_our_certificate(&self) -> bool {
-        self.client_tls.is_none() && self.finding.as_ref().is_some_and(|finding| finding.cause == Cause::TlsIntercepted)
+        let refuses = |finding: &Finding| {
+            finding.cause == Cause::TlsIntercepted
+                && finding.fault == Party::Proxy
+                && finding.evidence().first().is_some_and(|evidence| evidence.place != "sidelight")
+        };
+        self.client_tls.is_none() && self.finding.as_deref().is_some_and(refuses)
     }
 
     /// Whether it ended before anything could be relayed.
@@ -168,5 +174,7 @@ mod tests {
         }
         assert_eq!(record.findings, 2);
         assert!(record.refused_our_certificate());
+        record.finding = Some(Box::new(Finding::new(Cause::TlsIntercepted, "s", "error", "sidelight", "not minted")));
+        assert!(!record.refused_our_certificate());
     }
 }

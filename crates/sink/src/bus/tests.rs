@@ -98,7 +98,7 @@ fn closed(conn: u64) -> Next {
 fn run(script: Vec<Next>) -> Vec<String> {
     let log = Log::default();
     let mut consumers: Vec<Box<dyn Consumer>> = vec![Box::new(log.clone())];
-    drain(&mut Script(script.into()), &mut consumers, |_| Echo);
+    drain_with(&mut Script(script.into()), &mut consumers, |_| Echo);
     log.0.lock().unwrap().clone()
 }
 
@@ -139,4 +139,21 @@ fn what_is_open_at_the_end_is_counted_and_ended() {
     let words = run(vec![opened(2), data(2, "b"), opened(1)]);
     let tail: Vec<_> = words.iter().rev().take(4).rev().cloned().collect();
     assert_eq!(tail, ["1 end", "2 ToServer closed", "2 end", "ledger 2 undecoded 2"]);
+}
+
+#[test]
+fn the_decoders_of_wire_find_exchanges() {
+    let log = Log::default();
+    let mut consumers: Vec<Box<dyn Consumer>> = vec![Box::new(log.clone())];
+    let answer = Bytes::from_static(b"HTTP/1.1 204 No Content\r\n\r\n");
+    let script = vec![
+        opened(1),
+        data(1, "GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+        event(1, EventKind::Data(Direction::ToClient, answer)),
+        closed(1),
+    ];
+    let limits = Limits { body_kept: 10, head: 4096, hash_bodies: false };
+    let ledger = drain(&mut Script(script.into()), &mut consumers, limits);
+    assert_eq!(ledger.exchanges, 1);
+    assert!(log.0.lock().unwrap().contains(&"1 exchange 1".to_owned()));
 }
