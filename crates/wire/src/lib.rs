@@ -5,6 +5,7 @@
 mod anomalies;
 mod body;
 pub mod certificate;
+pub mod content_coding;
 pub mod der;
 pub mod flow_decoder;
 mod grpc;
