@@ -33,6 +33,7 @@ const RT_TABLE_MAIN: u8 = 254;
 const RT_TABLE_LOCAL: u8 = 255;
 const RTPROT_STATIC: u8 = 4;
 const RTN_UNICAST: u8 = 1;
+const RTN_LOCAL: u8 = 2;
 
 /// A machine with more addresses than this of one IP version (a node of a cluster) is copied in part.
 const MAX_ADDRESSES: usize = 64;
@@ -101,17 +102,24 @@ impl Links {
             let add = Message::new(RTM_NEWADDR, &fixed).flags(CREATE);
             settled(*address, netlink.change(add.with(IFA_LOCAL, &octets).with(IFA_ADDRESS, &octets)))?;
         }
+        // The kernel makes the route by which an IPv6 address receives some time after the address: until then answers
+        // to the first packets would be lost.
+        for address in self.addresses.iter().filter(|address| address.is_ipv6()) {
+            settled(*address, netlink.change(new_route(*address, 128, RT_TABLE_LOCAL, RTN_LOCAL)))?;
+        }
         for (network, length) in &self.routes {
-            let scope = if network.is_ipv4() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
-            let fixed = [family(*network), *length, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, scope, RTN_UNICAST, 0, 0, 0, 0];
-            let mut add = Message::new(RTM_NEWROUTE, &fixed).flags(CREATE).with(RTA_OIF, &LOOPBACK.to_ne_bytes());
-            if *length > 0 {
-                add = add.with(RTA_DST, &octets(*network));
-            }
-            settled(*network, netlink.change(add))?;
+            settled(*network, netlink.change(new_route(*network, *length, RT_TABLE_MAIN, RTN_UNICAST)))?;
         }
         Ok(())
     }
+}
+
+/// An `RTM_NEWROUTE` by way of the loopback device.
+fn new_route(network: IpAddr, length: u8, table: u8, kind: u8) -> Message {
+    let scope = if network.is_ipv4() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
+    let fixed = [family(network), length, 0, 0, table, RTPROT_STATIC, scope, kind, 0, 0, 0, 0];
+    let route = Message::new(RTM_NEWROUTE, &fixed).flags(CREATE).with(RTA_OIF, &LOOPBACK.to_ne_bytes());
+    if length == 0 { route } else { route.with(RTA_DST, &octets(network)) }
 }
 
 fn setting(name: &str) -> String {

@@ -220,14 +220,19 @@ impl Sandbox {
         }
         // An answer that did not come could come later, and be taken for the answer to something else.
         agent.silent = true;
-        agent.channel.send(&ask, &[])?;
-        let answer = agent.channel.receive()?.ok_or(io::ErrorKind::BrokenPipe)?;
+        let answer = agent.channel.send(&ask, &[]).and_then(|()| agent.channel.receive()).map_err(ended)?;
+        let answer = answer.ok_or(io::ErrorKind::BrokenPipe)?;
         agent.silent = false;
         match answer {
             (Told::Errno(errno), _) => Err(io::Error::from_raw_os_error(errno)),
             answer => Ok(answer),
         }
     }
+}
+
+/// An agent that ended while a question was under way resets the channel.
+fn ended(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::ConnectionReset { io::ErrorKind::BrokenPipe.into() } else { error }
 }
 
 fn out_of_turn() -> io::Error {
