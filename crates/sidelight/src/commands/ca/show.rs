@@ -22,7 +22,8 @@ pub(super) fn run(show: &CaShow, json: bool, ui: Ui) -> Result<Exit, Failure> {
 pub(super) fn print_one(folder: &Path, json: bool, ui: Ui) -> Result<Exit, Failure> {
     let Some(anchor) = certificate(folder)? else { return Err(no_ca(folder)) };
     let installed = Journal::look(&journal_folder()?).map_err(Failure::new)?;
-    let days_left = (anchor.certificate.not_after.as_secs() - now().as_secs()).div_euclid(86_400);
+    // A day that has begun counts, so that a CA just made has as many as were asked for; none are left of one that has expired.
+    let days_left = (anchor.certificate.not_after.as_secs() - now().as_secs() + 86_399).div_euclid(86_400);
     let warnings = warnings(&anchor, days_left, &installed);
     if json {
         print(&as_json(&anchor, folder, days_left, &installed, &warnings))?;
@@ -30,14 +31,14 @@ pub(super) fn print_one(folder: &Path, json: bool, ui: Ui) -> Result<Exit, Failu
         print(&as_text(&anchor, folder, days_left, &installed))?;
         warnings.iter().for_each(|warning| ui.warning(warning));
     }
-    Ok(if days_left < 0 { Exit::No } else { Exit::Done })
+    Ok(if days_left <= 0 { Exit::No } else { Exit::Done })
 }
 
 fn warnings(anchor: &Anchor, days_left: i64, installed: &[Entry]) -> Vec<String> {
     let until = anchor.certificate.not_after.date();
     let renew = "`sidelight ca create --replace` makes a new one";
     let mut warnings = Vec::new();
-    if days_left < 0 {
+    if days_left <= 0 {
         warnings.push(format!("the CA expired on {until}; {renew}"));
     } else if days_left <= SOON {
         warnings.push(format!("the CA expires on {until}, in {days_left} days; {renew}"));
