@@ -2,6 +2,7 @@
 //!
 //! In: bytes that a fuzzer, or the corpus, made. Out: nothing; a broken promise panics.
 
+pub mod decoders;
 pub mod intake;
 pub mod starttls;
 pub mod stores;
@@ -15,6 +16,11 @@ pub const ALL: &[(&str, Target)] = &[
     ("connect", intake::connect),
     ("socks5", intake::socks5),
     ("starttls", starttls::starttls),
+    ("http1", decoders::http1),
+    ("http2", decoders::http2),
+    ("websocket", decoders::websocket),
+    ("grpc", decoders::grpc),
+    ("flow_decoder", decoders::flow_decoder),
     ("pem", stores::pem),
     ("jks", stores::jks),
 ];

@@ -59,7 +59,8 @@ pub(crate) fn cannot_be_request(line: &[u8]) -> Option<String> {
 pub(crate) fn cannot_be_response(line: &[u8]) -> Option<String> {
     const START: &[u8] = b"HTTP/";
     let other = line.iter().zip(START).position(|(byte, expected)| !byte.eq_ignore_ascii_case(expected))?;
-    Some(format!("no status line: {}", quote(&line[..=other])))
+    // A CR may be the line's end, which is not part of it.
+    Some(format!("no status line: {}", quote(line[..=other].trim_ascii_end())))
 }
 
 /// Whether a line, without its end, is a request line of HTTP/1.

@@ -51,6 +51,8 @@ struct Side {
     control: Vec<u8>,
     inflater: Option<Inflater>,
     offset: u64,
+    /// Where the frame in question begins: the place of its faults, wherever the bytes were cut.
+    begins: u64,
     faults: usize,
     stopped: bool,
 }
@@ -74,6 +76,7 @@ impl Conversation {
             control: Vec::new(),
             inflater: deflate.map(|deflate| deflate.inflater(direction)),
             offset: offsets[direction.index()],
+            begins: offsets[direction.index()],
             faults: 0,
             stopped: false,
         };
@@ -133,7 +136,7 @@ impl Conversation {
 impl Side {
     fn fault(&mut self, cx: &mut Context<'_>, detail: String) {
         self.faults += 1;
-        cx.anomaly(self.direction, AnomalyKind::BadWebSocket, detail, Some(self.offset));
+        cx.anomaly(self.direction, AnomalyKind::BadWebSocket, detail, Some(self.begins));
         if self.faults == MOST_FAULTS {
             self.stop(cx, "too many faults for a WebSocket conversation".to_owned());
         }
@@ -160,6 +163,7 @@ impl Side {
             self.have += 1;
             used += 1;
         };
+        self.begins = (self.offset + used as u64).saturating_sub(self.have as u64);
         self.have = 0;
         self.begin_frame(cx, head);
         used
