@@ -51,8 +51,8 @@ struct Side {
     control: Vec<u8>,
     inflater: Option<Inflater>,
     offset: u64,
-    /// Where the frame in question begins: the place of its faults, wherever the bytes were cut.
-    begins: u64,
+    /// Where the present frame began.
+    frame_at: u64,
     faults: usize,
     stopped: bool,
 }
@@ -76,7 +76,7 @@ impl Conversation {
             control: Vec::new(),
             inflater: deflate.map(|deflate| deflate.inflater(direction)),
             offset: offsets[direction.index()],
-            begins: offsets[direction.index()],
+            frame_at: offsets[direction.index()],
             faults: 0,
             stopped: false,
         };
@@ -136,7 +136,7 @@ impl Conversation {
 impl Side {
     fn fault(&mut self, cx: &mut Context<'_>, detail: String) {
         self.faults += 1;
-        cx.anomaly(self.direction, AnomalyKind::BadWebSocket, detail, Some(self.begins));
+        cx.anomaly(self.direction, AnomalyKind::BadWebSocket, detail, Some(self.frame_at));
         if self.faults == MOST_FAULTS {
             self.stop(cx, "too many faults for a WebSocket conversation".to_owned());
         }
@@ -153,6 +153,9 @@ impl Side {
     }
 
     fn take_head(&mut self, cx: &mut Context<'_>, rest: &[u8]) -> usize {
+        if self.have == 0 {
+            self.frame_at = self.offset;
+        }
         let mut used = 0;
         let head = loop {
             if let Some(head) = FrameHead::parse(&self.head[..self.have]) {
@@ -163,7 +166,6 @@ impl Side {
             self.have += 1;
             used += 1;
         };
-        self.begins = (self.offset + used as u64).saturating_sub(self.have as u64);
         self.have = 0;
         self.begin_frame(cx, head);
         used

@@ -4,6 +4,8 @@
 
 #![allow(dead_code)] // each test program uses a part of it
 
+pub(crate) mod h2;
+
 use sidelight_model::flow::{ConnId, Decoded, Direction, Exchange, Outcome, WebSocketKind};
 use sidelight_model::time::Timestamp;
 use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
