@@ -3,7 +3,9 @@
 mod ca;
 mod completions;
 mod config;
+mod interception;
 mod man;
+mod proxy;
 
 use crate::cli::Command;
 use crate::exit::{Exit, Failure};
@@ -20,7 +22,8 @@ pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
         Command::Completions { shell } => completions::print(*shell),
         Command::Config(config) => config::run(config, settings),
         Command::Man { directory } => man::write(directory),
-        Command::Demo(_) | Command::Proxy(_) | Command::Run(_) => {
+        Command::Proxy(proxy) => proxy::run(proxy, &settings.cli.global, ui),
+        Command::Demo(_) | Command::Run(_) => {
             Err(Failure::new("this build of sidelight has no interception yet"))
         }
     }

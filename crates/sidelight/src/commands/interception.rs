@@ -1,0 +1,342 @@
+//! An interception, from options to a running one. In: the options that `proxy`, `run` and `demo` share. Out: listeners that
+//! serve, a sink that prints, and the ledger when it is stopped.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use sidelight_engine::ca::{Authority, CaOptions as NewCa, KeyKind};
+use sidelight_engine::dial::{Dialer, NoProxy, OwnAddresses, Proxy, ProxyKind, Way};
+use sidelight_engine::forge::Forge;
+use sidelight_engine::resolve::Resolver;
+use sidelight_engine::serve::{listen, serve};
+use sidelight_engine::tap::{Overload, Received, TapReceiver, queue};
+use sidelight_engine::tls::{Face, Identities, Identity, Service, Trusted, Verifier};
+use sidelight_engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};
+use sidelight_model::flow::{ConnId, Decoded, Direction, Process};
+use sidelight_model::policy::Rules;
+use sidelight_model::time::Timestamp;
+use sidelight_sink::bus::{Consumer, Decoder, EventSource, Next, drain};
+use sidelight_sink::ledger::Ledger;
+use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle as Task;
+
+use crate::cli::{self, CaKey, ModeKind, OnOverload, ProxyOptions, UpstreamScheme};
+use crate::exit::Failure;
+use crate::settings::xdg_folder;
+use crate::ui::Ui;
+
+/// Bytes that may be on their way to the sinks.
+const TAP_LIMIT: usize = 32 << 20;
+
+/// A peer gets so long for a TCP or TLS handshake.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Days before its end from which on the CA's renewal is announced.
+const RENEWAL_NOTICE: Duration = Duration::from_secs(7 * 86_400);
+
+/// What the caller adds to the options.
+#[derive(Default)]
+pub(crate) struct Surroundings {
+    /// Names and their addresses, before any resolver.
+    pub(crate) hosts: HashMap<String, Vec<IpAddr>>,
+    /// A further proxy for listeners without one.
+    pub(crate) proxy: Option<Arc<Proxy>>,
+    /// Further roots, in DER.
+    pub(crate) roots: Vec<Vec<u8>>,
+    /// Roots instead of the host's, when the options name none.
+    pub(crate) only_these_roots: bool,
+}
+
+/// A running interception.
+pub(crate) struct Interception {
+    runtime: Runtime,
+    engine: Arc<Engine>,
+    authority: Arc<Authority>,
+    sink: JoinHandle<Ledger>,
+    serving: Vec<Task<()>>,
+    identify: Arc<Finder>,
+}
+
+/// Finds the programs behind local clients.
+struct Finder(sidelight_host::process::Finder);
+
+impl Identify for Finder {
+    fn process(&self, client: SocketAddr, local: SocketAddr) -> Option<Process> {
+        self.0.find(client, local)
+    }
+}
+
+impl Interception {
+    /// Makes everything ready but listens nowhere yet.
+    ///
+    /// # Errors
+    /// When the CA, roots, certificates or the login cannot be read; the failure names the file or option.
+    pub(crate) fn prepare(
+        options: &ProxyOptions,
+        around: Surroundings,
+        consumers: Vec<Box<dyn Consumer>>,
+        ui: Ui,
+    ) -> Result<Self, Failure> {
+        let now = Timestamp::from(SystemTime::now());
+        let authority = Arc::new(authority(&options.ca, now, ui)?);
+        let verifier =
+            Verifier::new(&trusted(options, &around, ui)?).map_err(|why| Failure::new(format!("--crl: {why}")))?;
+        let service = Arc::new(Service::new(verifier, identities(options)?, HANDSHAKE_LIMIT));
+        let overload = match options.limits.on_overload {
+            OnOverload::Drop => Overload::Drop,
+            OnOverload::Wait => Overload::Wait,
+        };
+        let (tap, receiver) = queue(TAP_LIMIT, overload);
+        let own = Arc::new(OwnAddresses::default());
+        let no_proxy = ["no_proxy", "NO_PROXY"].iter().find_map(|name| std::env::var(name).ok());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(format!("no threads: {error}")))?;
+        let resolver = runtime.block_on(async { Resolver::new(around.hosts) });
+        let dialer = Dialer::new(
+            resolver,
+            own.clone(),
+            HANDSHAKE_LIMIT,
+            NoProxy::parse(&no_proxy.unwrap_or_default()),
+            service.clone(),
+        );
+        let forge = Forge::new(authority.clone()).map_err(|error| Failure::new(error.to_string()))?;
+        let face = Face::new(HANDSHAKE_LIMIT);
+        let settings = settings(options)?;
+        let engine = Arc::new(Engine::new(Parts { settings, dialer, own, service, face, forge, tap }));
+        let sink = start_sink(receiver, consumers, options)?;
+        let identify = Arc::new(Finder(sidelight_host::process::Finder::new()));
+        Ok(Self { runtime, engine, authority, sink, serving: Vec::new(), identify })
+    }
+
+    /// Our authority.
+    pub(crate) const fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+
+    /// The threads on which it runs.
+    pub(crate) const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Looks for clients among the descendants of this process first.
+    pub(crate) fn hint(&self, pid: u32) {
+        self.identify.0.hint(pid);
+    }
+
+    /// Listens in one mode and serves; gives the address back.
+    ///
+    /// # Errors
+    /// When it cannot be listened there; the failure says what to do.
+    pub(crate) fn serve(&mut self, mode: &cli::ModeSpec, chained: Option<&Arc<Proxy>>) -> Result<SocketAddr, Failure> {
+        let (kind, proxy) = engine_mode(&mode.kind);
+        let _inside = self.runtime.enter();
+        let socket = listen(&kind, mode.listen).map_err(|error| Failure::new(error.to_string()))?;
+        let address = socket.local_addr().map_err(|error| Failure::new(error.to_string()))?;
+        let listener = Listener {
+            mode: kind,
+            name: mode.kind.name().into(),
+            way: Way { proxy: proxy.or_else(|| chained.cloned()), inside: None },
+            foreign: false,
+            identify: Some(self.identify.clone()),
+        };
+        self.add(listener, socket);
+        Ok(address)
+    }
+
+    /// Serves a socket that is listening already.
+    pub(crate) fn add(&mut self, listener: Listener, socket: tokio::net::TcpListener) {
+        self.serving.push(self.runtime.spawn(serve(self.engine.clone(), Arc::new(listener), socket)));
+    }
+
+    /// Stops serving, lets the sink finish, and gives its account. Connections under way end.
+    pub(crate) fn stop(self) -> Ledger {
+        for task in &self.serving {
+            task.abort();
+        }
+        self.runtime.block_on(async {
+            for task in self.serving {
+                let _ = task.await;
+            }
+        });
+        // All taps are gone with the engine and its tasks; the sink sees the end of the queue.
+        drop(self.engine);
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+        self.sink.join().unwrap_or_default()
+    }
+}
+
+/// The folder of our authority.
+pub(crate) fn ca_folder(options: &cli::CaOptions) -> Result<PathBuf, Failure> {
+    let default =
+        || xdg_folder("XDG_DATA_HOME", ".local/share", &|name| std::env::var_os(name)).map(|folder| folder.join("ca"));
+    options.ca.clone().or_else(default).ok_or_else(|| {
+        Failure::usage("there is no folder for the certificate authority: neither XDG_DATA_HOME nor HOME is set")
+            .hint("name one with --ca DIR, or use --ephemeral-ca")
+    })
+}
+
+/// What a new authority is to be like.
+pub(crate) fn new_ca(options: &cli::CaOptions) -> NewCa {
+    let key = match options.ca_key {
+        CaKey::Ecdsa => KeyKind::EcdsaP256,
+        CaKey::Rsa2048 => KeyKind::Rsa2048,
+        CaKey::Rsa4096 => KeyKind::Rsa4096,
+    };
+    NewCa { life: options.ca_life.0, key, permitted_names: options.ca_permit.clone() }
+}
+
+fn authority(options: &cli::CaOptions, now: Timestamp, ui: Ui) -> Result<Authority, Failure> {
+    let failed = |error: sidelight_engine::ca::CaError| Failure::new(error.to_string());
+    if options.ephemeral_ca {
+        return Authority::ephemeral(&new_ca(options), now).map_err(failed);
+    }
+    let folder = ca_folder(options)?;
+    let authority = Authority::load_or_create(&folder, &new_ca(options), now).map_err(failed)?;
+    let left = authority.not_after().since(now);
+    if left < RENEWAL_NOTICE && options.ca_life.0 > RENEWAL_NOTICE {
+        ui.warning(&format!(
+            "the certificate authority in {} ends in {} days; move ca.pem and ca.key away, and a new one is made (install it where the old one was)",
+            folder.display(),
+            left.as_secs() / 86_400
+        ));
+    }
+    Ok(authority)
+}
+
+fn trusted(options: &ProxyOptions, around: &Surroundings, ui: Ui) -> Result<Trusted, Failure> {
+    let given = &options.services.roots;
+    let mut trusted = match (given.is_empty(), around.only_these_roots) {
+        (false, _) => Trusted::from_paths(given).map_err(|error| Failure::new(format!("--roots: {error}")))?,
+        (true, false) => Trusted::of_host(),
+        (true, true) => Trusted { source: "the roots of the demonstration".to_owned(), ..Trusted::default() },
+    };
+    trusted.roots.extend(around.roots.iter().map(|der| der.clone().into()));
+    for warning in &trusted.warnings {
+        ui.warning(warning);
+    }
+    if trusted.roots.is_empty() {
+        ui.warning(&format!(
+            "{} holds no roots: no service can be verified (give some with --roots FILE)",
+            trusted.source
+        ));
+    }
+    trusted.with_revoked(&options.services.crl).map_err(|error| Failure::new(format!("--crl: {error}")))
+}
+
+fn identities(options: &ProxyOptions) -> Result<Identities, Failure> {
+    let mut identities = Identities::default();
+    let keys = &options.services.upstream_key;
+    for cert in &options.services.upstream_cert {
+        let pattern = cert.pattern.as_ref().map(ToString::to_string);
+        let Some(chain) = &cert.file else {
+            identities.add(cert.pattern.clone(), None);
+            continue;
+        };
+        let matching = keys.iter().find(|key| key.pattern.as_ref().map(ToString::to_string) == pattern);
+        let key = matching.and_then(|key| key.file.as_ref()).unwrap_or(chain);
+        let identity = Identity::read(chain, key).map_err(|why| Failure::new(format!("--upstream-cert: {why}")))?;
+        identities.add(cert.pattern.clone(), Some(identity));
+    }
+    Ok(identities)
+}
+
+fn settings(options: &ProxyOptions) -> Result<Settings, Failure> {
+    let login = options.ways_in.proxy_auth.as_ref().map(cli::Credentials::login).transpose().map_err(Failure::usage)?;
+    Ok(Settings {
+        rules: Rules { only: options.scope.only.clone(), pass: options.scope.pass.clone() },
+        on_untrusted: match options.services.on_untrusted {
+            cli::OnUntrusted::Mirror => OnUntrusted::Mirror,
+            cli::OnUntrusted::Refuse => OnUntrusted::Refuse,
+            cli::OnUntrusted::Warn => OnUntrusted::Warn,
+        },
+        insecure: options.services.insecure_upstream.clone(),
+        login: login.map(|login| Login { user: login.user, password: login.password }),
+        allow_public: options.ways_in.allow_public,
+        idle_limit: options.limits.idle_limit.map(|limit| limit.0),
+        fail_open_for: options.scope.fail_open_for.0,
+    })
+}
+
+/// A further proxy, as the engine wants it.
+pub(crate) fn further_proxy(upstream: &cli::Upstream) -> Arc<Proxy> {
+    let kind = match upstream.scheme {
+        UpstreamScheme::Http => ProxyKind::Http,
+        UpstreamScheme::Https => ProxyKind::Https,
+        UpstreamScheme::Socks5 => ProxyKind::Socks5,
+    };
+    let login = upstream.login.as_ref().map(|login| (login.user.clone(), login.password.clone()));
+    Arc::new(Proxy { kind, at: upstream.at.clone(), login })
+}
+
+fn engine_mode(kind: &ModeKind) -> (Mode, Option<Arc<Proxy>>) {
+    let mode = match kind {
+        ModeKind::Explicit { tls } => Mode::Explicit { tls: *tls },
+        ModeKind::Upstream(upstream) => return (Mode::Explicit { tls: false }, Some(further_proxy(upstream))),
+        ModeKind::Socks5 => Mode::Socks5,
+        ModeKind::Transparent => Mode::Transparent,
+        ModeKind::Tproxy => Mode::Tproxy,
+        ModeKind::Forward(to) => Mode::Forward(to.clone()),
+        ModeKind::Sni { port } => Mode::Sni { port: *port },
+        ModeKind::Reverse { tls, to } => Mode::Reverse { tls: *tls, to: to.clone() },
+    };
+    (mode, None)
+}
+
+/// The engine's queue, as the bus reads it.
+struct Queue(TapReceiver);
+
+impl EventSource for Queue {
+    fn next(&mut self, wait: Duration) -> Next {
+        match self.0.next(wait) {
+            Received::Event(event) => Next::Event(event),
+            Received::Idle => Next::Idle,
+            Received::End => Next::End,
+        }
+    }
+}
+
+/// The wire's decoder, as the bus drives it.
+struct Wire(FlowDecoder);
+
+impl Decoder for Wire {
+    fn agreed(&mut self, alpn: Option<&[u8]>) {
+        self.0.agreed(alpn);
+    }
+
+    fn data(&mut self, direction: Direction, at: Timestamp, bytes: &[u8], out: &mut Vec<Decoded>) {
+        self.0.data(direction, at, bytes, out);
+    }
+
+    fn lost(&mut self, direction: Direction, at: Timestamp, bytes: u64, out: &mut Vec<Decoded>) {
+        self.0.lost(direction, at, bytes, out);
+    }
+
+    fn half_closed(&mut self, direction: Direction, at: Timestamp, out: &mut Vec<Decoded>) {
+        self.0.half_closed(direction, at, out);
+    }
+
+    fn closed(&mut self, at: Timestamp, out: &mut Vec<Decoded>) {
+        self.0.closed(at, out);
+    }
+}
+
+fn start_sink(
+    receiver: TapReceiver,
+    mut consumers: Vec<Box<dyn Consumer>>,
+    options: &ProxyOptions,
+) -> Result<JoinHandle<Ledger>, Failure> {
+    let body_kept = usize::try_from(options.limits.body_limit.0).unwrap_or(usize::MAX);
+    let decoder = move |conn: ConnId| Wire(FlowDecoder::new(conn, Limits { body_kept, ..Limits::default() }));
+    let run = move || drain(&mut Queue(receiver), &mut consumers, decoder);
+    std::thread::Builder::new()
+        .name("sink".to_owned())
+        .spawn(run)
+        .map_err(|error| Failure::new(format!("no thread: {error}")))
+}
