@@ -1,7 +1,7 @@
 //! Everything that all connections share. In: the user's wishes and what the outer world lends. Out: [`Engine`].
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -117,6 +117,7 @@ pub struct Engine {
     pub(crate) fail_open: Mutex<FailOpen>,
     tap: Tap,
     last: AtomicU64,
+    open: AtomicUsize,
 }
 
 /// The parts of an engine.
@@ -151,7 +152,19 @@ impl Engine {
             fail_open,
             tap: parts.tap,
             last: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
         }
+    }
+
+    /// Number of client connections that are open.
+    pub fn connections(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Counts a connection for as long as the value lives.
+    pub(crate) fn count(self: &Arc<Self>) -> impl Drop + use<> {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        Counted(self.clone())
     }
 
     /// The tap of a new connection.
@@ -168,6 +181,14 @@ impl Engine {
 
     pub(crate) fn fail_open(&self) -> std::sync::MutexGuard<'_, FailOpen> {
         self.fail_open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Counted(Arc<Engine>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

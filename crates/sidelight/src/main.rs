@@ -20,6 +20,10 @@ use ui::Ui;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    // The sandbox's agent is this program once more; it must not have threads.
+    if let Some(code) = sidelight_host::netns::agent_main_if_asked(arguments.iter().cloned()) {
+        return code;
+    }
     let settings = match settings::resolve(&arguments, &|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(NoSettings::Clap(error)) => {

@@ -41,10 +41,16 @@ pub(crate) struct Call<'e> {
 pub async fn drive(engine: Arc<Engine>, listener: Arc<Listener>, client: TcpStream, peer: SocketAddr) {
     let Ok(local) = client.local_addr() else { return };
     let _ = client.set_nodelay(true);
+    let _counted = engine.count();
     let tap = engine.new_connection();
     let opened = Opened { client: peer, local, mode: listener.name.clone() };
     tap.event(EventKind::Opened(opened));
-    let program = ClientProgram::find(listener.identify.clone(), peer, local, &tap);
+    // A redirected client's own socket is connected to where it wanted to go.
+    let far_end = match listener.mode {
+        Mode::Transparent => intake::original_dst(&client, local).unwrap_or(local),
+        _ => local,
+    };
+    let program = ClientProgram::find(listener.identify.clone(), peer, far_end, &tap);
     let mut call = Call { engine: &engine, listener: &listener, tap, peer, local, program };
     let how = match call.refusal() {
         Some(finding) => {
@@ -160,6 +166,10 @@ impl Call<'_> {
         redial: bool,
     ) -> How {
         let shown = Shown::of(hello, &target);
+        if shown.name != target.host {
+            // The client's own word for the service says more than the address that it was redirected from.
+            self.tap.event(EventKind::Target(Authority { host: shown.name.clone(), port: target.port }));
+        }
         if let Some(because) = self.left_alone(&shown.name, &target).await {
             self.decide(Verdict::Relay, because);
             return self.pass(crate::transport::rewind(first, client), server).await;

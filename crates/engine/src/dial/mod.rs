@@ -27,6 +27,9 @@ const MOST_ADDRESSES: usize = 8;
 
 /// Connects inside the network namespace that a client lives in, for services that only exist there.
 pub trait Inside: Send + Sync {
+    /// Whether a connection to this address may be meant for a service that only exists there.
+    fn is_own(&self, address: SocketAddr) -> bool;
+
     /// A connection made there.
     ///
     /// # Errors
@@ -58,7 +61,7 @@ pub struct Dialed {
 pub struct Way {
     /// Through this proxy, except for hosts that the exceptions name.
     pub proxy: Option<Arc<Proxy>>,
-    /// Loopback addresses are tried in the client's own namespace first.
+    /// Addresses that exist in the client's own namespace are tried there first.
     pub inside: Option<Arc<dyn Inside>>,
 }
 
@@ -177,10 +180,10 @@ impl Dialer {
     }
 }
 
-/// Tries loopback addresses inside the client's namespace.
+/// Tries addresses that exist inside the client's namespace there.
 async fn inside(way: &Way, addresses: &[SocketAddr]) -> Option<TcpStream> {
     let there = way.inside.clone()?;
-    let address = *addresses.iter().find(|address| address.ip().to_canonical().is_loopback())?;
+    let address = *addresses.iter().find(|address| there.is_own(**address))?;
     let connected = tokio::task::spawn_blocking(move || there.connect(address)).await.ok()?.ok()?;
     connected.set_nonblocking(true).ok()?;
     TcpStream::from_std(connected).ok()

@@ -20,7 +20,7 @@ pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaFolder, CaInstall, CaShow, 
 pub(crate) use config::{ConfigCommand, ConfigVerb};
 pub(crate) use demo::DemoCommand;
 pub(crate) use mode::{ModeKind, ModeSpec};
-pub(crate) use mode_url::{Upstream, UpstreamScheme};
+pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};
 pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions};
 pub(crate) use proxy::ProxyCommand;
 pub(crate) use run::RunCommand;

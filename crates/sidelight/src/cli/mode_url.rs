@@ -64,7 +64,7 @@ pub(super) fn parse_reverse(url: &str) -> Result<(bool, Authority), String> {
 }
 
 /// Reads the URL of `upstream:`. Messages never repeat the login.
-pub(super) fn parse_upstream(url: &str) -> Result<Upstream, String> {
+pub(crate) fn parse_upstream(url: &str) -> Result<Upstream, String> {
     let (scheme, rest) = match url.split_once("://") {
         Some(("http", rest)) => (UpstreamScheme::Http, rest),
         Some(("https", rest)) => (UpstreamScheme::Https, rest),

@@ -16,12 +16,12 @@ use sidelight_engine::serve::{listen, serve};
 use sidelight_engine::tap::{Overload, Received, TapReceiver, queue};
 use sidelight_engine::tls::{Face, Identities, Identity, Service, Trusted, Verifier};
 use sidelight_engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};
-use sidelight_model::flow::{ConnId, Decoded, Direction, Process};
+use sidelight_model::flow::Process;
 use sidelight_model::policy::Rules;
 use sidelight_model::time::Timestamp;
-use sidelight_sink::bus::{Consumer, Decoder, EventSource, Next, drain};
+use sidelight_sink::bus::{Consumer, EventSource, Next, drain};
 use sidelight_sink::ledger::Ledger;
-use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
+use sidelight_wire::flow_decoder::Limits;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle as Task;
 
@@ -123,6 +123,11 @@ impl Interception {
     /// The threads on which it runs.
     pub(crate) const fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// Number of client connections that are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.engine.connections()
     }
 
     /// Looks for clients among the descendants of this process first.
@@ -302,39 +307,14 @@ impl EventSource for Queue {
     }
 }
 
-/// The wire's decoder, as the bus drives it.
-struct Wire(FlowDecoder);
-
-impl Decoder for Wire {
-    fn agreed(&mut self, alpn: Option<&[u8]>) {
-        self.0.agreed(alpn);
-    }
-
-    fn data(&mut self, direction: Direction, at: Timestamp, bytes: &[u8], out: &mut Vec<Decoded>) {
-        self.0.data(direction, at, bytes, out);
-    }
-
-    fn lost(&mut self, direction: Direction, at: Timestamp, bytes: u64, out: &mut Vec<Decoded>) {
-        self.0.lost(direction, at, bytes, out);
-    }
-
-    fn half_closed(&mut self, direction: Direction, at: Timestamp, out: &mut Vec<Decoded>) {
-        self.0.half_closed(direction, at, out);
-    }
-
-    fn closed(&mut self, at: Timestamp, out: &mut Vec<Decoded>) {
-        self.0.closed(at, out);
-    }
-}
-
 fn start_sink(
     receiver: TapReceiver,
     mut consumers: Vec<Box<dyn Consumer>>,
     options: &ProxyOptions,
 ) -> Result<JoinHandle<Ledger>, Failure> {
     let body_kept = usize::try_from(options.limits.body_limit.0).unwrap_or(usize::MAX);
-    let decoder = move |conn: ConnId| Wire(FlowDecoder::new(conn, Limits { body_kept, ..Limits::default() }));
-    let run = move || drain(&mut Queue(receiver), &mut consumers, decoder);
+    let limits = Limits { body_kept, ..Limits::default() };
+    let run = move || drain(&mut Queue(receiver), &mut consumers, limits);
     std::thread::Builder::new()
         .name("sink".to_owned())
         .spawn(run)

@@ -6,6 +6,7 @@ mod config;
 mod interception;
 mod man;
 mod proxy;
+mod run;
 
 use crate::cli::Command;
 use crate::exit::{Exit, Failure};
@@ -23,8 +24,7 @@ pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
         Command::Config(config) => config::run(config, settings),
         Command::Man { directory } => man::write(directory),
         Command::Proxy(proxy) => proxy::run(proxy, &settings.cli.global, ui),
-        Command::Demo(_) | Command::Run(_) => {
-            Err(Failure::new("this build of sidelight has no interception yet"))
-        }
+        Command::Run(run) => run::run(run, &settings.cli.global, ui),
+        Command::Demo(_) => Err(Failure::new("this build of sidelight has no interception yet")),
     }
 }

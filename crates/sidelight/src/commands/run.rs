@@ -1,0 +1,130 @@
+//! `sidelight run`. In: a command. Out: its exit status, and what it said over TLS. Spec: env(1) for the statuses.
+
+mod child;
+mod sandboxed;
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sidelight_engine::dial::Proxy;
+use sidelight_host::run_env::{ProxyAddr, RunDirectory, RunEnvironment, RunInputs};
+
+use super::interception::{Interception, Surroundings, further_proxy};
+use crate::cli::{GlobalOptions, ModeKind, ModeSpec, RunCommand, Upstream, parse_upstream};
+use crate::exit::{Exit, Failure};
+use crate::render::{self, Stream};
+use crate::ui::Ui;
+
+/// After the command has ended, connections get so long to end as well.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the command with its TLS going through us.
+///
+/// # Errors
+/// When sidelight cannot do its part; the exit status is then 125.
+pub(crate) fn run(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
+    start(command, global, ui).map_err(|failure| match failure.exit {
+        Exit::NotFound | Exit::NotExecutable | Exit::Usage => failure,
+        _ => failure.exit(Exit::RunFailed),
+    })
+}
+
+fn start(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
+    let options = &command.options;
+    let body_limit = usize::try_from(options.limits.body_limit.0).unwrap_or(usize::MAX);
+    // Standard output is the command's; people's text goes beside it.
+    let consumers = render::consumers(global, &options.show, body_limit, Stream::Error);
+    let chained = chained_proxy()?;
+    let mut interception = Interception::prepare(options, Surroundings::default(), consumers, ui)?;
+    let folder = RunDirectory::create(&std::env::temp_dir()).map_err(|error| Failure::new(error.to_string()))?;
+    let address = proxy_address(command, &mut interception, chained.as_ref())?;
+    let pem = interception.authority().cert_pem();
+    let inputs = RunInputs {
+        ca_der: &interception.authority().cert_der().to_vec(),
+        ca_pem: &pem,
+        proxy: address.map(|address| ProxyAddr { address, credentials: login_of(command) }),
+        environment: &|name| std::env::var_os(name),
+        root: Path::new("/"),
+    };
+    let environment =
+        RunEnvironment::prepare(&inputs, folder.path()).map_err(|error| Failure::new(error.to_string()))?;
+    environment.warnings.iter().for_each(|warning| ui.warning(warning));
+    let mut started = child::Prepared::new(&command.command, &environment, global.json)?;
+    let sandbox = if command.transparent {
+        let binds = sidelight_host::run_env::trust_binds(&inputs, folder.path())
+            .map_err(|error| Failure::new(error.to_string()))?;
+        Some(sandboxed::enter(&mut interception, &mut started, binds, chained)?)
+    } else {
+        None
+    };
+    let ended = child::run(started, &interception)?;
+    let left = Instant::now() + GRACE;
+    while interception.connections() > 0 && Instant::now() < left {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let refused_udp = sandbox.as_ref().and_then(|sandbox| sandbox.refused_udp().ok()).unwrap_or(0);
+    let ledger = interception.stop();
+    if !options.show.quiet {
+        epilogue(ledger.seen, refused_udp, command.transparent, ui);
+    }
+    Ok(ended)
+}
+
+/// What a person would wonder about at the end.
+fn epilogue(seen: u64, refused_udp: u64, transparent: bool, ui: Ui) {
+    if seen == 0 && !transparent {
+        ui.note("no connection came through sidelight: the command made none, or it ignores proxy variables (then try: sidelight run --transparent -- …)");
+    }
+    if refused_udp > 0 {
+        ui.note(&format!("{refused_udp} UDP flows (QUIC, HTTP/3 …) were turned away, so that programs fall back to TCP, where they can be seen"));
+    }
+}
+
+/// The proxy that the command is pointed at; none in transparent mode unless `--mode` asks for one.
+fn proxy_address(
+    command: &RunCommand,
+    interception: &mut Interception,
+    chained: Option<&Arc<Proxy>>,
+) -> Result<Option<SocketAddr>, Failure> {
+    let mut address = None;
+    for mode in &command.options.ways_in.mode {
+        let listening = interception.serve(mode, chained)?;
+        if matches!(mode.kind, ModeKind::Explicit { tls: false } | ModeKind::Upstream(_)) {
+            address = address.or(Some(listening));
+        }
+    }
+    if address.is_none() && !command.transparent {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mode = ModeSpec { kind: ModeKind::Explicit { tls: false }, listen: any_port };
+        address = Some(interception.serve(&mode, chained)?);
+    }
+    Ok(address.filter(|_| !command.transparent))
+}
+
+fn login_of(command: &RunCommand) -> Option<(String, String)> {
+    let login = command.options.ways_in.proxy_auth.as_ref()?.login().ok()?;
+    Some((login.user, login.password.reveal().clone()))
+}
+
+/// The proxy that the command would have used without us: we go through it instead.
+fn chained_proxy() -> Result<Option<Arc<Proxy>>, Failure> {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+    let found =
+        names.iter().find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()).map(|url| (name, url)));
+    let Some((name, url)) = found else { return Ok(None) };
+    let url = if url.contains("://") { url } else { format!("http://{url}") };
+    let url = url.replacen("socks5h://", "socks5://", 1);
+    let upstream: Upstream = parse_upstream(&url).map_err(|why| {
+        Failure::new(format!("the environment's {name} cannot be used: {why}"))
+            .hint(format!("correct it, or unset it: env -u {name} sidelight run …"))
+    })?;
+    Ok(Some(further_proxy(&upstream)))
+}
+
+/// Arguments for people.
+fn shown(command: &[OsString]) -> String {
+    command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
