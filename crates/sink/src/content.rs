@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use sidelight_model::flow::{Body, Header};
+use sidelight_wire::content_coding;
 
 /// What a body turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,33 +29,31 @@ impl Content {
         let media = Header::find(headers, "content-type").unwrap_or_default();
         let media_type = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let latin1 = media.to_ascii_lowercase().contains("charset=iso-8859-1");
-        let codings = codings(headers);
-        let (decoded, problem) = decode(&codings, &body.kept, limit);
+        let field = joined(headers, "content-encoding");
+        let (decoded, oddities) = content_coding::decode(&field, &body.kept, limit);
         let cut = (body.kept.len() as u64) < body.length || decoded.len() >= limit;
-        let text = as_text(&decoded, &media_type, latin1, cut).map(Cow::into_owned);
-        let bytes = if text.is_some() { Vec::new() } else { decoded.into_owned() };
+        // What was cut here cannot be undone to its end; that is no fault of the service.
+        let problem = oddities.into_iter().next().map(|oddity| oddity.detail).filter(|_| !cut);
+        let codings = codings(&field);
+        let is_still_coded = !codings.is_empty() && body.kept.starts_with(&decoded);
+        let text = if is_still_coded { None } else { as_text(&decoded, &media_type, latin1, cut).map(Cow::into_owned) };
+        let bytes = if text.is_some() { Vec::new() } else { decoded };
         Self { media_type, codings, text, bytes, cut, problem }
     }
 }
 
-/// The codings of a message, outermost first. `identity` is none.
-fn codings(headers: &[Header]) -> Vec<String> {
-    let mut codings: Vec<String> = headers
-        .iter()
-        .filter(|header| header.is("content-encoding"))
-        .flat_map(|header| header.value.split(|byte| *byte == b','))
-        .map(|coding| String::from_utf8_lossy(coding).trim().to_ascii_lowercase())
-        .filter(|coding| !coding.is_empty() && coding != "identity")
-        .collect();
-    codings.reverse();
-    codings
+/// The values of a list field over all its lines (RFC 9110 §5.3).
+fn joined(headers: &[Header], name: &str) -> String {
+    let lines = headers.iter().filter(|header| header.is(name)).map(|header| String::from_utf8_lossy(&header.value));
+    lines.collect::<Vec<_>>().join(",")
 }
 
-fn decode<'b>(codings: &[String], kept: &'b [u8], limit: usize) -> (Cow<'b, [u8]>, Option<String>) {
-    if codings.is_empty() {
-        return (Cow::Borrowed(&kept[..kept.len().min(limit)]), None);
-    }
-    (Cow::Borrowed(&kept[..kept.len().min(limit)]), Some(format!("still coded as {}", codings.join(", "))))
+/// The codings that a Content-Encoding field lists, outermost first. `identity` is none.
+fn codings(field: &str) -> Vec<String> {
+    let names = field.split(',').map(|coding| coding.trim().to_ascii_lowercase());
+    let mut codings: Vec<String> = names.filter(|coding| !coding.is_empty() && coding != "identity").collect();
+    codings.reverse();
+    codings
 }
 
 /// The bytes as text, when the media type says that they are, or says nothing and they read as such.
@@ -98,6 +97,32 @@ mod tests {
 
     use super::*;
 
+    /// "hello, hello, hello" and a line end.
+    const GZIP: &[u8] = &[
+        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 72, 205, 201, 201, 215, 81, 200, 64, 162, 184, 0, 231, 66, 110, 82, 20,
+        0, 0, 0,
+    ];
+
+    #[test]
+    fn codings_are_undone_and_faults_of_the_service_are_told() {
+        let headers = [Header::new("content-type", "text/plain"), Header::new("content-encoding", "gzip")];
+        let read = |kept: &[u8], length, limit| {
+            let body = Body { length, kept: Bytes::copy_from_slice(kept), sha256: None, wire_length: length };
+            Content::read(&headers, &body, limit)
+        };
+        let whole = read(GZIP, 30, 99);
+        assert_eq!((whole.text.as_deref(), whole.cut, whole.problem), (Some("hello, hello, hello\n"), false, None));
+        let limited = read(GZIP, 30, 5);
+        assert_eq!((limited.text.as_deref(), limited.cut, limited.problem), (Some("hello"), true, None));
+        let kept_in_part = read(&GZIP[..20], 30, 99);
+        assert_eq!((kept_in_part.cut, kept_in_part.problem), (true, None));
+        let cut_by_peer = read(&GZIP[..20], 20, 99);
+        assert!(cut_by_peer.problem.is_some_and(|words| words.contains("ends before")));
+        let nonsense = read(b"plain after all", 15, 99);
+        assert_eq!((nonsense.text, nonsense.bytes.as_slice()), (None, &b"plain after all"[..]));
+        assert!(nonsense.problem.is_some());
+    }
+
     fn read(media: &str, kept: &[u8], length: u64, limit: usize) -> Content {
         let body = Body { length, kept: Bytes::copy_from_slice(kept), sha256: None, wire_length: length };
         Content::read(&[Header::new("Content-Type", media)], &body, limit)
@@ -123,7 +148,6 @@ mod tests {
 
     #[test]
     fn codings_are_listed_outermost_first() {
-        let headers = [Header::new("Content-Encoding", "gzip, identity"), Header::new("content-encoding", "BR")];
-        assert_eq!(codings(&headers), ["br", "gzip"]);
+        assert_eq!(codings("gzip, identity,BR"), ["br", "gzip"]);
     }
 }
