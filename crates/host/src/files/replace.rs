@@ -92,8 +92,7 @@ pub(super) fn set_meta(path: &Path, meta: &Meta) -> Result<(), FileError> {
     let present = attributes(path)?;
     for (name, value) in &meta.attributes {
         if !present.iter().any(|(known, held)| known == name && held == value) {
-            rustix::fs::lsetxattr(path, name.as_str(), value, XattrFlags::empty())
-                .map_err(FileError::io("set an attribute of", path))?;
+            set_attribute(path, name, value)?;
         }
     }
     for (name, _) in present.iter().filter(|(name, _)| !meta.attributes.iter().any(|(wanted, _)| wanted == name)) {
@@ -103,6 +102,15 @@ pub(super) fn set_meta(path: &Path, meta: &Meta) -> Result<(), FileError> {
         }
     }
     set_times(path, meta)
+}
+
+/// Labels of security modules are given by the kernel's policy to whoever has no right to set them; they are no reason to fail.
+fn set_attribute(path: &Path, name: &str, value: &[u8]) -> Result<(), FileError> {
+    use rustix::io::Errno;
+    match rustix::fs::lsetxattr(path, name, value, XattrFlags::empty()) {
+        Err(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP) if name.starts_with("security.") => Ok(()),
+        other => other.map_err(FileError::io("set an attribute of", path)),
+    }
 }
 
 fn set_times(path: &Path, meta: &Meta) -> Result<(), FileError> {

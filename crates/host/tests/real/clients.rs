@@ -12,6 +12,8 @@ const CLIENTS: &[&[&str]] = &[
     &["wget", "--quiet", "--timeout=20", "--tries=1", "--output-document=/dev/null"],
     &["python3", "-c", "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=20).read()"],
     &["/usr/lib/apt/apt-helper", "download-file"],
+    &["node", "-e", "fetch(process.argv[1]).then(r => r.text()).catch(e => { console.error(e); process.exit(1) })"],
+    &["java", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/Fetch.java")],
 ];
 
 #[test]

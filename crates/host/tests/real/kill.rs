@@ -34,16 +34,18 @@ fn anchor() -> Anchor {
     Anchor::new(&sidelight_wire::pem::read(pem).0[0].data).unwrap()
 }
 
-/// What a child does: `install:STEP` or `uninstall:STEP`, with the folders from the environment.
+/// What a child does: `install:STEP` or `uninstall:STEP`, with the place and the folders from the environment.
 fn child(deed: &str) {
-    let root = PathBuf::from(std::env::var_os("CHILD_ROOT").unwrap());
-    let state = PathBuf::from(std::env::var_os("CHILD_STATE").unwrap());
+    let variable = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
+    let (root, state) = (variable("CHILD_ROOT"), variable("CHILD_STATE"));
+    let place: Place = std::env::var("CHILD_PLACE").unwrap().parse().unwrap();
+    let home = root.join("home");
     let (verb, step) = deed.split_once(':').unwrap();
     let on_step = if step == "midway" { dying_midway() } else { dying_at(step.parse().unwrap()) };
     let mut journal = Journal::open(&state, WAIT, on_step).unwrap();
-    let machine = Machine { root: &root, ..machine() };
+    let machine = Machine { root: &root, home: Some(&home), ..machine() };
     if verb == "install" {
-        install(&mut journal, &machine, &Place::Host, &anchor()).unwrap();
+        install(&mut journal, &machine, &place, &anchor()).unwrap();
     } else {
         let entry = journal.entries()[0].clone();
         uninstall(&mut journal, &entry, STOREPASS).unwrap();
@@ -65,9 +67,10 @@ fn dying_midway() -> Box<dyn FnMut(&str)> {
     })
 }
 
-fn run_child(test: &str, deed: &str, root: &Path, state: &Path) -> ExitStatus {
+fn run_child(test: &str, deed: &str, place: &str, root: &Path, state: &Path) -> ExitStatus {
     let mut command = again(test, deed);
-    let output = command.env("CHILD_ROOT", root).env("CHILD_STATE", state).output().unwrap();
+    command.env("CHILD_PLACE", place).env("CHILD_ROOT", root).env("CHILD_STATE", state);
+    let output = command.output().unwrap();
     let killed = output.status.signal() == Some(9);
     assert!(killed || output.status.success(), "{deed}: {}", String::from_utf8_lossy(&output.stderr));
     output.status
@@ -83,7 +86,7 @@ fn recover(state: &Path) {
     assert!(journal.entries().is_empty());
 }
 
-/// A Debian-like root with a Java store.
+/// A Debian-like root with a Java store and a Firefox profile.
 fn look_alike() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
@@ -101,6 +104,11 @@ fn look_alike() -> tempfile::TempDir {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
+    let profile = root.join("home/.mozilla/firefox/x.default");
+    std::fs::create_dir_all(&profile).unwrap();
+    let mut certutil = std::process::Command::new("certutil");
+    certutil.args(["-N", "--empty-password", "-d", &format!("sql:{}", profile.display())]);
+    assert!(certutil.status().unwrap().success());
     folder
 }
 
@@ -118,23 +126,35 @@ fn at_every_step_of_installing_and_uninstalling() {
     }
     let root = look_alike();
     let before = state_of(root.path());
-    for verb in ["install", "uninstall"] {
-        let mut step = 1;
-        loop {
-            let state = tempfile::tempdir().unwrap();
-            if verb == "uninstall" {
-                assert!(run_child(NAME, "install:0", root.path(), state.path()).success());
-            }
-            let ended = run_child(NAME, &format!("{verb}:{step}"), root.path(), state.path());
-            recover(state.path());
-            assert_same(&before, &state_of(root.path()), &format!("{verb}, killed at step {step}"));
-            if ended.success() {
-                break;
-            }
-            step += 1;
+    for place in ["host", "java", "nss", "docker:registry.test:5000"] {
+        for verb in ["install", "uninstall"] {
+            let steps = kill_at_each_step(NAME, place, verb, root.path(), &before);
+            assert!(steps >= 2, "{verb} {place} has more than {steps} steps");
         }
-        assert!(step > 6, "{verb} has more than {step} steps");
     }
+}
+
+/// Kills `verb` at each of its steps, recovers, compares; gives the number of steps.
+fn kill_at_each_step(
+    test: &str,
+    place: &str,
+    verb: &str,
+    root: &Path,
+    before: &BTreeMap<PathBuf, sidelight_host::files::Snapshot>,
+) -> usize {
+    for step in 1..100 {
+        let state = tempfile::tempdir().unwrap();
+        if verb == "uninstall" {
+            assert!(run_child(test, "install:0", place, root, state.path()).success());
+        }
+        let ended = run_child(test, &format!("{verb}:{step}"), place, root, state.path());
+        recover(state.path());
+        assert_same(before, &state_of(root), &format!("{verb} {place}, killed at step {step}"));
+        if ended.success() {
+            return step - 1;
+        }
+    }
+    panic!("{verb} {place} did not end");
 }
 
 #[test]
@@ -149,7 +169,7 @@ fn at_every_step_around_and_within_the_update_command() {
         deeds.insert(0, "install:midway".to_owned());
         for deed in deeds {
             let state = tempfile::tempdir().unwrap();
-            let ended = run_child(NAME, &deed, Path::new("/"), state.path());
+            let ended = run_child(NAME, &deed, "host", Path::new("/"), state.path());
             recover(state.path());
             assert_same(&before, &all(), &deed);
             if ended.success() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use sidelight_engine::ca::{Authority, CaOptions};
+use sidelight_engine::ca::{Authority, CaError, CaOptions};
 use sidelight_host::journal::Journal;
 use sidelight_host::trust_store::{Anchor, Installed, Machine, Place, TrustStoreError, install, rehearse};
 
@@ -79,7 +79,11 @@ fn anchor(folder: &Path, dry_run: bool, ui: Ui) -> Result<Anchor, Failure> {
         }
         _ => Authority::load_or_create(folder, &options, now()),
     };
-    let authority = authority.context("the CA cannot be used")?;
+    let authority = authority.map_err(|error| {
+        let expired = matches!(error, CaError::Expired { .. });
+        let failure = Failure::new(format_args!("the CA cannot be used: {error}"));
+        if expired { failure.hint("`sidelight ca create --replace` makes a new one") } else { failure }
+    })?;
     Ok(Anchor::new(authority.cert_der()).context("the CA cannot be used")?)
 }
 
