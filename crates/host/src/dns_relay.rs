@@ -5,7 +5,8 @@
 //! arrives truncated, so that the program asks again over TCP. Servers are asked in their order, the next one when one is
 //! silent or not there. `/etc/resolv.conf` is read for each query: a laptop changes its network under running programs.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ const MAX_MESSAGE: usize = 65_535;
 /// A header: anything shorter is no DNS message.
 const MIN_MESSAGE: usize = 12;
 /// More than this of `resolv.conf` is not read.
-const MAX_CONFIGURATION: usize = 64 * 1024;
+const MAX_CONFIGURATION: u64 = 64 * 1024;
 /// `MAXNS` of resolv.conf(5).
 const MAX_SERVERS: usize = 3;
 const DNS_PORT: u16 = 53;
@@ -104,11 +105,15 @@ struct Configuration {
 impl Configuration {
     /// Reads the file; without one, a name server on this machine is asked, as the manual says.
     fn read(path: &Path) -> Self {
-        Self::parse(&std::fs::read(path).unwrap_or_default())
+        let mut bytes = Vec::new();
+        if let Ok(file) = File::open(path) {
+            let _ = file.take(MAX_CONFIGURATION).read_to_end(&mut bytes); // what came before an error counts
+        }
+        Self::parse(&bytes)
     }
 
     fn parse(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_CONFIGURATION)]);
+        let text = String::from_utf8_lossy(bytes);
         let mut configuration =
             Self { servers: Vec::new(), patience: Duration::from_secs(TIMEOUT.0), attempts: ATTEMPTS.0 };
         for line in text.lines() {

@@ -7,13 +7,13 @@
 //!     flags owner
 //!     counter refused-udp { packets 0 bytes 0 }
 //!     chain output {
-//!         type nat hook output priority dstnat; policy accept;
-//!         meta mark 0x51de11 accept
+//!         type nat hook output priority -100; policy accept;
+//!         meta mark 0x0051de11 accept
 //!         meta nfproto ipv4 meta l4proto tcp redirect to :TRANSPARENT
 //!         meta nfproto ipv4 udp dport 53 redirect to :DNS
-//!         meta nfproto ipv4 meta l4proto udp @nh,128,8 127 accept
-//!         meta nfproto ipv4 meta l4proto udp ip daddr OWN accept
-//!         meta nfproto ipv4 meta l4proto udp counter name refused-udp redirect to :CLOSED
+//!         meta l4proto udp ip daddr 127.0.0.0/8 accept
+//!         meta l4proto udp ip daddr OWN accept
+//!         meta nfproto ipv4 meta l4proto udp counter name "refused-udp" redirect to :CLOSED
 //!     }
 //! }
 //! ```

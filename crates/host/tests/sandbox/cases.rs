@@ -179,7 +179,10 @@ pub(crate) fn nothing_is_left_when_the_parent_is_killed() {
     let place = Place::new();
     for user in USERS {
         let (program, agent, command, namespace) = start_lasting(&place, user);
-        assert!(ruleset(command).contains("redirect to"), "{}", ruleset(command));
+        let rules = ruleset(command);
+        for part in ["flags owner", "meta nfproto ipv4 meta l4proto tcp redirect to", "udp dport 53 redirect to"] {
+            assert!(rules.contains(part), "{part}: {rules}");
+        }
         kill(program.0.id());
         wait_until("the end of the agent", || !inhabitants(&namespace).contains(&agent));
         wait_until("the end of the table", || ruleset(command).is_empty());
