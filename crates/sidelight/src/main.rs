@@ -1,8 +1,6 @@
 //! The program `sidelight`: see, explain and fix TLS between containers and services.
 //! In: a command line. Out: what it asks for on standard output, everything else on standard error, and an exit status.
 
-#![allow(dead_code, unused_imports, reason = "the command line is complete before the verbs that read it")]
-
 mod cli;
 mod commands;
 mod demo;

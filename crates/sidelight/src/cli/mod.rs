@@ -25,7 +25,7 @@ pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions
 pub(crate) use proxy::ProxyCommand;
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
-pub(crate) use values::{Credentials, Login, PerHost, Period, Size};
+pub(crate) use values::{Credentials, PerHost, Period, Size};
 
 /// See, explain and fix TLS between containers and services.
 #[derive(Debug, Parser)]

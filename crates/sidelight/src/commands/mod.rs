@@ -3,6 +3,7 @@
 mod ca;
 mod completions;
 mod config;
+mod demo;
 mod interception;
 mod man;
 mod proxy;
@@ -25,6 +26,6 @@ pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
         Command::Man { directory } => man::write(directory),
         Command::Proxy(proxy) => proxy::run(proxy, &settings.cli.global, ui),
         Command::Run(run) => run::run(run, &settings.cli.global, ui),
-        Command::Demo(_) => Err(Failure::new("this build of sidelight has no interception yet")),
+        Command::Demo(demo) => demo::run(demo, &settings.cli.global, ui),
     }
 }

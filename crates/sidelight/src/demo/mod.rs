@@ -19,7 +19,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-pub(crate) use clients::{Visit, visits};
+pub(crate) use clients::visits;
 
 use certificates::Issuer;
 

@@ -75,6 +75,14 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     head + "…" + &tail.chars().rev().collect::<String>()
 }
 
+/// The beginning of `text`, at most `width` columns of it, with `…` at its end when something is left out.
+pub(crate) fn clip(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    if width == 0 { String::new() } else { take(text.chars(), width - 1) + "…" }
+}
+
 fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
     let mut used = 0;
     chars
@@ -116,6 +124,7 @@ mod tests {
         for width in 0..12 {
             assert!(columns(&fit("日本語 and more 日本語", width)) <= width);
         }
+        assert_eq!(clip("password", 5), "pass…");
         assert_eq!(pad("日", 3), "日 ");
         assert_eq!(pad_left("ab", 4), "  ab");
     }

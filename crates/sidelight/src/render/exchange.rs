@@ -19,7 +19,7 @@ const WIDE: usize = 110;
 /// The line of an exchange, and lines for what is odd about it, each with its line end.
 pub(super) fn render(look: &Look, record: &ConnectionRecord, exchange: &Exchange) -> String {
     let is_wide = look.width.is_none_or(|width| width >= WIDE);
-    let left = left_columns(look, record, exchange, if is_wide { 15 } else { 11 });
+    let left = left_columns(look, record, exchange, if is_wide { 16 } else { 11 });
     let right = right_columns(look, record, exchange, is_wide);
     let url = url(look, record, exchange);
     let url = match look.width {

@@ -23,7 +23,7 @@ use sidelight_sink::redact::Redactor;
 
 pub(crate) use finding::render as finding;
 pub(crate) use outlet::{Stream, consumers};
-pub(crate) use style::{Meaning, Paint};
+pub(crate) use style::Paint;
 pub(crate) use text::Text;
 
 /// How traffic is shown.
@@ -66,7 +66,7 @@ fn client_column(record: &ConnectionRecord, width: usize) -> String {
     let name = client_name(record);
     let shown = match (&record.process, name.rsplit_once('[')) {
         (Some(_), Some((program, pid))) if escape::columns(&name) > width => {
-            format!("{}[{pid}", escape::fit(program, width.saturating_sub(pid.len() + 1)))
+            format!("{}[{pid}", escape::clip(program, width.saturating_sub(pid.len() + 1)))
         }
         _ => escape::fit(&name, width),
     };

@@ -80,32 +80,18 @@ fn passing(
     let line = match look.width {
         Some(width) => {
             let taken = escape::columns(&start.0) + escape::columns(&line) + 1;
-            line + &clip(&preview, width.saturating_sub(taken))
+            line + &escape::clip(&preview, width.saturating_sub(taken))
         }
         None => line + &preview,
     };
     format!("{}{line}\n", start.1)
 }
 
-/// The beginning of `text`, at most `width` columns of it.
-fn clip(text: &str, width: usize) -> String {
-    if escape::columns(text) <= width {
-        return text.to_owned();
-    }
-    let mut used = 1;
-    let fits = |c: &char| {
-        used += escape::columns(c.encode_utf8(&mut [0; 4]));
-        used <= width
-    };
-    let head: String = text.chars().take_while(fits).collect();
-    if width == 0 { head } else { head + "…" }
-}
-
 /// Time, client and kind: plain, and painted.
 fn start(look: &Look, record: &ConnectionRecord, at: Timestamp, kind: &str) -> (String, String) {
     let time = time_of_day(at, &look.zone);
     let is_wide = look.width.is_none_or(|width| width >= 110);
-    let client = client_column(record, if is_wide { 15 } else { 11 });
+    let client = client_column(record, if is_wide { 16 } else { 11 });
     // As wide as method and status, so that what follows stands where URLs begin.
     let kind = escape::pad(kind, 10);
     let painted =
