@@ -12,7 +12,7 @@ use sidelight_wire::flow_decoder::Limits;
 fn steps(capture: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in capture.lines() {
-        let bytes = HEXLOWER.decode(line[2..].as_bytes()).expect("hexadecimal");
+        let bytes = HEXLOWER.decode(&line.as_bytes()[2..]).expect("hexadecimal");
         match (line.as_bytes()[0], steps.last_mut()) {
             (b'>', _) => steps.push(Step::Client(bytes)),
             (b'<', _) => steps.push(Step::Server(bytes)),
