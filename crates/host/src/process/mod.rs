@@ -5,7 +5,7 @@
 //!
 //! The kernel tells the inode of the client's socket (`sock_diag(7)`, or `/proc/net/tcp` where a sandbox forbids that), and
 //! `/proc/PID/fd` tells who has a socket of that inode. Looking through every process is slow on a busy machine, so the
-//! programs that were found lately and the descendants of hinted ones are looked at first.
+//! programs that were found lately, hinted ones and our own descendants (the command of `run`) are looked at first.
 
 mod inode;
 mod procfs;
@@ -31,14 +31,17 @@ const HINTS: usize = 16;
 #[derive(Debug)]
 pub struct Finder {
     inodes: Inodes,
-    first: Mutex<First>,
+    /// Those found lately, the last one first.
+    recent: Mutex<VecDeque<Holder>>,
+    /// Those that were named beforehand, the last one first.
+    hints: Mutex<VecDeque<u32>>,
 }
 
-/// Where to look first.
-#[derive(Debug, Default)]
-struct First {
-    hints: VecDeque<u32>,
-    recent: VecDeque<u32>,
+/// Who holds a socket, and the number that it has there.
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    pid: u32,
+    file: u32,
 }
 
 impl Default for Finder {
@@ -61,15 +64,16 @@ impl Finder {
     }
 
     fn with(inodes: Inodes) -> Self {
-        Self { inodes, first: Mutex::default() }
+        Self { inodes, recent: Mutex::default(), hints: Mutex::default() }
     }
 
-    /// Says that connections will come from this process and its descendants; they are then found quickly.
+    /// Says that connections will come from this process or its descendants; they are then found quickly. Our own
+    /// descendants need no hint.
     pub fn hint(&self, pid: u32) {
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        first.hints.retain(|known| *known != pid);
-        first.hints.push_front(pid);
-        first.hints.truncate(HINTS);
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        hints.retain(|known| *known != pid);
+        hints.push_front(pid);
+        hints.truncate(HINTS);
     }
 
     /// The program whose socket has the address `client` and is connected to `server`.
@@ -84,22 +88,34 @@ impl Finder {
 
     /// The process that has a socket of this inode open.
     fn owner(&self, inode: u32) -> Option<u32> {
-        let (recent, hints) = {
-            let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-            (first.recent.clone(), first.hints.clone())
-        };
-        let holds = |pid: &u32| procfs::has_socket(*pid, inode);
-        let pid = recent
-            .into_iter()
-            .find(holds)
-            .or_else(|| hints.into_iter().flat_map(procfs::family).find(holds))
-            .or_else(|| procfs::all().find(holds))?;
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        first.recent.retain(|known| *known != pid);
-        first.recent.push_front(pid);
-        first.recent.truncate(RECENT);
-        Some(pid)
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let holder = recent
+            .iter()
+            .find_map(|known| holder(known.pid, procfs::socket_near(known.pid, inode, known.file)))
+            .or_else(|| search(recent.iter().map(|known| known.pid), inode))
+            .or_else(|| search(self.expected(), inode))
+            .or_else(|| search(procfs::all(), inode))?;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|known| known.pid != holder.pid);
+        recent.push_front(holder);
+        recent.truncate(RECENT);
+        Some(holder.pid)
     }
+
+    /// The processes that are hinted at with their descendants, and our own descendants.
+    fn expected(&self) -> impl Iterator<Item = u32> {
+        let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let hinted = hints.into_iter().flat_map(|pid| std::iter::once(pid).chain(procfs::descendants(pid)));
+        hinted.chain(procfs::descendants(std::process::id()))
+    }
+}
+
+fn search(pids: impl IntoIterator<Item = u32>, inode: u32) -> Option<Holder> {
+    pids.into_iter().find_map(|pid| holder(pid, procfs::socket_in(pid, inode)))
+}
+
+fn holder(pid: u32, file: Option<u32>) -> Option<Holder> {
+    file.map(|file| Holder { pid, file })
 }
 
 #[cfg(test)]
@@ -153,25 +169,33 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_found_with_and_without_hint() {
-        for hinted in [false, true] {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = listener.local_addr().unwrap();
-            let script = format!("exec 3<>/dev/tcp/127.0.0.1/{}; read -r line <&3", address.port());
-            let mut child = Command::new("bash").arg("-c").arg(script).stdin(Stdio::null()).spawn().unwrap();
-            let (mut stream, from) = listener.accept().unwrap();
-            let finder = Finder::new();
-            if hinted {
-                finder.hint(std::process::id());
-                assert!(procfs::family(std::process::id()).contains(&child.id()));
-            }
-            let found = finder.find(from, address).unwrap();
-            assert_eq!((found.pid, found.name.as_str()), (child.id(), "bash"));
-            assert_eq!(found.container, None);
-            stream.shutdown(std::net::Shutdown::Write).unwrap();
-            let _ = stream.read(&mut [0; 8]);
-            child.wait().unwrap();
-            assert_eq!(finder.find(from, address), None, "gone with its process");
+    fn a_child_is_found_while_it_lives() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{}; read -r line <&3", address.port());
+        let mut child = Command::new("bash").arg("-c").arg(script).stdin(Stdio::null()).spawn().unwrap();
+        let (mut stream, from) = listener.accept().unwrap();
+        assert!(procfs::descendants(std::process::id()).contains(&child.id()));
+        let finder = Finder::new();
+        finder.hint(1);
+        let found = finder.find(from, address).unwrap();
+        assert_eq!((found.pid, found.name.as_str()), (child.id(), "bash"));
+        assert_eq!(found.container, None);
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = stream.read(&mut [0; 8]);
+        child.wait().unwrap();
+        assert_eq!(finder.find(from, address), None, "gone with its process");
+    }
+
+    #[test]
+    fn each_of_many_connections_is_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let finder = Finder::new();
+        let clients: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for client in clients.iter().step_by(30).chain(&clients) {
+            let found = finder.find(client.local_addr().unwrap(), address);
+            assert_eq!(found.map(|process| process.pid), Some(std::process::id()));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Processes as `/proc` shows them. In: process IDs. Out: their sockets, children, name, executable and container.
 //! Spec: proc(5), cgroups(7). Everything here may vanish between two reads; what cannot be read counts as not there.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
@@ -23,16 +22,13 @@ pub(super) fn all() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).take(MAX_PROCESSES)
 }
 
-/// A process and its descendants, nearest first.
-pub(super) fn family(pid: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    let mut next = VecDeque::from([pid]);
-    while let Some(pid) = next.pop_front() {
-        if found.len() >= MAX_PROCESSES {
-            break;
-        }
-        found.push(pid);
-        next.extend(children(pid));
+/// The descendants of a process, nearest first.
+pub(super) fn descendants(pid: u32) -> Vec<u32> {
+    let mut found = children(pid);
+    let mut at = 0;
+    while at < found.len() && found.len() < MAX_PROCESSES {
+        found.extend(children(found[at]));
+        at += 1;
     }
     found
 }
@@ -47,13 +43,22 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Whether one of the process's open files is the socket of this inode.
-pub(super) fn has_socket(pid: u32, inode: u32) -> bool {
-    let wanted = format!("socket:[{inode}]");
+/// The number of the process's open file that is the socket of this inode.
+pub(super) fn socket_in(pid: u32, inode: u32) -> Option<u32> {
     let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    files
-        .take(MAX_FILES)
-        .any(|file| fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str()))
+    let mut numbers = files.filter_map(|file| file.file_name().to_str()?.parse().ok()).take(MAX_FILES);
+    numbers.find(|number| is_socket(pid, *number, inode))
+}
+
+/// The same, looked for only among the numbers about `last`. A program that opens one connection after the other numbers
+/// them so, and listing the files of one that has thousands costs milliseconds.
+pub(super) fn socket_near(pid: u32, inode: u32, last: u32) -> Option<u32> {
+    (last.saturating_sub(16)..last.saturating_add(48)).find(|number| is_socket(pid, *number, inode))
+}
+
+fn is_socket(pid: u32, number: u32, inode: u32) -> bool {
+    let target = fs::read_link(format!("/proc/{pid}/fd/{number}"));
+    target.is_ok_and(|target| target.as_os_str() == format!("socket:[{inode}]").as_str())
 }
 
 /// What is known of a process; `None` when it is gone.

@@ -52,7 +52,6 @@ pub(crate) fn run(command: &[String]) -> ExitCode {
         child.pre_exec(sandbox.enter_hook());
     }
     let mut child = child.spawn().unwrap();
-    finder.hint(child.id());
     note(&log, &format!("agent {} command {}", sandbox.agent_pid(), child.id()));
     let status = child.wait().unwrap();
     match sandbox.refused_udp() {
