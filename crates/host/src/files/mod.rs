@@ -9,7 +9,7 @@ mod resolve;
 mod snapshot;
 
 pub use read::{read_bounded, regular_files};
-pub use replace::{Meta, create_directory, remove, replace_file, replace_symlink, sync_directory};
+pub use replace::{Meta, create_directory, remove, replace_file, replace_symlink, sync_directory, write_short_lived};
 pub use resolve::{resolve_in_root, within};
 pub use snapshot::{Digest, Snapshot, digest};
 

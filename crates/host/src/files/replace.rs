@@ -164,6 +164,22 @@ fn write_in_place(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileErro
     set_meta(path, meta)
 }
 
+/// Writes a new file that need not outlive this process: it is not synced. Nothing may stand at `path`.
+///
+/// # Errors
+/// When something is there, or the kernel refuses.
+pub fn write_short_lived(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(FileError::io("create", path))?;
+    file.write_all(bytes).map_err(FileError::io("write", path))?;
+    // Not by the mode at creation, which the user's mask would narrow.
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(FileError::io("set the mode of", path))
+}
+
 /// Makes `path` a symbolic link to `target`, in place of the file or link that stands there.
 ///
 /// # Errors

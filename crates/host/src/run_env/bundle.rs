@@ -4,7 +4,7 @@
 //! file) then costs the program what it cost it before, and no more; and no missing final newline can join two blocks.
 
 use super::RunEnvError;
-use crate::files::{FileError, Meta, read_bounded, regular_files, replace_file};
+use crate::files::{FileError, read_bounded, regular_files, write_short_lived};
 use std::path::{Path, PathBuf};
 
 /// A bundle is some hundred kilobytes; one of 16 MiB is something else.
@@ -37,7 +37,7 @@ impl<'a> Bundles<'a> {
         let name =
             if self.made.is_empty() { "bundle.pem".to_owned() } else { format!("bundle-{}.pem", self.made.len()) };
         let path = self.folder.join(name);
-        replace_file(&path, &combine(self.ca_pem, &old), &Meta::new(0o644)).map_err(RunEnvError::Write)?;
+        write_short_lived(&path, &combine(self.ca_pem, &old), 0o644).map_err(RunEnvError::Write)?;
         self.made.push((source.map(Path::to_owned), path.clone()));
         Ok(path)
     }

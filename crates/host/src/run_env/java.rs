@@ -5,7 +5,7 @@
 
 use super::bundle::LARGEST;
 use super::{RunEnvError, RunInputs, variables};
-use crate::files::{Meta, read_bounded, replace_file};
+use crate::files::{read_bounded, write_short_lived};
 use crate::trust_store::{JavaStore, STOREPASS, find_java_stores};
 use sidelight_model::time::Timestamp;
 use sidelight_wire::pem;
@@ -47,7 +47,7 @@ pub(super) fn write_store(
     store.add(ALIAS, inputs.ca_der, now);
     let path = folder.join("cacerts");
     let bytes = store.write(STOREPASS).map_err(|why| RunEnvError::Java { path: path.clone(), why })?;
-    replace_file(&path, &bytes, &Meta::new(0o644)).map_err(RunEnvError::Write)?;
+    write_short_lived(&path, &bytes, 0o644).map_err(RunEnvError::Write)?;
     Ok(Some(path))
 }
 
@@ -155,7 +155,7 @@ pub(super) fn write_combined(target: &Path, ca_der: &[u8], path: &Path) -> Resul
     store.remove(ca_der);
     store.add(ALIAS, ca_der, Timestamp::from(SystemTime::now()));
     let bytes = store.write(STOREPASS).map_err(|why| RunEnvError::Java { path: path.to_owned(), why })?;
-    replace_file(path, &bytes, &Meta::new(0o644)).map_err(RunEnvError::Write)?;
+    write_short_lived(path, &bytes, 0o644).map_err(RunEnvError::Write)?;
     Ok(true)
 }
 

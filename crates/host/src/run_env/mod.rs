@@ -201,8 +201,8 @@ pub fn trust_binds(inputs: &RunInputs<'_>, folder: &Path) -> Result<Vec<(PathBuf
     for (index, target) in find_host_bundles(inputs.root).into_iter().enumerate() {
         let old = crate::files::read_bounded(&target, bundle::LARGEST).map_err(RunEnvError::Source)?;
         let path = folder.join(format!("bind-{index}.pem"));
-        let meta = crate::files::Meta::new(0o644);
-        crate::files::replace_file(&path, &bundle::combine(inputs.ca_pem, &old), &meta).map_err(RunEnvError::Write)?;
+        crate::files::write_short_lived(&path, &bundle::combine(inputs.ca_pem, &old), 0o644)
+            .map_err(RunEnvError::Write)?;
         binds.push((path, target));
     }
     let home = inputs.value("JAVA_HOME");

@@ -4,7 +4,7 @@
 
 use super::bundle::LARGEST;
 use super::{RunEnvError, RunEnvironment, RunInputs};
-use crate::files::{Meta, read_bounded, replace_file};
+use crate::files::{read_bounded, write_short_lived};
 use std::path::{Path, PathBuf};
 
 /// One program's settings.
@@ -50,15 +50,17 @@ pub(super) fn write(inputs: &RunInputs<'_>, made: &mut RunEnvironment, folder: &
                 continue;
             }
         };
-        if !content.is_empty() && !content.ends_with(b"\n") {
+        let repeats = !content.is_empty();
+        if repeats && !content.ends_with(b"\n") {
             content.push(b'\n');
         }
         content.extend_from_slice(settings.before.as_bytes());
         content.extend_from_slice(made.bundle.as_os_str().as_encoded_bytes());
         content.extend_from_slice(settings.after.as_bytes());
         let path = folder.join(settings.name);
-        // The user's settings may hold a password.
-        replace_file(&path, &content, &Meta::new(0o600)).map_err(RunEnvError::Write)?;
+        // The user's settings may hold a password; ours do not, and a command that gives up its rights must be able to read them.
+        let mode = if repeats { 0o600 } else { 0o644 };
+        write_short_lived(&path, &content, mode).map_err(RunEnvError::Write)?;
         made.set(settings.variable, path);
     }
     Ok(())

@@ -32,11 +32,12 @@ impl Machine {
         path
     }
 
+    /// Each time in a folder of its own, as each run has.
     fn prepare(&self, proxy: Option<&str>) -> RunEnvironment {
         let proxy = proxy.map(|address| ProxyAddr { address: address.parse().unwrap(), credentials: None });
         let environment = |name: &str| self.environment.get(name).cloned();
         let inputs = RunInputs { ca_der: DER, ca_pem: CA, proxy, environment: &environment, root: self.root.path() };
-        RunEnvironment::prepare(&inputs, self.folder.path()).unwrap()
+        RunEnvironment::prepare(&inputs, &tempfile::tempdir_in(self.folder.path()).unwrap().keep()).unwrap()
     }
 }
 

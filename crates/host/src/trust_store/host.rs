@@ -40,13 +40,14 @@ pub(super) fn install(
 
 /// A command that ends well has not always done its work: what counts is the bundle.
 fn check(root: &Path, program: &Path, anchor: &Anchor, said: &str) -> Result<(), TrustStoreError> {
-    let Some(bundle) = find_host_bundles(root).into_iter().next() else {
-        return Err(TrustStoreError::NoStore { root: root.to_owned() });
-    };
-    if anchor.is_in(&read_bounded(&bundle, LARGEST)?) {
-        return Ok(());
+    let bundles = find_host_bundles(root);
+    let Some(first) = bundles.first().cloned() else { return Err(TrustStoreError::NoStore { root: root.to_owned() }) };
+    for bundle in bundles {
+        if anchor.is_in(&read_bounded(&bundle, LARGEST)?) {
+            return Ok(());
+        }
     }
-    Err(TrustStoreError::NotTaken { program: program.to_owned(), bundle, said: said.to_owned() })
+    Err(TrustStoreError::NotTaken { program: program.to_owned(), bundle: first, said: said.to_owned() })
 }
 
 fn notes(root: &Path, said: &str) -> Notes {

@@ -1,9 +1,10 @@
 //! Debian's own update command and Java hook: trusted after installing, everything as before after uninstalling.
 
 use crate::private::{all, assert_same, on_private_machine};
-use sidelight_host::journal::Journal;
+use sidelight_host::journal::{Action, Journal};
 use sidelight_host::trust_store::{Anchor, JavaStore, Machine, Place, STOREPASS, install, uninstall};
 use sidelight_testkit::{Issuer, Leaf, Origin};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -92,4 +93,60 @@ fn a_failing_update_leaves_nothing() {
         assert_same(&before, &all(), "after the failure");
         assert!(journal.entries().is_empty());
     });
+}
+
+#[test]
+fn an_update_that_does_nothing_is_told() {
+    on_private_machine("debian::an_update_that_does_nothing_is_told", || {
+        let state = tempfile::tempdir().unwrap();
+        let program = state.path().join("update");
+        script(&program, "echo busy elsewhere");
+        let bind = Command::new("mount")
+            .arg("--bind")
+            .args([&program, Path::new("/usr/sbin/update-ca-certificates")])
+            .status();
+        assert!(bind.unwrap().success());
+        let before = all();
+        let mut journal = Journal::open(state.path(), Duration::ZERO, Box::new(|_| ())).unwrap();
+        let anchor = Anchor::new(Issuer::root("sidelight test CA").der()).unwrap();
+        let error = install(&mut journal, &machine(), &Place::Host, &anchor).unwrap_err().to_string();
+        assert!(error.contains("does not hold the certificate afterwards; it said: busy elsewhere"), "{error}");
+        assert_same(&before, &all(), "after the failure");
+    });
+}
+
+#[test]
+fn red_hats_command_is_run_where_its_folders_are() {
+    on_private_machine("debian::red_hats_command_is_run_where_its_folders_are", || {
+        let state = tempfile::tempdir().unwrap();
+        let pem = Path::new("/etc/pki/ca-trust/extracted/pem");
+        let anchors = Path::new("/etc/pki/ca-trust/source/anchors");
+        std::fs::create_dir_all(pem).unwrap();
+        std::fs::create_dir_all(anchors).unwrap();
+        std::fs::write(pem.join("tls-ca-bundle.pem"), "").unwrap();
+        // What update-ca-trust does for this purpose, with the label that p11-kit writes before each certificate.
+        script(
+            Path::new("/usr/local/sbin/update-ca-trust"),
+            "test \"$1\" = extract && cd /etc/pki/ca-trust && (echo '# sidelight test CA'; cat source/anchors/*) >extracted/pem/tls-ca-bundle.pem",
+        );
+        let mut journal = Journal::open(state.path(), Duration::ZERO, Box::new(|_| ())).unwrap();
+        let anchor = Anchor::new(Issuer::root("sidelight test CA").der()).unwrap();
+        let installed = install(&mut journal, &machine(), &Place::Host, &anchor).unwrap();
+        let file = anchors.join(format!("{}.crt", anchor.name));
+        let ran = Action::Run("/usr/local/sbin/update-ca-trust extract".to_owned());
+        assert_eq!(installed.actions, [Action::Write(file.clone()), ran]);
+        let bundle = || std::fs::read_to_string(pem.join("tls-ca-bundle.pem")).unwrap();
+        assert_eq!(bundle(), format!("# sidelight test CA\n{}", anchor.pem()));
+        // Somebody adds a root of theirs: theirs stays, ours goes with its label.
+        std::fs::write(pem.join("tls-ca-bundle.pem"), format!("{}# theirs\n", bundle())).unwrap();
+        let entry = journal.entries()[0].clone();
+        uninstall(&mut journal, &entry, STOREPASS).unwrap();
+        assert_eq!(bundle(), "# theirs\n");
+        assert!(!file.exists());
+    });
+}
+
+fn script(path: &Path, body: &str) {
+    std::fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }

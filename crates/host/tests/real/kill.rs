@@ -1,7 +1,7 @@
 //! kill -9 at every step, and in the middle of the update command: the next run puts everything back.
 
 use crate::debian::machine;
-use crate::private::{add, again, all, assert_same, on_private_machine, role};
+use crate::private::{add, again, all, assert_private, assert_same, on_private_machine, role};
 use sidelight_host::files::within;
 use sidelight_host::journal::Journal;
 use sidelight_host::trust_store::{Anchor, Machine, Place, STOREPASS, install, uninstall};
@@ -39,6 +39,9 @@ fn child(deed: &str) {
     let variable = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
     let (root, state) = (variable("CHILD_ROOT"), variable("CHILD_STATE"));
     let place: Place = std::env::var("CHILD_PLACE").unwrap().parse().unwrap();
+    if root == Path::new("/") {
+        assert_private();
+    }
     let home = root.join("home");
     let (verb, step) = deed.split_once(':').unwrap();
     let on_step = if step == "midway" { dying_midway() } else { dying_at(step.parse().unwrap()) };

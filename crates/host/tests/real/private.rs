@@ -11,7 +11,7 @@ const ROLE: &str = "SIDELIGHT_TEST_ROLE";
 
 /// What an update command may change.
 const COPIED: &str =
-    "/etc/ssl/certs /etc/ca-certificates /usr/local/share/ca-certificates /var/lib/dpkg /var/lib/ca-certificates-java";
+    "/etc /usr/local/sbin /usr/local/share/ca-certificates /var/lib/dpkg /var/lib/ca-certificates-java";
 
 /// Copies the folders onto a tmpfs and binds the copies over them, then becomes the test.
 const SET_UP: &str = r#"
@@ -38,17 +38,25 @@ pub(crate) fn again(name: &str, role: &str) -> Command {
     command
 }
 
+/// Nothing may ever be tried on the true machine.
+pub(crate) fn assert_private() {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    for folder in COPIED.split(' ') {
+        let is_copy = mounts.lines().any(|mount| mount.starts_with(&format!("tmpfs {folder} tmpfs ")));
+        assert!(is_copy || !Path::new(folder).exists(), "{folder} is not a copy");
+    }
+}
+
 /// Runs `body` on a private machine. `name` is the path of the calling test, as in `debian::installs`.
 pub(crate) fn on_private_machine(name: &str, body: impl FnOnce()) {
     if role().is_some() {
+        assert_private();
         return body();
     }
     let copies = tempfile::tempdir().unwrap();
     let test = again(name, "inside");
     let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
+    assert!(rustix::process::geteuid().is_root(), "this test needs root, for a mount namespace of its own");
     command.args(["--mount", "--propagation", "private", "sh", "-euc", SET_UP, "sh"]);
     command.arg(test.get_program()).args(test.get_args());
     command.env(ROLE, "inside").env("COPIES", copies.path()).env("COPIED", COPIED);
