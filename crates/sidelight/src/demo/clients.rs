@@ -110,6 +110,7 @@ async fn exchange1(
     sender: &mut http1::SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
 ) -> io::Result<(StatusCode, Bytes)> {
+    sender.ready().await.map_err(io::Error::other)?;
     let response = sender.send_request(request).await.map_err(io::Error::other)?;
     let status = response.status();
     let body = response.into_body().collect().await.map_err(io::Error::other)?;
@@ -171,6 +172,7 @@ async fn streaming(client: Arc<Client>) -> io::Result<()> {
             builder = builder.header(*name, *value);
         }
         let request = builder.body(Full::new(body)).map_err(io::Error::other)?;
+        sender.ready().await.map_err(io::Error::other)?;
         let response = sender.send_request(request).await.map_err(io::Error::other)?;
         expect(path, response.status(), 200)?;
         response.into_body().collect().await.map_err(io::Error::other)?;
