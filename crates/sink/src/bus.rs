@@ -3,6 +3,8 @@
 //!
 //! It runs on a thread of its own. A decoder that panics ends the decoding of its connection, and of nothing else.
 
+mod held;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -13,8 +15,12 @@ use sidelight_model::flow::{ConnId, Decoded, Direction, Event, EventKind, Exchan
 use sidelight_model::time::Timestamp;
 use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
 
+use self::held::{Held, Item};
 use crate::ledger::Ledger;
 use crate::record::ConnectionRecord;
+
+/// How long what was found waits for the client to become known, when nothing else happens.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long one wait for an event lasts when nothing happens.
 const WAIT: Duration = Duration::from_millis(500);
@@ -103,18 +109,25 @@ pub fn drain_with<D: Decoder>(
     consumers: &mut [Box<dyn Consumer>],
     decoder: impl Fn(ConnId) -> D,
 ) -> Ledger {
-    let mut bus =
-        Bus { consumers, decoder, connections: HashMap::new(), ledger: Ledger::default(), last: Timestamp(0) };
+    let (connections, ledger, last) = (HashMap::new(), Ledger::default(), Timestamp(0));
+    let mut bus = Bus { consumers, decoder, connections, waiting: 0, ledger, last };
     let mut flushed = true;
     loop {
-        let wait = if flushed { WAIT } else { Duration::ZERO };
+        let wait = match (flushed, bus.waiting) {
+            (false, _) => Duration::ZERO,
+            (true, 0) => WAIT,
+            (true, _) => PATIENCE,
+        };
         match source.next(wait) {
             Next::Event(event) => {
                 bus.event(event);
                 flushed = false;
             }
-            Next::Idle if flushed => {}
+            Next::Idle if flushed && bus.waiting == 0 => {}
             Next::Idle => {
+                if flushed {
+                    bus.release_all();
+                }
                 bus.each(|consumer| consumer.idle());
                 flushed = true;
             }
@@ -128,6 +141,8 @@ pub fn drain_with<D: Decoder>(
 struct Connection<D> {
     record: ConnectionRecord,
     decoding: Decoding<D>,
+    /// What waits for the client to become known; `None` when it is, or when nobody waits any more.
+    held: Option<Held>,
 }
 
 /// The decoder of a connection is made with its first data, so that idle connections cost nothing.
@@ -141,6 +156,8 @@ struct Bus<'c, D, F> {
     consumers: &'c mut [Box<dyn Consumer>],
     decoder: F,
     connections: HashMap<ConnId, Box<Connection<D>>>,
+    /// Connections of which something is held back.
+    waiting: usize,
     ledger: Ledger,
     last: Timestamp,
 }
@@ -155,7 +172,8 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
     fn event(&mut self, Event { conn, at, kind }: Event) {
         self.last = self.last.max(at);
         let mut connection = self.connections.remove(&conn).unwrap_or_else(|| {
-            Box::new(Connection { record: ConnectionRecord::new(conn, at), decoding: Decoding::Unborn })
+            let record = ConnectionRecord::new(conn, at);
+            Box::new(Connection { record, decoding: Decoding::Unborn, held: Some(Held::default()) })
         });
         connection.record.learn(at, &kind);
         match kind {
@@ -170,13 +188,10 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
             EventKind::HalfClosed(direction) => {
                 self.decode_if_alive(&mut connection, |decoder, out| decoder.half_closed(direction, at, out));
             }
-            EventKind::Finding(finding) => self.each(|consumer| consumer.finding(&connection.record, &finding)),
+            EventKind::Finding(finding) => self.tell_in_turn(&mut connection, Item::Finding(finding)),
+            EventKind::Process(_) | EventKind::NoProcess => self.release(&mut connection),
             EventKind::Closed(_) => return self.close(connection, at),
-            EventKind::Process(_)
-            | EventKind::Target(_)
-            | EventKind::Upstream(_)
-            | EventKind::Decided(_)
-            | EventKind::ServerTls(_) => {}
+            EventKind::Target(_) | EventKind::Upstream(_) | EventKind::Decided(_) | EventKind::ServerTls(_) => {}
         }
         self.connections.insert(conn, connection);
     }
@@ -187,6 +202,7 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
 
     fn close(&mut self, mut connection: Box<Connection<D>>, at: Timestamp) {
         self.decode_if_alive(&mut connection, |decoder, out| decoder.closed(at, out));
+        self.release(&mut connection);
         self.each(|consumer| consumer.closed(&connection.record));
         self.ledger.count(&connection.record);
     }
@@ -218,23 +234,53 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
             }
         }
         for decoded in found {
-            self.tell(&mut connection.record, &decoded);
+            match &decoded {
+                Decoded::Exchange(_) => connection.record.exchanges += 1,
+                Decoded::Stopped(..) => self.ledger.undecoded += 1,
+                _ => {}
+            }
+            self.tell_in_turn(connection, Item::Decoded(decoded));
         }
     }
 
-    fn tell(&mut self, record: &mut ConnectionRecord, decoded: &Decoded) {
-        match decoded {
-            Decoded::Exchange(exchange) => {
-                record.exchanges += 1;
-                self.each(|consumer| consumer.exchange(record, exchange));
-            }
-            other => {
-                if matches!(other, Decoded::Stopped(..)) {
-                    self.ledger.undecoded += 1;
-                }
-                self.each(|consumer| consumer.decoded(record, other));
+    /// Tells consumers, or holds the item back until the client is known.
+    fn tell_in_turn(&mut self, connection: &mut Connection<D>, item: Item) {
+        let Some(held) = &mut connection.held else { return self.tell(&connection.record, &item) };
+        if held.is_empty() {
+            self.waiting += 1;
+        }
+        if !held.push(&connection.record, item) {
+            self.release(connection);
+        }
+    }
+
+    /// Tells what was held back; from now on nothing is.
+    fn release(&mut self, connection: &mut Connection<D>) {
+        let Some(mut held) = connection.held.take() else { return };
+        if !held.is_empty() {
+            self.waiting -= 1;
+        }
+        for (record, item) in held.release(connection.record.process.as_ref()) {
+            self.tell(&record, &item);
+        }
+    }
+
+    fn release_all(&mut self) {
+        let mut connections = std::mem::take(&mut self.connections);
+        for connection in connections.values_mut() {
+            if connection.held.as_ref().is_some_and(|held| !held.is_empty()) {
+                self.release(connection);
             }
         }
+        self.connections = connections;
+    }
+
+    fn tell(&mut self, record: &ConnectionRecord, item: &Item) {
+        self.each(|consumer| match item {
+            Item::Decoded(Decoded::Exchange(exchange)) => consumer.exchange(record, exchange),
+            Item::Decoded(decoded) => consumer.decoded(record, decoded),
+            Item::Finding(finding) => consumer.finding(record, finding),
+        });
     }
 
     /// Ends what is still open, oldest first, and tells the ledger.

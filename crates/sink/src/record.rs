@@ -88,7 +88,7 @@ impl ConnectionRecord {
                 self.finding.get_or_insert_with(|| finding.clone());
             }
             EventKind::Closed(closed) => self.closed = Some((at, closed.clone())),
-            EventKind::Data(..) | EventKind::Lost(..) | EventKind::HalfClosed(_) => {}
+            EventKind::NoProcess | EventKind::Data(..) | EventKind::Lost(..) | EventKind::HalfClosed(_) => {}
         }
     }
 

@@ -58,6 +58,9 @@ pub enum EventKind {
     Opened(Opened),
     /// The local program behind the client's socket was found.
     Process(Process),
+    /// No local program is behind the client's socket, or none could be found. Exactly one of `Process` and `NoProcess` comes,
+    /// before `Closed`; as the look-up runs beside the connection, other events may come before it.
+    NoProcess,
     /// It is now known who the connection is for. May come again (absolute-form requests over one kept-alive connection).
     Target(Authority),
     /// The other side was reached at this address.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use sidelight_model::finding::Cause;
-use sidelight_model::flow::{Closed, How, Opened, Tally};
+use sidelight_model::flow::{Closed, How, Opened, Process, Tally};
 
 use super::*;
 
@@ -61,7 +61,8 @@ impl Consumer for Log {
     }
     fn decoded(&mut self, conn: &ConnectionRecord, decoded: &Decoded) {
         if let Decoded::Stopped(direction, words) = decoded {
-            self.say(format!("{} {direction:?} {words}", conn.id.0));
+            let client = conn.process.as_ref().map_or_else(String::new, |process| format!("{} ", process.name));
+            self.say(format!("{} {client}{direction:?} {words}", conn.id.0));
         }
     }
     fn finding(&mut self, conn: &ConnectionRecord, finding: &Finding) {
@@ -95,6 +96,10 @@ fn closed(conn: u64) -> Next {
     event(conn, EventKind::Closed(Closed { to_server: Tally::default(), to_client: Tally::default(), how: How::Clean }))
 }
 
+fn no_process(conn: u64) -> Next {
+    event(conn, EventKind::NoProcess)
+}
+
 fn run(script: Vec<Next>) -> Vec<String> {
     let log = Log::default();
     let mut consumers: Vec<Box<dyn Consumer>> = vec![Box::new(log.clone())];
@@ -108,6 +113,8 @@ fn connections_are_decoded_apart_and_flushed_when_nothing_waits() {
     let words = run(vec![
         opened(1),
         opened(2),
+        no_process(1),
+        no_process(2),
         data(1, "a"),
         Next::Idle,
         data(2, "b"),
@@ -136,9 +143,38 @@ fn a_panic_ends_the_decoding_of_one_connection_only() {
 
 #[test]
 fn what_is_open_at_the_end_is_counted_and_ended() {
-    let words = run(vec![opened(2), data(2, "b"), opened(1)]);
+    let words = run(vec![opened(2), no_process(2), data(2, "b"), opened(1)]);
     let tail: Vec<_> = words.iter().rev().take(4).rev().cloned().collect();
     assert_eq!(tail, ["1 end", "2 ToServer closed", "2 end", "ledger 2 undecoded 2"]);
+}
+
+#[test]
+fn what_is_found_waits_for_the_client() {
+    let process = Process { pid: 9, name: "curl".into(), exe: None, container: None };
+    let words = run(vec![
+        opened(1),
+        data(1, "a"),
+        opened(2),
+        no_process(2),
+        data(2, "b"),
+        event(1, EventKind::Process(process)),
+        data(1, "c"),
+    ]);
+    let found: Vec<_> = words.iter().filter(|line| line.contains("ToServer")).take(3).cloned().collect();
+    assert_eq!(found, ["2 ToServer b", "1 curl ToServer a", "1 curl ToServer c"]);
+}
+
+#[test]
+fn nothing_waits_for_long_nor_in_great_number() {
+    let words = run(vec![opened(1), data(1, "a"), Next::Idle, data(1, "b")]);
+    let place = |what: &str| words.iter().position(|line| line == what).unwrap();
+    assert!(place("1 ToServer a") < place("1 ToServer b"), "{words:?}");
+    assert!(words[place("1 ToServer a")..place("1 ToServer b")].contains(&"flush".to_owned()), "{words:?}");
+
+    let many = (0..70).map(|_| data(1, "x"));
+    let words = run(std::iter::once(opened(1)).chain(many).chain([opened(2)]).collect());
+    let told_before = words.iter().take_while(|line| *line != "2 opened").filter(|line| line.ends_with('x')).count();
+    assert_eq!(told_before, 70);
 }
 
 #[test]
