@@ -129,7 +129,7 @@ fn set_times(path: &Path, meta: &Meta) -> Result<(), FileError> {
 /// When a step is refused; the temporary file is then removed.
 pub fn replace_file(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
     let beside = temporary(path);
-    let written = write_new(&beside, bytes, meta)
+    let written = write_new(&beside, path, bytes, meta)
         .and_then(|()| std::fs::rename(&beside, path).map_err(FileError::io("replace", path)));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
@@ -143,7 +143,8 @@ pub fn replace_file(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileEr
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
+/// `wanted` is the name that the file will get, for messages.
+fn write_new(path: &Path, wanted: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
     // Left by a run that was killed; the name is ours alone.
     let _ = std::fs::remove_file(path);
     let mut file = OpenOptions::new()
@@ -151,10 +152,10 @@ fn write_new(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .map_err(FileError::io("create", path))?;
-    file.write_all(bytes).map_err(FileError::io("write", path))?;
+        .map_err(FileError::io("write", wanted))?;
+    file.write_all(bytes).map_err(FileError::io("write", wanted))?;
     set_meta(path, meta)?;
-    file.sync_all().map_err(FileError::io("sync", path))
+    file.sync_all().map_err(FileError::io("sync", wanted))
 }
 
 fn write_in_place(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
@@ -187,7 +188,7 @@ pub fn write_short_lived(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fil
 pub fn replace_symlink(path: &Path, target: &Path, meta: Option<&Meta>) -> Result<(), FileError> {
     let beside = temporary(path);
     let _ = std::fs::remove_file(&beside);
-    std::os::unix::fs::symlink(target, &beside).map_err(FileError::io("create", &beside))?;
+    std::os::unix::fs::symlink(target, &beside).map_err(FileError::io("create", path))?;
     let mut result = Ok(());
     if let Some(meta) = meta {
         result = own_symlink(&beside, meta);
