@@ -18,6 +18,7 @@ use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::SigningKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sidelight_model::flow::Host;
 use sidelight_model::time::Timestamp;
 use sidelight_model::x509::Certificate;
 use sidelight_wire::certificate::{Extension, ToBeSigned, name};
@@ -75,13 +76,16 @@ pub enum CaError {
         why: String,
     },
     /// The certificate is no longer valid.
-    #[error("{} expired on {date}: remove it and ca.key beside it, and a new one is made (install it again where it was installed)", path.display())]
+    #[error("{} expired on {date}: `sidelight ca create --replace` makes a new one (install it where this one was)", path.display())]
     Expired {
         /// The certificate.
         path: PathBuf,
         /// Its last day.
         date: String,
     },
+    /// A permitted name is none.
+    #[error("`{0}` cannot be permitted: write a domain (all below it is included), an address or a CIDR range")]
+    Permitted(String),
     /// The cryptographic library refused.
     #[error("making a key or signature failed: {0}")]
     Crypto(String),
@@ -268,10 +272,8 @@ impl Authority {
             Extension::authority_key_id(&key.key_id),
         ];
         if !options.permitted_names.is_empty() {
-            let (addresses, names): (Vec<_>, Vec<_>) =
-                options.permitted_names.iter().cloned().partition(|name| name.parse::<IpAddr>().is_ok());
-            let addresses: Vec<IpAddr> = addresses.iter().filter_map(|text| text.parse().ok()).collect();
-            extensions.push(Extension::permitted_names(&names, &addresses));
+            let (names, ranges) = permitted(&options.permitted_names)?;
+            extensions.push(Extension::permitted_names(&names, &ranges));
         }
         let der = key.sign(&ToBeSigned {
             serial: &serial,
@@ -311,6 +313,25 @@ impl Authority {
     pub const fn pair(&self) -> &SigningPair {
         &self.key
     }
+}
+
+/// Sorts permitted names and address ranges.
+fn permitted(texts: &[String]) -> Result<(Vec<String>, Vec<(IpAddr, u8)>), CaError> {
+    let (mut names, mut ranges) = (Vec::new(), Vec::new());
+    for text in texts {
+        let (base, bits) = text.split_once('/').map_or((text.as_str(), None), |(base, bits)| (base, Some(bits)));
+        match (base.parse::<IpAddr>(), bits, Host::parse(text)) {
+            (Ok(base), None, _) => ranges.push((base, if base.is_ipv4() { 32 } else { 128 })),
+            (Ok(base), Some(bits), _) => {
+                let most = if base.is_ipv4() { 32 } else { 128 };
+                let bits = bits.parse().ok().filter(|bits| *bits <= most);
+                ranges.push((base, bits.ok_or_else(|| CaError::Permitted(text.clone()))?));
+            }
+            (Err(_), None, Ok(Host::Name(name))) => names.push(name),
+            _ => return Err(CaError::Permitted(text.clone())),
+        }
+    }
+    Ok((names, ranges))
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

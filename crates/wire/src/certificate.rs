@@ -1,6 +1,8 @@
 //! Writing X.509 certificates. In: the fields, raw where they are copied from another certificate, and a way to sign.
 //! Out: DER. Spec: RFC 5280.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use crate::der::{self, tag};
 use sidelight_model::time::Timestamp;
 
@@ -99,30 +101,40 @@ impl Extension {
         Self { oid: &[2, 5, 29, 37], critical: false, value: der::element(tag::SEQUENCE, &purposes.concat()) }
     }
 
-    /// Critical NameConstraints that permit these names and everything below them, and no addresses but those given.
-    pub fn permitted_names(names: &[String], addresses: &[std::net::IpAddr]) -> Self {
-        let mut permitted: Vec<u8> =
-            names.iter().flat_map(|name| der::sequence(&[&der::implicit(2, name.as_bytes())])).collect();
-        permitted.extend(addresses.iter().flat_map(|address| {
-            let (mut range, width) = match address {
-                std::net::IpAddr::V4(v4) => (v4.octets().to_vec(), 4),
-                std::net::IpAddr::V6(v6) => (v6.octets().to_vec(), 16),
-            };
-            range.extend(std::iter::repeat_n(0xff, width));
-            der::sequence(&[&der::implicit(7, &range)])
-        }));
-        let everything: [&[u8]; 2] = [&[0; 8], &[0; 32]];
-        let of_kind = |width: usize| {
-            addresses.iter().any(|address| if width == 8 { address.is_ipv4() } else { address.is_ipv6() })
-        };
-        let excluded: Vec<u8> = everything
-            .iter()
-            .filter(|range| !of_kind(range.len()))
-            .flat_map(|range| der::sequence(&[&der::implicit(7, range)]))
-            .collect();
+    /// Critical NameConstraints: these names with everything below them, and these ranges of addresses (base, prefix length).
+    /// A kind of name of which nothing is permitted is excluded altogether: without that, RFC 5280 §4.2.1.10 would leave it free.
+    pub fn permitted_names(names: &[String], ranges: &[(IpAddr, u8)]) -> Self {
+        let subtree = |name: Vec<u8>| der::sequence(&[&name]);
+        let mut permitted: Vec<u8> = names.iter().flat_map(|name| subtree(dns_name(name))).collect();
+        permitted.extend(ranges.iter().flat_map(|(base, bits)| subtree(range(*base, *bits))));
+        let mut excluded = Vec::new();
+        if names.is_empty() {
+            excluded.extend(subtree(dns_name("")));
+        }
+        for everything in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+            if !ranges.iter().any(|(base, _)| base.is_ipv4() == everything.is_ipv4()) {
+                excluded.extend(subtree(range(everything, 0)));
+            }
+        }
         let excluded = if excluded.is_empty() { Vec::new() } else { der::context(1, &excluded) };
         Self { oid: &[2, 5, 29, 30], critical: true, value: der::sequence(&[&der::context(0, &permitted), &excluded]) }
     }
+}
+
+/// GeneralName iPAddress of a range: the base with the bits beyond the prefix cleared, then the mask.
+fn range(base: IpAddr, bits: u8) -> Vec<u8> {
+    let octets = match base {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    };
+    let mask = |index: usize| match usize::from(bits).saturating_sub(index * 8) {
+        0 => 0u8,
+        left @ 1..=7 => !(0xff >> left),
+        _ => 0xff,
+    };
+    let cleared = octets.iter().enumerate().map(|(index, octet)| octet & mask(index));
+    let content: Vec<u8> = cleared.chain((0..octets.len()).map(mask)).collect();
+    der::implicit(7, &content)
 }
 
 /// DER of a Name of single-valued RDNs, each (attribute arcs, UTF-8 text).
@@ -143,9 +155,26 @@ pub fn dns_name(name: &str) -> Vec<u8> {
 }
 
 /// GeneralName iPAddress.
-pub fn ip_address(address: std::net::IpAddr) -> Vec<u8> {
+pub fn ip_address(address: IpAddr) -> Vec<u8> {
     match address {
-        std::net::IpAddr::V4(v4) => der::implicit(7, &v4.octets()),
-        std::net::IpAddr::V6(v6) => der::implicit(7, &v6.octets()),
+        IpAddr::V4(v4) => der::implicit(7, &v4.octets()),
+        IpAddr::V6(v6) => der::implicit(7, &v6.octets()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_permitted_of_a_kind_is_excluded() {
+        let ranges = [("10.1.2.3".parse().unwrap(), 12)];
+        let constraint = Extension::permitted_names(&[], &ranges).value;
+        let range = [0x30, 0x0a, 0x87, 8, 10, 0, 0, 0, 255, 240, 0, 0];
+        let every_name = [0x30, 2, 0x82, 0];
+        let every_v6 = [&[0x30, 0x22, 0x87, 32][..], &[0; 32]].concat();
+        let expected =
+            der::sequence(&[&der::context(0, &range), &der::context(1, &[&every_name[..], &every_v6].concat())]);
+        assert_eq!(constraint, expected);
     }
 }

@@ -117,9 +117,18 @@ impl Verifier {
         let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
         match library.verify_server_cert(leaf, rest, &name, &[], at) {
             Ok(_) => Ok(()),
-            Err(Error::InvalidCertificate(error)) => Err(format!("{error:?}")),
+            // The name of the error tells its kind, its text tells the rest.
+            Err(Error::InvalidCertificate(error)) => Err(kind_and_text(&format!("{error:?}"), &error.to_string())),
             Err(error) => Err(error.to_string()),
         }
+    }
+}
+
+/// `UnknownIssuer`; `ExpiredContext: certificate expired: …`.
+fn kind_and_text(debug: &str, text: &str) -> String {
+    match debug.split_once([' ', '{', '(']) {
+        Some((kind, _)) if !text.starts_with(kind) => format!("{kind}: {text}"),
+        _ => text.to_owned(),
     }
 }
 

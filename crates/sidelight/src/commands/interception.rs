@@ -44,8 +44,6 @@ const RENEWAL_NOTICE: Duration = Duration::from_secs(7 * 86_400);
 pub(crate) struct Surroundings {
     /// Names and their addresses, before any resolver.
     pub(crate) hosts: HashMap<String, Vec<IpAddr>>,
-    /// A further proxy for listeners without one.
-    pub(crate) proxy: Option<Arc<Proxy>>,
     /// Further roots, in DER.
     pub(crate) roots: Vec<Vec<u8>>,
     /// Roots instead of the host's, when the options name none.
@@ -207,7 +205,7 @@ fn authority(options: &cli::CaOptions, now: Timestamp, ui: Ui) -> Result<Authori
     let left = authority.not_after().since(now);
     if left < RENEWAL_NOTICE && options.ca_life.0 > RENEWAL_NOTICE {
         ui.warning(&format!(
-            "the certificate authority in {} ends in {} days; move ca.pem and ca.key away, and a new one is made (install it where the old one was)",
+            "the certificate authority in {} ends in {} days; `sidelight ca create --replace` makes a new one (install it where this one was)",
             folder.display(),
             left.as_secs() / 86_400
         ));
