@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use sidelight_engine::relay::{Break, End, Flow, Observer, finish, relay};
-use sidelight_engine::transport::Conn;
+use sidelight_engine::transport::{Conn, Decrypted, Transport as _};
 use sidelight_model::flow::Direction;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -107,7 +107,7 @@ async fn tls_pair(client: Conn, server: Conn) -> (Conn, Conn) {
     let (client, server) = tokio::join!(connector.connect(name, client), acceptor.accept(server));
     let client = tokio_rustls::TlsStream::Client(client.unwrap());
     let server = tokio_rustls::TlsStream::Server(server.unwrap());
-    (Box::new(client), Box::new(server))
+    (Box::new(Decrypted::from(client)), Box::new(Decrypted::from(server)))
 }
 
 async fn wires(pipe: usize, tls: bool) -> ((Conn, Conn), (Conn, Conn)) {
@@ -205,7 +205,6 @@ async fn truncation_is_passed_on_as_truncation() {
 
 #[tokio::test]
 async fn alerts_reach_the_other_side_as_they_were_sent() {
-    use sidelight_engine::transport::Transport as _;
     for alert in [48u8, 116, 80] {
         let ((mut client, our_client), (our_server, mut server)) = wires(1 << 16, true).await;
         let relaying = tokio::spawn(async move {

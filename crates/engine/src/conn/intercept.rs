@@ -19,7 +19,7 @@ use crate::ca::{CaError, KeyKind};
 use crate::engine::{OnUntrusted, now};
 use crate::relay::{Break, End, finish, relay};
 use crate::tls::{self, FaceError, ServiceError, Shaken};
-use crate::transport::{Conn, rewind};
+use crate::transport::{Conn, Decrypted, rewind};
 
 /// A client that closes this soon after the handshake, without having sent a byte, has most likely refused our certificate.
 const SOON: Duration = Duration::from_secs(2);
@@ -86,7 +86,14 @@ impl Call<'_> {
             }
             Err(error) => return self.client_failed(&error, &target, &shown, faulty, shaken.stream).await,
         };
-        self.relay_decrypted(Box::new(face), Box::new(shaken.stream), &target, &shown, faulty).await
+        self.relay_decrypted(
+            Box::new(Decrypted::from(face)),
+            Box::new(Decrypted::from(shaken.stream)),
+            &target,
+            &shown,
+            faulty,
+        )
+        .await
     }
 
     /// The copy to show, and whether it carries a fault of the true one. `None`: nothing is to be shown.

@@ -118,7 +118,7 @@ impl Dialer {
             if let crate::tls::Verdict::Untrusted { finding, .. } = shaken.verdict {
                 return Err(DialError::ProxyTls { proxy: proxy.at.clone(), why: finding.summary });
             }
-            dialed.conn = Box::new(shaken.stream);
+            dialed.conn = Box::new(crate::transport::Decrypted::from(shaken.stream));
         }
         Ok(dialed)
     }

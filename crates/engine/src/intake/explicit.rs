@@ -65,7 +65,7 @@ async fn face_of_proxy(call: &mut Call<'_>, client: Conn, tls_only: bool) -> Res
     };
     let alpn = hello.alpn.iter().find(|name| name.as_slice() == b"http/1.1").cloned();
     match call.engine.face.shake(rewind(first, client), leaf, alpn).await {
-        Ok((stream, _)) => Ok(Box::new(stream)),
+        Ok((stream, _)) => Ok(Box::new(crate::transport::Decrypted::from(stream))),
         Err(error) => {
             let name = call.program.name(call.peer).await;
             let text = format!("{name} does not trust the certificate of this proxy ({me}): {error}");

@@ -67,7 +67,7 @@ async fn plain_to_tls(call: &mut Call<'_>, mut client: Conn, server: Conn, to: &
         }
     }
     call.decide(Verdict::Plain, "no TLS from the client");
-    call.show(client, Box::new(shaken.stream)).await
+    call.show(client, Box::new(crate::transport::Decrypted::from(shaken.stream))).await
 }
 
 /// A client with TLS of a service without.
@@ -91,7 +91,7 @@ async fn tls_to_plain(
     match call.engine.face.shake(client, leaf, alpn).await {
         Ok((stream, side)) => {
             call.tap.event(EventKind::ClientTls(Arc::new(side)));
-            call.show(Box::new(stream), server).await
+            call.show(Box::new(crate::transport::Decrypted::from(stream)), server).await
         }
         Err(error) => {
             let shown = Shown { name: face.clone(), face: face.clone(), sni: true };

@@ -9,10 +9,10 @@ use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use rustls::{ConnectionTrafficSecrets, ExtractedSecrets, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::transport::Transport;
+use crate::transport::{Conn, Transport as _};
 
 /// Sends `alert` as a fatal one and ends the stream. If the keys cannot be had, the peer sees a reset.
-pub(crate) async fn send<T: Transport>(mut stream: tokio_rustls::TlsStream<T>, alert: u8) {
+pub(crate) async fn send(mut stream: tokio_rustls::TlsStream<Conn>, alert: u8) {
     // Whatever is still in the library's buffer goes first; after that the sequence number stands still.
     if stream.flush().await.is_err() {
         return;
