@@ -1,7 +1,7 @@
 //! Who the client is. In: its address, a way to find programs. Out: the program's name, once it is known.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sidelight_model::flow::{EventKind, Process};
@@ -18,7 +18,23 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct ClientProgram {
     under_way: Option<JoinHandle<Option<Process>>>,
     found: Option<Process>,
-    told: bool,
+    teller: Teller,
+}
+
+/// Tells the sinks once who the client is.
+#[derive(Clone)]
+struct Teller {
+    tap: Arc<ConnTap>,
+    told: Arc<Mutex<bool>>,
+}
+
+impl Teller {
+    fn tell(&self, found: Option<&Process>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut *told, true) {
+            self.tap.event(found.map_or(EventKind::NoProcess, |process| EventKind::Process(process.clone())));
+        }
+    }
 }
 
 impl ClientProgram {
@@ -29,17 +45,19 @@ impl ClientProgram {
         local: SocketAddr,
         tap: &ConnTap,
     ) -> Self {
-        let teller = tap.teller();
+        let teller = Teller { tap: Arc::new(tap.teller()), told: Arc::default() };
+        if identify.is_none() {
+            teller.tell(None);
+        }
         let under_way = identify.map(|identify| {
+            let teller = teller.clone();
             tokio::task::spawn_blocking(move || {
                 let found = identify.process(peer, local);
-                if let Some(process) = &found {
-                    teller.event(EventKind::Process(process.clone()));
-                }
+                teller.tell(found.as_ref());
                 found
             })
         });
-        Self { under_way, found: None, told: false }
+        Self { under_way, found: None, teller }
     }
 
     async fn wait(&mut self) -> Option<&Process> {
@@ -68,11 +86,9 @@ impl ClientProgram {
         }
     }
 
-    /// Makes sure that the sinks have heard of the program before the connection is closed.
-    pub(crate) async fn tell(&mut self, _tap: &ConnTap) {
-        if !self.told {
-            self.told = true;
-            self.wait().await;
-        }
+    /// Makes sure that the sinks have heard of the program before the connection is closed, and hear nothing after that.
+    pub(crate) async fn tell(&mut self) {
+        self.wait().await;
+        self.teller.tell(self.found.as_ref());
     }
 }

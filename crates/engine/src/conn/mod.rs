@@ -61,7 +61,7 @@ pub async fn drive(engine: Arc<Engine>, listener: Arc<Listener>, client: TcpStre
         None => call.serve(client).await,
     };
     let (to_server, to_client) = call.tap.tallies();
-    call.program.tell(&call.tap).await;
+    call.program.tell().await;
     call.tap.event(EventKind::Closed(Closed { to_server, to_client, how }));
 }
 

@@ -32,7 +32,6 @@ pub(crate) fn run(command: &DemoCommand, global: &GlobalOptions, ui: Ui) -> Resu
     let consumers = render::consumers(global, &command.show, body_limit, Stream::Output);
     let around = Surroundings {
         hosts: services.hosts(),
-        proxy: None,
         roots: vec![services.ca_der.clone()],
         only_these_roots: true,
     };
