@@ -106,8 +106,8 @@ fn client_verdict(bytes: &[u8], line: usize) -> Verdict {
 
 fn server_verdict(bytes: &[u8]) -> Verdict {
     match cannot_be_response(bytes) {
-        None if bytes.len() < b"HTTP/".len() => Verdict::Open,
-        None => Verdict::Http1,
+        None if bytes.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/")) => Verdict::Http1,
+        None => Verdict::Open,
         Some(_) => frames_verdict(bytes, Direction::ToClient),
     }
 }

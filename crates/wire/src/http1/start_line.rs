@@ -49,8 +49,7 @@ pub(crate) fn cannot_be_request(line: &[u8]) -> Option<String> {
         None if line.len() > LONGEST_METHOD => Some(format!("no method: {}", quote(&line[..=LONGEST_METHOD]))),
         None => None,
         Some(at) if at > 0 && line[at] == b' ' => None,
-        // Perhaps the end of the line, when LF comes.
-        Some(at) if at > 0 && line[at] == b'\r' && at + 1 == line.len() => None,
+        Some(at) if at > 0 && may_end(&line[at..]) => None,
         Some(at) => Some(format!("no method: {}", quote(&line[..=at]))),
     }
 }
@@ -59,8 +58,13 @@ pub(crate) fn cannot_be_request(line: &[u8]) -> Option<String> {
 pub(crate) fn cannot_be_response(line: &[u8]) -> Option<String> {
     const START: &[u8] = b"HTTP/";
     let other = line.iter().zip(START).position(|(byte, expected)| !byte.eq_ignore_ascii_case(expected))?;
-    // A CR may be the line's end, which is not part of it.
-    Some(format!("no status line: {}", quote(line[..=other].trim_ascii_end())))
+    if may_end(&line[other..]) { None } else { Some(format!("no status line: {}", quote(&line[..=other]))) }
+}
+
+/// Whether this is nothing but CR: the last one ends the line if LF comes next, and is no part of a line whose LF is there.
+/// Only a byte behind them tells, so that the answer is the same for the line with and without its end.
+fn may_end(rest: &[u8]) -> bool {
+    rest.iter().all(|byte| *byte == b'\r')
 }
 
 /// Whether a line, without its end, is a request line of HTTP/1.
