@@ -224,6 +224,23 @@ fn what_cannot_be_read_stops_one_direction() {
 }
 
 #[test]
+fn a_change_of_protocol_out_of_turn_loses_no_exchange() {
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+    let post = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab";
+    let why = "the service changed the protocol while requests were under way";
+    let found = play(&[client(post), server([OK, switch].concat()), client("cdefghi"), Step::Closed]);
+    let expected = [
+        format!("#2 - -> 101 0 `` UNDECODABLE {why} !UnexpectedResponse"),
+        format!("stopped < {why}"),
+        format!("#1 POST h/a 2 -> 200 2 `ok` UNDECODABLE {why}"),
+        format!("stopped > {why}"),
+    ];
+    assert_eq!(lines(&found), expected);
+    let found = play(&[client(GET), server(switch), server(OK)]);
+    assert_eq!(lines(&found), ["#1 GET h/a 0 -> 101 200 2 `ok` !UnexpectedResponse"]);
+}
+
+#[test]
 fn gaps_in_bodies_are_stepped_over() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab";
     let found =

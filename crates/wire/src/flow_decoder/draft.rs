@@ -175,11 +175,13 @@ impl Draft {
     }
 
     /// Content that passed unseen.
-    pub(crate) fn gap(&mut self, direction: Direction, bytes: u64) {
+    pub(crate) fn gap(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: u64) {
         let half = &mut self.halves[direction.index()];
         half.recorder.gap(bytes);
         half.gap = true;
-        half.watch = Watch::Nothing;
+        if let Watch::Grpc(mut reader) = std::mem::take(&mut half.watch) {
+            reader.end(cx.budget);
+        }
         let detail = format!("{bytes} bytes of the body were not seen");
         self.anomalies.note(AnomalyKind::Gap, None, detail);
     }

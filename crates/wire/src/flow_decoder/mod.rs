@@ -224,3 +224,6 @@ impl FlowDecoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

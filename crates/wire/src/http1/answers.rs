@@ -167,11 +167,13 @@ impl Conversation {
     /// The service agreed to another protocol (101, or 2xx to CONNECT).
     fn change_protocol(&mut self, cx: &mut Context<'_>) -> Option<(Next, Vec<Run>)> {
         let orphan = self.orphan.take();
-        let ready = orphan.is_some() || matches!(self.client.state, State::Held(..)) && self.queue.len() == 1;
+        let waiting = usize::from(orphan.is_none());
+        let held = orphan.is_some() || matches!(self.client.state, State::Held(..));
+        let ready = held && self.queue.len() == waiting;
         let draft = orphan.or_else(|| self.queue.pop_front())?;
         if !ready {
-            let why = "the service changed the protocol before the request had ended".to_owned();
-            self.queue.push_front(draft);
+            let why = "the service changed the protocol while requests were under way".to_owned();
+            draft.finish(cx, Outcome::Undecodable(why.clone()));
             self.stop(cx, Direction::ToClient, why.clone());
             self.stop(cx, Direction::ToServer, why);
             return None;

@@ -250,7 +250,7 @@ impl Conversation {
             (State::Stopped(_), _) => return,
             (State::Body(framing), Some(draft)) => {
                 if framing.skip(bytes) {
-                    draft.gap(direction, bytes);
+                    draft.gap(cx, direction, bytes);
                     draft.add_wire(direction, bytes);
                     framing.state()
                 } else {

@@ -84,8 +84,9 @@ impl HeadBuffer {
             return (skipped + 2 - before, Fed::More);
         }
         if let Some(end) = find_head_end(&self.bytes, self.scanned) {
-            let parsed = (parser.parse)(&self.bytes[..end], limits);
-            self.bytes.clear();
+            // An idle connection is to hold no buffer.
+            let head = std::mem::take(&mut self.bytes);
+            let parsed = (parser.parse)(&head[..end], limits);
             self.scanned = 0;
             return (skipped + end - before, self.parsed(parsed, end));
         }

@@ -205,7 +205,7 @@ impl Streams {
     /// Content passed unseen.
     pub(super) fn lost(&mut self, cx: &mut Context<'_>, id: u32, direction: Direction, bytes: u64) {
         match self.open.get_mut(&id) {
-            Some(Stream::Exchange { draft, .. }) => draft.gap(direction, bytes),
+            Some(Stream::Exchange { draft, .. }) => draft.gap(cx, direction, bytes),
             Some(Stream::WebSocket(conversation, _)) => conversation.lost(cx, direction, bytes),
             Some(Stream::Tunnel(_)) | None => {}
         }
