@@ -20,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::record::ConnectionRecord;
 
 /// How long what was found waits for the client to become known, when nothing else happens.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// How long one wait for an event lasts when nothing happens.
 const WAIT: Duration = Duration::from_millis(500);

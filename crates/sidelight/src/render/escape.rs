@@ -83,6 +83,32 @@ pub(crate) fn clip(text: &str, width: usize) -> String {
     if width == 0 { String::new() } else { take(text.chars(), width - 1) + "…" }
 }
 
+/// `text` in lines of at most `width` columns, broken at spaces where there are any; one line when there is no width.
+pub(crate) fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
+    let Some(width) = width.map(|width| width.max(20)) else { return vec![text.to_owned()] };
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word = word.to_owned();
+        let used = lines.last().map_or(0, |line| columns(line));
+        if used > 0 && used + 1 + columns(&word) > width {
+            lines.push(String::new());
+        }
+        let line = lines.len() - 1;
+        if !lines[line].is_empty() {
+            lines[line].push(' ');
+        }
+        // A word that is wider than a line is broken anywhere.
+        while columns(&word) > width {
+            let head = take(word.chars(), width);
+            word.drain(..head.len());
+            lines.last_mut().into_iter().for_each(|line| line.push_str(&head));
+            lines.push(String::new());
+        }
+        lines.last_mut().into_iter().for_each(|line| line.push_str(&word));
+    }
+    lines
+}
+
 fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
     let mut used = 0;
     chars
@@ -125,6 +151,12 @@ mod tests {
             assert!(columns(&fit("日本語 and more 日本語", width)) <= width);
         }
         assert_eq!(clip("password", 5), "pass…");
+        assert_eq!(
+            wrap("a sentence that is longer than twenty columns", Some(20)),
+            ["a sentence that is", "longer than twenty", "columns"]
+        );
+        assert_eq!(wrap(&"x".repeat(45), Some(20)).iter().map(String::len).collect::<Vec<_>>(), [20, 20, 5]);
+        assert_eq!(wrap("a b", None), ["a b"]);
         assert_eq!(pad("日", 3), "日 ");
         assert_eq!(pad_left("ab", 4), "  ab");
     }

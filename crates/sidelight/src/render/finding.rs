@@ -8,14 +8,14 @@ use super::{Look, escape};
 /// A finding; `grave` when something did not work because of it.
 pub(crate) fn render(look: &Look, finding: &Finding, grave: bool) -> String {
     let (mark, meaning) = if grave { ("✗", Meaning::Bad) } else { ("!", Meaning::Caution) };
-    let mut text = look.paint.as_(meaning, &format!("{mark} {}", look.peer(&finding.summary)));
-    text.push('\n');
+    let mut text = String::new();
+    push_words(look, meaning, (mark, meaning), &look.peer(&finding.summary), &mut text);
     push_evidence(look, finding, &mut text);
     for warning in &finding.warnings {
-        text.push_str(&format!("    {} {}\n", look.paint.as_(Meaning::Caution, "note:"), look.peer(warning)));
+        push_words(look, Meaning::Plain, ("    note:", Meaning::Caution), &look.peer(warning), &mut text);
     }
     for fix in &finding.fixes {
-        text.push_str(&format!("    {} {}\n", look.paint.as_(Meaning::Good, "fix:"), look.peer(&fix.action)));
+        push_words(look, Meaning::Plain, ("    fix:", Meaning::Good), &look.peer(&fix.action), &mut text);
         for line in fix.how.lines() {
             text.push_str(&format!("         {}\n", look.paint.as_(Meaning::Strong, &look.peer(line))));
         }
@@ -23,6 +23,15 @@ pub(crate) fn render(look: &Look, finding: &Finding, grave: bool) -> String {
     let code = format!("cause: {} (to change: {})", finding.cause.code(), party(finding));
     text.push_str(&format!("    {}\n", look.paint.as_(Meaning::Faint, &code)));
     text
+}
+
+/// A label and words after it; further lines begin under the first word. Commands are not broken this way: they are copied.
+fn push_words(look: &Look, meaning: Meaning, label: (&str, Meaning), words: &str, text: &mut String) {
+    let indent = escape::columns(label.0) + 1;
+    for (n, line) in escape::wrap(words, look.width.map(|width| width.saturating_sub(indent + 1))).iter().enumerate() {
+        let start = if n == 0 { look.paint.as_(label.1, label.0) + " " } else { " ".repeat(indent) };
+        text.push_str(&format!("{start}{}\n", look.paint.as_(meaning, line)));
+    }
 }
 
 /// The evidence in columns. One of several lines goes on under its first.
@@ -35,9 +44,11 @@ fn push_evidence(look: &Look, finding: &Finding, text: &mut String) {
         let start = format!("    {}  {}  ", escape::pad(&row[0], what), escape::pad(&row[1], place));
         let indent = " ".repeat(escape::columns(&start));
         let value = look.redactor.text(&evidence.value);
-        for (n, line) in value.lines().enumerate() {
+        let room = look.width.map(|width| width.saturating_sub(indent.len() + 1));
+        let lines = value.lines().flat_map(|line| escape::wrap(&escape::line(line), room));
+        for (n, line) in lines.enumerate() {
             let start = if n == 0 { look.paint.as_(Meaning::Faint, &start) } else { indent.clone() };
-            text.push_str(format!("{start}{}", escape::line(line)).trim_end());
+            text.push_str(format!("{start}{line}").trim_end());
             text.push('\n');
         }
     }

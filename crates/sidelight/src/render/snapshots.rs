@@ -225,10 +225,13 @@ fn findings() {
         "notAfter 2026-11-01T00:00:00Z",
     )
     .blaming(Party::Server);
-    insta::assert_snapshot!(print(look(Some(120), 0), |text| {
-        text.finding(&ended(Verdict::Intercept, "", How::Failed), &refusal());
-        text.finding(&record(), &expired);
-    }));
+    for (name, width) in [("findings_wide", 120), ("findings_narrow", 70)] {
+        let shown = print(look(Some(width), 0), |text| {
+            text.finding(&ended(Verdict::Intercept, "", How::Failed), &refusal());
+            text.finding(&record(), &expired);
+        });
+        insta::assert_snapshot!(name, shown);
+    }
 }
 
 /// A ledger of every fate.

@@ -5,6 +5,8 @@ use anstyle::{AnsiColor, Effects, Style};
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
+    /// Nothing in particular.
+    Plain,
     /// The point of the line.
     Strong,
     /// Beside the point.
@@ -46,6 +48,7 @@ impl Paint {
 fn style(meaning: Meaning) -> Style {
     let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
     match meaning {
+        Meaning::Plain => Style::new(),
         Meaning::Strong => Style::new().effects(Effects::BOLD),
         Meaning::Faint => Style::new().effects(Effects::DIMMED),
         Meaning::Good => colour(AnsiColor::Green),
