@@ -315,8 +315,11 @@ impl Authority {
     }
 }
 
+/// A base address and a prefix length.
+type AddressRange = (IpAddr, u8);
+
 /// Sorts permitted names and address ranges.
-fn permitted(texts: &[String]) -> Result<(Vec<String>, Vec<(IpAddr, u8)>), CaError> {
+fn permitted(texts: &[String]) -> Result<(Vec<String>, Vec<AddressRange>), CaError> {
     let (mut names, mut ranges) = (Vec::new(), Vec::new());
     for text in texts {
         let (base, bits) = text.split_once('/').map_or((text.as_str(), None), |(base, bits)| (base, Some(bits)));

@@ -70,7 +70,12 @@ impl ClientProgram {
         self.found.as_ref()
     }
 
-    /// By what fail-open remembers this client.
+    /// Gives the look-up its time while the client is still there: a client that is refused something may be gone at once.
+    pub(crate) async fn settle(&mut self) {
+        self.wait().await;
+    }
+
+    /// By what fail-open remembers this client: its program where that is known, else its address.
     pub(crate) async fn key(&mut self, peer: SocketAddr) -> ClientKey {
         match self.wait().await {
             Some(process) => ClientKey::Program(process.exe.clone().unwrap_or_else(|| process.name.clone())),

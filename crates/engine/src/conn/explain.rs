@@ -17,6 +17,7 @@ pub(crate) fn service_failed(target: &Authority, error: &ServiceError) -> Findin
     let (cause, why, action, how) = match error {
         ServiceError::Tls(Error::AlertReceived(alert)) => return refused_by_service(target, *alert),
         ServiceError::Tls(error) => return library_gave_up(target, error),
+        ServiceError::NotTls(first) => return not_tls(target, first),
         ServiceError::Io(error) if error.kind() == io::ErrorKind::ConnectionReset => (
             Cause::ConnectionReset,
             "resets the connection when it gets a ClientHello".to_owned(),
@@ -53,6 +54,32 @@ pub(crate) fn service_failed(target: &Authority, error: &ServiceError) -> Findin
         ),
     };
     Finding::new(cause, format!("{target} {why}"), "error", target.to_string(), error.to_string()).with_fix(action, how)
+}
+
+/// The port speaks something else; its first bytes tell what.
+fn not_tls(target: &Authority, first: &[u8]) -> Finding {
+    let line = first.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default().escape_ascii().to_string();
+    let greets = |word: &[u8]| first.starts_with(word);
+    let (cause, why, action, how) = if greets(b"HTTP/") {
+        (
+            Cause::PlainHttp,
+            "speaks HTTP without TLS on this port",
+            "Call it by http://, or by the port that has TLS",
+            format!("http://{target}/"),
+        )
+    } else if greets(b"220 ") || greets(b"220-") || greets(b"* OK") || greets(b"+OK") {
+        let what = "speaks a plain protocol on this port, which becomes TLS by STARTTLS";
+        (
+            Cause::StarttlsNeeded,
+            what,
+            "Let the client begin in plain and upgrade",
+            "choose STARTTLS in place of SSL/TLS in the client".to_owned(),
+        )
+    } else {
+        let what = "answers the ClientHello with something that is not TLS";
+        (Cause::NotTls, what, "Check the port", format!("nc {} {}", target.host, target.port))
+    };
+    Finding::new(cause, format!("{target} {why}"), "first bytes", target.to_string(), line).with_fix(action, how)
 }
 
 fn refused_by_service(target: &Authority, alert: Alert) -> Finding {

@@ -78,6 +78,7 @@ impl Call<'_> {
                 return self.fail(super::explain::not_minted(&target, &error));
             }
         };
+        self.program.settle().await;
         let alpn = shaken.side.alpn.clone();
         let face = match self.engine.face.shake(rewind(first, client), leaf, alpn).await {
             Ok((stream, side)) => {

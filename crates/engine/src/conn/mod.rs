@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::flow::{Authority, Closed, Decision, EventKind, Host, How, Opened, Verdict};
-use sidelight_model::policy::Subject;
+use sidelight_model::policy::{ClientKey, Subject};
 use sidelight_wire::tls::client_hello::ClientHello;
 use tokio::net::TcpStream;
 
@@ -187,8 +187,10 @@ impl Call<'_> {
         if self.engine.fail_open().is_empty() {
             return None;
         }
-        let key = self.program.key(self.peer).await;
-        let ago = self.engine.fail_open().refused_ago(&key, &name, now())?;
+        let program = self.program.key(self.peer).await;
+        // A client whose program could not be found when it refused was noted by its address.
+        let address = ClientKey::Address(self.peer.ip().to_canonical());
+        let ago = [program, address].iter().find_map(|key| self.engine.fail_open().refused_ago(key, &name, now()))?;
         let rest = self.engine.settings.fail_open_for.saturating_sub(ago);
         Some(format!("refused our certificate {} ago; tried again in {}", words(ago), words(rest)))
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod explicit;
 mod forward_http;
+mod one_exchange;
 pub(crate) mod reverse;
 pub(crate) mod sni;
 pub(crate) mod socks;

@@ -18,7 +18,7 @@ use sidelight_wire::tls::names;
 use tokio_rustls::TlsConnector;
 
 use super::verify::{AnyChain, SEEN, Seen, Verdict, Verifier, server_name};
-use crate::transport::Conn;
+use crate::transport::{Conn, FirstBytes};
 
 /// A client certificate with its key.
 #[derive(Clone, Debug)]
@@ -121,6 +121,9 @@ pub enum ServiceError {
     /// The library ended the handshake, or the service did so by an alert.
     #[error("{0}")]
     Tls(rustls::Error),
+    /// The service answered with bytes that are not TLS; the first of them.
+    #[error("not TLS: `{}`", .0.escape_ascii())]
+    NotTls(Vec<u8>),
     /// The connection ended.
     #[error("{0}")]
     Io(io::Error),
@@ -169,11 +172,13 @@ impl Service {
         let config = self.config(alpn, with_sni, choice);
         let server = server_name(name).ok_or_else(|| ServiceError::Name(name.to_string()))?;
         let seen = Arc::new(Mutex::new(Seen::default()));
+        let (conn, first) = FirstBytes::watch(conn);
         let connect = TlsConnector::from(config).connect(server, conn);
         let connect = SEEN.scope(seen.clone(), connect);
         let stream = tokio::time::timeout(self.limit, connect).await.map_err(|_| ServiceError::TimedOut(self.limit))?;
         let stream =
             stream.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(rustls::Error::InvalidMessage(_)) if !looks_like_tls(&first) => ServiceError::NotTls(take(&first)),
                 Some(tls) => ServiceError::Tls(tls.clone()),
                 None => ServiceError::Io(error),
             })?;
@@ -215,6 +220,15 @@ impl Service {
         };
         configs.entry((alpn.to_vec(), with_sni, choice)).or_insert_with(make).clone()
     }
+}
+
+/// A record of TLS begins with its type and version.
+fn looks_like_tls(first: &Mutex<Vec<u8>>) -> bool {
+    matches!(first.lock().unwrap_or_else(PoisonError::into_inner).as_slice(), [20..=24, 3, ..])
+}
+
+fn take(first: &Mutex<Vec<u8>>) -> Vec<u8> {
+    std::mem::take(&mut *first.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What a finished handshake agreed on.

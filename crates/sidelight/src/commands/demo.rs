@@ -30,11 +30,7 @@ pub(crate) fn run(command: &DemoCommand, global: &GlobalOptions, ui: Ui) -> Resu
     let services = stage.block_on(Services::start()).map_err(|error| failed("the demo's services", error))?;
 
     let consumers = render::consumers(global, &command.show, body_limit, Stream::Output);
-    let around = Surroundings {
-        hosts: services.hosts(),
-        roots: vec![services.ca_der.clone()],
-        only_these_roots: true,
-    };
+    let around = Surroundings { hosts: services.hosts(), roots: vec![services.ca_der.clone()], only_these_roots: true };
     let mut interception = Interception::prepare(&options, around, consumers, ui)?;
     let proxy = interception.serve(&options.ways_in.mode[0], None)?;
     let authority = interception.authority().cert_der().to_vec();
