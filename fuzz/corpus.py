@@ -178,6 +178,11 @@ def gzip(content):
     return packer.compress(content) + packer.flush()
 
 
+def deflated(content):
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (packer.compress(content) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
 HTTP1 = {
     "simple": (GET, OK),
     "pipelined": (GET * 3, OK * 3),
@@ -275,17 +280,35 @@ H2 = {
 put("http2", **{name: halves(client, server) for name, (client, server) in H2.items()})
 
 
+# Content codings ---------------------------------------------------------------------------------------------------
+
+# `hello hello hello` by the tools brotli and zstd.
+BROTLI = bytes.fromhex("1b1000f88d946ede445586966c206f014f1c601c")
+ZSTD = bytes.fromhex("28b52ffd24116500003068656c6c6f200100314a11a2ed1e0c")
+put(
+    "content_coding",
+    gzip=b"\0" + gzip(b"hello" * 40),
+    gzip_twice_over=b"\0" + gzip(b"hello") + gzip(b"there"),
+    gzip_cut=b"\0" + gzip(bytes(range(200)))[:-30],
+    gzip_bomb=b"\0" + gzip(bytes(100000)),
+    gzip_wrong_sum=b"\0" + gzip(b"hello")[:-8] + bytes(8),
+    deflate=b"\1" + zlib.compress(b"hello" * 40),
+    deflate_raw=b"\1" + deflated(b"hello" * 40),
+    brotli=b"\2" + BROTLI,
+    brotli_cut=b"\2" + BROTLI[:-3],
+    zstd=b"\3" + ZSTD,
+    zstd_cut=b"\3" + ZSTD[:-5],
+    stacked=b"\4" + gzip(BROTLI),
+    too_many=b"\6" + gzip(b"x"),
+    unknown=b"\7hello",
+)
+
 # WebSocket and gRPC ------------------------------------------------------------------------------------------------
 
 
 def masked(head, content, key=b"\x01\x02\x03\x04"):
     hidden = bytes(byte ^ key[index % 4] for index, byte in enumerate(content))
     return bytes([head, 0x80 | len(content)]) + key + hidden
-
-
-def deflated(content):
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return (packer.compress(content) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 HELLO = deflated(b"hello hello hello")

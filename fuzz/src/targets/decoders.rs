@@ -6,7 +6,7 @@
 use sidelight_model::flow::{Body, ConnId, Decoded, Direction, Exchange};
 use sidelight_model::time::Timestamp;
 use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
-use sidelight_wire::opaque;
+use sidelight_wire::{content_coding, opaque};
 
 use super::{Turn, turns};
 
@@ -180,4 +180,16 @@ fn exchange_kept(exchange: &Exchange) -> usize {
 fn body_kept(body: &Body) -> usize {
     assert!(body.kept.len() as u64 <= body.length);
     body.kept.len()
+}
+
+/// A body with codings on it; the first byte of the input chooses them. The output keeps to its limit.
+pub fn content_coding(data: &[u8]) {
+    const CODINGS: [&str; 8] =
+        ["gzip", "deflate", "br", "zstd", "gzip, br", "identity, GZIP", "gzip, gzip, gzip, gzip, gzip", "unknown"];
+    let (choice, body) = data.split_first().unwrap_or((&0, &[]));
+    let codings = CODINGS[usize::from(choice % 8)];
+    let (content, odd) = content_coding::decode(codings, body, KEPT);
+    assert!(content.len() <= KEPT.max(body.len()) && odd.len() <= 64);
+    let (more, _) = content_coding::decode(codings, body, 8 * KEPT);
+    assert!(more.starts_with(&content) || !odd.is_empty(), "a smaller limit gave other content");
 }

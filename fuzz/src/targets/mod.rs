@@ -2,6 +2,7 @@
 //!
 //! In: bytes that a fuzzer, or the corpus, made. Out: nothing; a broken promise panics.
 
+pub mod certificates;
 pub mod decoders;
 pub mod intake;
 pub mod starttls;
@@ -21,6 +22,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("websocket", decoders::websocket),
     ("grpc", decoders::grpc),
     ("flow_decoder", decoders::flow_decoder),
+    ("content_coding", decoders::content_coding),
+    ("certificate", certificates::certificate),
     ("pem", stores::pem),
     ("jks", stores::jks),
 ];
