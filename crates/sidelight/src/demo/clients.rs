@@ -86,17 +86,37 @@ impl Client {
         TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
 
-    /// One request over a fresh HTTP/1.1 connection, as simple clients make them.
-    async fn fetch(
-        &self,
-        host: &str,
-        port: u16,
+    /// A connection that takes one request after another, as HTTP/1.1 clients keep it.
+    async fn keep(&self, host: &'static str, port: u16) -> io::Result<Kept> {
+        let stream = self.connect(host, port, &self.proxy_ca, &["http/1.1"]).await?;
+        Ok(Kept { host, port, sender: http1_sender(stream).await? })
+    }
+}
+
+/// A connection that is kept.
+struct Kept {
+    host: &'static str,
+    port: u16,
+    sender: http1::SendRequest<Full<Bytes>>,
+}
+
+impl Kept {
+    /// GET, and the status that must come back.
+    async fn get(&mut self, path: &str, fields: &[(&str, &str)], wanted: u16) -> io::Result<Bytes> {
+        self.send("GET", path, fields, Bytes::new(), wanted).await
+    }
+
+    async fn send(
+        &mut self,
+        method: &str,
         path: &str,
         fields: &[(&str, &str)],
-    ) -> io::Result<(StatusCode, Bytes)> {
-        let stream = self.connect(host, port, &self.proxy_ca, &["http/1.1"]).await?;
-        let mut sender = http1_sender(stream).await?;
-        exchange1(&mut sender, request("GET", host, port, path, fields, Bytes::new())?).await
+        body: Bytes,
+        wanted: u16,
+    ) -> io::Result<Bytes> {
+        let request = request(method, self.host, self.port, path, fields, body)?;
+        let (status, answer) = exchange1(&mut self.sender, request).await?;
+        expect(path, status, wanted).map(|()| answer)
     }
 }
 
@@ -132,28 +152,30 @@ fn request(
     builder.body(Full::new(body)).map_err(io::Error::other)
 }
 
+/// Connections stay open for a moment after their last answer, as those of real clients do.
+async fn linger() {
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+}
+
 fn expect(what: &str, status: StatusCode, wanted: u16) -> io::Result<()> {
     if status == wanted { Ok(()) } else { Err(io::Error::other(format!("{what} answered {status}, not {wanted}"))) }
 }
 
 async fn shopping(client: Arc<Client>) -> io::Result<()> {
-    let (host, port) = (SHOP, client.shop);
-    let mut sender = http1_sender(client.connect(host, port, &client.proxy_ca, &["http/1.1"]).await?).await?;
+    let mut shop = client.keep(SHOP, client.shop).await?;
     let login = Bytes::from_static(br#"{"user":"kim","password":"correct horse battery staple"}"#);
     let json = [("content-type", "application/json"), ("user-agent", "demo/1")];
-    let (status, _) = exchange1(&mut sender, request("POST", host, port, "/login", &json, login)?).await?;
-    expect("/login", status, 200)?;
+    shop.send("POST", "/login", &json, login, 200).await?;
     let fields = [
         ("authorization", "Bearer c2hvcC1hY2Nlc3M"),
         ("cookie", "session=8e1f0c5d77"),
         ("accept-encoding", "gzip"),
         ("user-agent", "demo/1"),
     ];
-    let (status, _) = exchange1(&mut sender, request("GET", host, port, "/catalogue", &fields, Bytes::new())?).await?;
-    expect("/catalogue", status, 200)?;
-    let missing = request("GET", host, port, "/basket?access_token=c2hvcC1hY2Nlc3M", &fields, Bytes::new())?;
-    let (status, _) = exchange1(&mut sender, missing).await?;
-    expect("/basket", status, 404)
+    shop.get("/catalogue", &fields, 200).await?;
+    shop.get("/basket?access_token=c2hvcC1hY2Nlc3M", &fields, 404).await?;
+    linger().await;
+    Ok(())
 }
 
 async fn streaming(client: Arc<Client>) -> io::Result<()> {
@@ -203,26 +225,23 @@ async fn chatting(client: Arc<Client>) -> io::Result<()> {
 
 /// As docker does it: ask, be challenged, get a token, ask again, then fetch what the manifest names.
 async fn pulling(client: Arc<Client>) -> io::Result<()> {
-    let port = client.registry;
-    let (status, _) = client.fetch(REGISTRY, port, "/v2/", &[]).await?;
-    expect("/v2/", status, 401)?;
-    let wanted = "/token?service=registry.test&scope=repository:demo/hello:pull";
-    let (status, answer) = client.fetch(AUTH, port, wanted, &[]).await?;
-    expect("/token", status, 200)?;
+    let mut registry = client.keep(REGISTRY, client.registry).await?;
+    let mut auth = client.keep(AUTH, client.registry).await?;
+    registry.get("/v2/", &[], 401).await?;
+    let answer = auth.get("/token?service=registry.test&scope=repository:demo/hello:pull", &[], 200).await?;
     let answer: serde_json::Value = serde_json::from_slice(&answer)?;
     let bearer = format!("Bearer {}", answer["token"].as_str().unwrap_or_default());
     let fields = [("authorization", bearer.as_str()), ("accept", "application/vnd.oci.image.manifest.v1+json")];
-    let (status, manifest) = client.fetch(REGISTRY, port, "/v2/demo/hello/manifests/latest", &fields).await?;
-    expect("the manifest", status, 200)?;
+    let manifest = registry.get("/v2/demo/hello/manifests/latest", &fields, 200).await?;
     let manifest: serde_json::Value = serde_json::from_slice(&manifest)?;
     for blob in [&manifest["config"], &manifest["layers"][0]] {
         let named = blob["digest"].as_str().unwrap_or_default();
-        let (status, content) = client.fetch(REGISTRY, port, &format!("/v2/demo/hello/blobs/{named}"), &fields).await?;
-        expect("a blob", status, 200)?;
+        let content = registry.get(&format!("/v2/demo/hello/blobs/{named}"), &fields, 200).await?;
         if digest(&content) != named {
             return Err(io::Error::other(format!("the blob {named} arrived as {}", digest(&content))));
         }
     }
+    linger().await;
     Ok(())
 }
 

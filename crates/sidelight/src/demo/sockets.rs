@@ -16,6 +16,9 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 
+/// Between one message and the next.
+const THOUGHT: std::time::Duration = std::time::Duration::from_millis(40);
+
 /// The answer to a client's key.
 pub(super) fn accept_key(key: &[u8]) -> String {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
@@ -54,6 +57,7 @@ pub(super) async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, words:
     for text in words {
         write(&mut stream, TEXT, text.as_bytes(), mask).await?;
         read(&mut stream).await?;
+        tokio::time::sleep(THOUGHT).await;
     }
     write(&mut stream, CLOSE, &1000_u16.to_be_bytes(), mask).await?;
     read(&mut stream).await.map(drop)
