@@ -11,6 +11,7 @@ pub mod peers;
 pub mod pki;
 pub mod process;
 pub mod sidelight;
+pub mod talk;
 pub mod world;
 
 pub use hosts::Hosts;
