@@ -129,9 +129,22 @@ impl World {
     /// Runs a client on both ways; both must succeed and print the same bytes. Gives what it did through sidelight.
     #[track_caller]
     pub fn compare(&self, client: impl Fn(&Side) -> Command) -> Finished {
-        let direct = run(&mut client(&self.direct())).success();
+        let through = self.same(client);
+        assert!(through.status.success(), "it failed on both ways: {through}");
+        through
+    }
+
+    /// Runs a client on both ways; both must end with the same status and print the same bytes. Gives what it did through sidelight.
+    #[track_caller]
+    pub fn same(&self, client: impl Fn(&Side) -> Command) -> Finished {
+        let direct = run(&mut client(&self.direct()));
         let through = run(&mut client(&self.through()));
-        assert!(through.status.success(), "{through}\n{}", self.sidelight.said());
+        assert_eq!(
+            direct.status.code(),
+            through.status.code(),
+            "it ended otherwise\n--- direct: {direct}\n--- through: {through}\n{}",
+            self.sidelight.said()
+        );
         assert_eq!(
             crate::sha256(&direct.stdout),
             crate::sha256(&through.stdout),
