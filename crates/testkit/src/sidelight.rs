@@ -137,9 +137,9 @@ impl Sidelight {
     #[track_caller]
     pub fn exchange(&self, method: &str, url_ends: &str, status: u16) -> Value {
         self.wait_for(&format!("{method} …{url_ends} {status}"), "exchange", |line| {
-            line["method"] == method
-                && line["url"].as_str().is_some_and(|url| url.ends_with(url_ends))
-                && line["status"] == status
+            line["request"]["method"] == method
+                && line["request"]["url"].as_str().is_some_and(|url| url.ends_with(url_ends))
+                && line["response"]["status"] == status
         })
     }
 
