@@ -1,15 +1,18 @@
-//! Names for tests without touching the machine. In: names and addresses. Out: commands that see them in their own /etc/hosts.
+//! Where a test's programs run: with names of their own, perhaps in a network of their own. In: names, addresses, a namespace. Out: commands.
 //! Each command gets a mount namespace of its own (unshare(1)) in which the file is bound over /etc/hosts; nothing outside changes.
 
 use std::ffi::OsStr;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A hosts file and the way into it.
+use crate::netns::Namespace;
+
+/// A hosts file, and the network namespace in which it counts (none: the machine's own).
 #[derive(Clone, Debug)]
 pub struct Hosts {
     file: PathBuf,
+    namespace: Option<String>,
 }
 
 impl Hosts {
@@ -21,12 +24,34 @@ impl Hosts {
             text.push_str(&format!("{address} {name}\n"));
         }
         std::fs::write(&file, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", file.display()));
-        Self { file }
+        Self { file, namespace: None }
+    }
+
+    /// The same names inside a network namespace.
+    #[must_use]
+    pub fn inside(&self, namespace: &Namespace) -> Self {
+        Self { file: self.file.clone(), namespace: Some(namespace.name().to_owned()) }
+    }
+
+    /// Whether something accepts connections at this address, seen from here.
+    pub fn reaches(&self, address: SocketAddr) -> bool {
+        let connect = move || TcpStream::connect(address).is_ok();
+        match &self.namespace {
+            Some(name) => crate::netns::within(name, connect),
+            None => connect(),
+        }
     }
 
     /// A command that runs with these names. The shell in between replaces itself, so the process id is the program's own.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("unshare");
+        let mut command = match &self.namespace {
+            Some(name) => {
+                let mut ip = Command::new("ip");
+                ip.args(["netns", "exec", name, "unshare"]);
+                ip
+            }
+            None => Command::new("unshare"),
+        };
         command.args(["--mount", "--propagation", "private", "--", "sh", "-c"]);
         command.arg("mount --bind \"$0\" /etc/hosts && exec \"$@\"");
         command.arg(&self.file).arg(program);

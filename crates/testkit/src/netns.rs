@@ -2,6 +2,8 @@
 //! By ip(8) of iproute2. Namespaces get names of their own per process, so that tests may run side by side.
 
 use std::ffi::OsStr;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -49,6 +51,14 @@ impl Namespace {
         command
     }
 
+    /// A listener inside the namespace; it can be served from anywhere.
+    pub fn listen(&self, address: &str) -> TcpListener {
+        let address = address.to_owned();
+        within(&self.name, move || {
+            TcpListener::bind(&address).unwrap_or_else(|e| panic!("cannot listen on {address}: {e}"))
+        })
+    }
+
     /// Loads nftables rules inside the namespace.
     pub fn nft(&self, rules: &str) {
         run(self.command("nft").arg(rules)).success();
@@ -65,6 +75,21 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
     }
+}
+
+/// Runs something in the namespace of that name, on a thread of its own.
+///
+/// # Panics
+/// If there is no such namespace, or the thread panics.
+pub fn within<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let path = format!("/run/netns/{name}");
+    let entered = std::thread::spawn(move || {
+        let namespace = std::fs::File::open(&path).unwrap_or_else(|e| panic!("cannot open {path}: {e}"));
+        let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), kind).expect("the namespace is entered");
+        work()
+    });
+    entered.join().expect("the work inside the namespace")
 }
 
 /// Joins two namespaces with a cable; each end gets its addresses (`10.9.0.1/24`, `fd09::1/64`).

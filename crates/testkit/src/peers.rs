@@ -63,17 +63,17 @@ pub fn python_server(name: &str, folder: &Path, identity: &Identity) -> Server {
     let mut command = Command::new(python());
     command.arg(script(name)).arg(address.port().to_string()).args([chain, key]);
     let mut process = Running::start(&mut command, &folder.join(format!("{name}.log")));
-    process.until_it_listens(address);
+    process.until_it_listens(&Hosts::new(folder, &[]), address);
     Server { address, process }
 }
 
-/// nginx with TLS at 127.0.0.1, with these lines inside its `server` block.
+/// nginx with TLS that passes everything on to a registry, listening at these addresses of `place`.
 #[track_caller]
-pub fn nginx(folder: &Path, identity: &Identity, server: &str) -> Server {
+pub fn nginx(place: &Hosts, folder: &Path, identity: &Identity, listen: &[SocketAddr], registry: SocketAddr) -> Server {
     let (chain, key) = identity.write_to(folder, "nginx");
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let home = folder.join("nginx");
     std::fs::create_dir_all(&home).expect("a folder for nginx");
+    let listens: String = listen.iter().map(|address| format!("listen {address} ssl http2; ")).collect();
     let (home, chain, key) = (home.display(), chain.display(), key.display());
     let text = format!(
         "daemon off; pid {home}/pid; error_log stderr warn; user root;
@@ -82,29 +82,32 @@ http {{
   access_log {home}/access.log;
   client_body_temp_path {home}/body; proxy_temp_path {home}/proxy; fastcgi_temp_path {home}/fastcgi;
   uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
-  client_max_body_size 0; chunked_transfer_encoding on; proxy_request_buffering off; proxy_buffering off;
+  client_max_body_size 0; proxy_request_buffering off; proxy_buffering off; proxy_http_version 1.1;
   server {{
-    listen {address} ssl http2; listen [::1]:{port} ssl http2;
+    {listens}
     ssl_certificate {chain}; ssl_certificate_key {key};
-    {server}
+    location / {{
+      proxy_pass http://{registry};
+      proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https;
+    }}
   }}
 }}
-",
-        port = address.port(),
+"
     );
     let file = folder.join("nginx.conf");
     std::fs::write(&file, text).expect("nginx.conf");
-    let mut command = Command::new("nginx");
-    command.args(["-p"]).arg(folder.join("nginx")).arg("-c").arg(&file);
+    let mut command = place.command("nginx");
+    command.arg("-p").arg(folder.join("nginx")).arg("-c").arg(&file);
     let mut process = Running::start(&mut command, &folder.join("nginx.log"));
-    process.until_it_listens(address);
-    Server { address, process }
+    for address in listen {
+        process.until_it_listens(place, *address);
+    }
+    Server { address: listen[0], process }
 }
 
-/// Debian's docker-registry on plain HTTP, its images in `folder`.
+/// Debian's docker-registry on plain HTTP at this address of `place`, its images in `folder`.
 #[track_caller]
-pub fn registry(folder: &Path) -> Server {
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+pub fn registry(place: &Hosts, folder: &Path, address: SocketAddr) -> Server {
     let storage = folder.join("registry");
     std::fs::create_dir_all(&storage).expect("a folder for the registry");
     let text = format!(
@@ -114,10 +117,10 @@ pub fn registry(folder: &Path) -> Server {
     );
     let file = folder.join("registry.yml");
     std::fs::write(&file, text).expect("registry.yml");
-    let mut command = Command::new("docker-registry");
+    let mut command = place.command("docker-registry");
     command.arg("serve").arg(&file);
     let mut process = Running::start(&mut command, &folder.join("registry.log"));
-    process.until_it_listens(address);
+    process.until_it_listens(place, address);
     Server { address, process }
 }
 
@@ -177,7 +180,11 @@ pub fn docker_trust(hosts: &Hosts, folder: &Path, registries: &[&str], ca: &Path
         std::fs::copy(ca, place.join("ca.crt")).expect("the CA's certificate");
     }
     let mut command = hosts.command("sh");
-    command.arg("-c").arg("mkdir -p /etc/docker/certs.d && mount --bind \"$0\" /etc/docker/certs.d && exec \"$@\"");
-    command.arg(trust);
+    // An empty /etc/docker on top of the machine's own, which stays as it is.
+    command.arg("-c").arg(
+        "mkdir -p /etc/docker && mount -t tmpfs none /etc/docker && mkdir /etc/docker/certs.d \
+         && mount --bind \"$0\" /etc/docker/certs.d && exec \"$@\"",
+    );
+    command.arg(trust).arg("dockerd");
     command
 }

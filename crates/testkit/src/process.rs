@@ -3,13 +3,15 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Hosts;
 
 /// The longest that a client may run unless a test says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -182,10 +184,10 @@ impl Running {
         }
     }
 
-    /// Waits until the server accepts connections.
+    /// Waits until the server accepts connections, seen from `place`.
     #[track_caller]
-    pub fn until_it_listens(&mut self, address: SocketAddr) {
-        self.until(&format!("listening on {address}"), || TcpStream::connect(address).is_ok());
+    pub fn until_it_listens(&mut self, place: &Hosts, address: SocketAddr) {
+        self.until(&format!("listening on {address}"), || place.reaches(address));
     }
 }
 

@@ -73,16 +73,27 @@ impl Sidelight {
         }
     }
 
-    /// Where it listens, by mode (`explicit`, `socks5`, …); the first of that mode.
+    /// Where it listens over IPv4, by the kind of mode (`explicit`, `socks5`, …).
     #[track_caller]
     pub fn address(&self, mode: &str) -> SocketAddr {
-        let found = self.of_type("listening").into_iter().find(|line| {
+        self.listens(mode, SocketAddr::is_ipv4)
+    }
+
+    /// Where it listens over IPv6, by the kind of mode.
+    #[track_caller]
+    pub fn address6(&self, mode: &str) -> SocketAddr {
+        self.listens(mode, SocketAddr::is_ipv6)
+    }
+
+    #[track_caller]
+    fn listens(&self, mode: &str, family: impl Fn(&SocketAddr) -> bool) -> SocketAddr {
+        let lines = self.of_type("listening");
+        let of_kind = lines.iter().filter(|line| {
             let named = line["mode"].as_str().unwrap_or_default();
-            named == mode || named.split([':', '@']).next() == Some(mode)
+            named.split([':', '@']).next() == Some(mode)
         });
-        let line = found.unwrap_or_else(|| panic!("sidelight does not listen as {mode}\n{}", self.said()));
-        let text = line["address"].as_str().unwrap_or_default();
-        text.parse().unwrap_or_else(|_| panic!("`{text}` is not an address: {line}"))
+        let mut addresses = of_kind.filter_map(|line| line["address"].as_str()?.parse::<SocketAddr>().ok());
+        addresses.find(family).unwrap_or_else(|| panic!("sidelight does not listen as {mode}\n{}", self.said()))
     }
 
     /// Its CA's certificate.

@@ -23,6 +23,7 @@ pub(crate) struct Seen {
     connections: AtomicU64,
     refused: AtomicU64,
     cut: AtomicU64,
+    sent: AtomicU64,
     acknowledged: Option<watch::Sender<u64>>,
 }
 
@@ -59,16 +60,32 @@ impl Origin {
         Self::start(address, None)
     }
 
+    /// Serves HTTPS on a listener that the test made, in a namespace for instance.
+    ///
+    /// # Panics
+    /// If the listener is of no use.
+    pub fn on(listener: std::net::TcpListener, identity: &crate::Identity, protocols: &[&str]) -> Self {
+        Self::serve_on(listener, Some(TlsAcceptor::from(identity.server_config(protocols))))
+    }
+
     fn start(address: &str, tls: Option<TlsAcceptor>) -> Self {
+        let listener = std::net::TcpListener::bind(address)
+            .unwrap_or_else(|e| panic!("the origin cannot listen on {address}: {e}"));
+        Self::serve_on(listener, tls)
+    }
+
+    fn serve_on(listener: std::net::TcpListener, tls: Option<TlsAcceptor>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("origin")
             .enable_all()
             .build()
             .expect("a runtime");
-        let listener = runtime
-            .block_on(TcpListener::bind(address))
-            .unwrap_or_else(|e| panic!("the origin cannot listen on {address}: {e}"));
+        listener.set_nonblocking(true).expect("a listener that does not block");
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener).expect("a listener")
+        };
         let bound = listener.local_addr().expect("the address that was bound");
         let seen = Arc::new(Seen { acknowledged: Some(watch::Sender::new(0)), ..Seen::default() });
         runtime.spawn(accept(listener, tls, Arc::clone(&seen)));
@@ -98,6 +115,13 @@ impl Origin {
     /// How many endless answers ended because the client went away.
     pub fn cut(&self) -> u64 {
         self.seen.cut.load(Ordering::SeqCst)
+    }
+}
+
+impl Origin {
+    /// How many bytes of `/bytes/…` have been handed to connections.
+    pub fn sent(&self) -> u64 {
+        self.seen.sent.load(Ordering::SeqCst)
     }
 }
 

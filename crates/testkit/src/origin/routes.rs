@@ -63,7 +63,7 @@ pub(crate) async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Resul
     let (first, second) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
     let number = second.parse::<u64>().ok();
     Ok(match (first, number) {
-        ("bytes", Some(length)) => bytes(request.method(), request.headers(), length),
+        ("bytes", Some(length)) => bytes(request.method(), request.headers(), length, &seen),
         ("hash", None) => hash(request.into_body()).await,
         ("echo", None) => echo(request),
         ("status", Some(code)) => status(code),
@@ -94,10 +94,11 @@ fn status(code: u64) -> Response<Body> {
     response
 }
 
-fn bytes(method: &Method, headers: &HeaderMap, length: u64) -> Response<Body> {
+fn bytes(method: &Method, headers: &HeaderMap, length: u64, seen: &Arc<Seen>) -> Response<Body> {
     let asked = headers.get(RANGE).and_then(|value| range(value.to_str().ok()?, length));
     let (from, until) = asked.unwrap_or((0, length));
-    let mut response = Response::new(if method == Method::HEAD { whole("") } else { stream(from, until) });
+    let mut response =
+        Response::new(if method == Method::HEAD { whole("") } else { stream(from, until, Arc::clone(seen)) });
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(until - from));
@@ -118,7 +119,7 @@ fn range(value: &str, length: u64) -> Option<(u64, u64)> {
 }
 
 /// Sends the pattern from one offset to another, in pieces of at most 64 KiB.
-fn stream(from: u64, until: u64) -> Body {
+fn stream(from: u64, until: u64, seen: Arc<Seen>) -> Body {
     let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(4);
     tokio::spawn(async move {
         let block = pattern();
@@ -127,10 +128,12 @@ fn stream(from: u64, until: u64) -> Body {
             let start = (at % SIZE_OF_BLOCK as u64) as usize;
             let wanted = (until - at).min(65_536) as usize;
             let piece = block.slice(start..SIZE_OF_BLOCK.min(start + wanted));
-            at += piece.len() as u64;
+            let length = piece.len() as u64;
+            at += length;
             if sender.send_data(piece).await.is_err() {
                 return;
             }
+            seen.sent.fetch_add(length, Ordering::SeqCst);
         }
     });
     body.boxed()
