@@ -3,6 +3,7 @@
 //! In: what a test wants to see go right or wrong. Out: real servers and clients around the real program, each bounded in time and ended by its process id.
 //! Everything here panics with a message when the machine lacks something: a test that silently does less is worse than one that fails.
 
+pub mod crowd;
 pub mod exact;
 pub mod hosts;
 pub mod netns;
