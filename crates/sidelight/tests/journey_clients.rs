@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use sidelight_testkit::process::run;
 use sidelight_testkit::world::python;
@@ -61,28 +60,11 @@ fn node_fetch() {
 #[test]
 fn go_net_http() {
     let world = World::new(PROGRAM);
-    let program = go_program();
+    let program = peers::go_program();
     let done = world.compare(|side| side.command(&program));
     assert!(done.errors().starts_with("HTTP/2.0"), "{done}");
     world.sidelight.exchange("GET", "/bytes/2000003", 200);
     world.sidelight.exchange("POST", "/hash", 200);
-}
-
-/// Builds the Go client; its build cache stays beside the toolchain, so that only the first build is slow.
-fn go_program() -> PathBuf {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let built = PROGRAM.get_or_init(|| {
-        let folder = peers::folder().join("go");
-        std::fs::create_dir_all(&folder).expect("a folder for Go");
-        let program = folder.join("fetch");
-        let mut go = Command::new(peers::go());
-        go.args(["build", "-o"]).arg(&program).arg(peers::script("fetch.go"));
-        go.env("GOCACHE", folder.join("cache")).env("GOPATH", folder.join("path"));
-        go.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
-        sidelight_testkit::process::run_within(&mut go, std::time::Duration::from_secs(400)).success();
-        program
-    });
-    built.clone()
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn nine_thousand_idle_connections() {
     // Each takes two descriptors here (client, origin) and two in sidelight; 20,000 is a common hard limit.
     const GENEROUS_KIB: u64 = 200;
     let _alone = alone();
+    crowd::many_descriptors();
     let mut world = World::with(PROGRAM, &["http/1.1"], EXPLICIT, 1);
     let (proxy, target) = (world.sidelight.address("explicit"), format!("{NAME}:{}", world.origin.address().port()));
     let roots = std::fs::read_to_string(world.sidelight.ca_file()).expect("the CA's certificate");
@@ -34,7 +35,9 @@ fn nine_thousand_idle_connections() {
     let crowd = crowd::idle(proxy, &target, NAME, &config, COUNT);
     let after = world.sidelight.resident_kib();
     let each = after.saturating_sub(before) as f64 / crowd.len() as f64;
-    println!("{COUNT} idle intercepted TLS connections: {each:.1} KiB each (resident: {before} KiB before, {after} KiB after)");
+    println!(
+        "{COUNT} idle intercepted TLS connections: {each:.1} KiB each (resident: {before} KiB before, {after} KiB after)"
+    );
     assert!(after.saturating_sub(before) < GENEROUS_KIB * COUNT as u64, "{each:.1} KiB a connection");
     assert_eq!(world.origin.requests().len(), COUNT + first.len());
     assert!(world.sidelight.alive(), "{}", world.sidelight.said());
@@ -84,7 +87,9 @@ fn a_client_that_stalls_a_stream_of_400_megabytes() {
     until_it_rests(&world);
     let after = world.sidelight.resident_kib();
     let sent = world.origin.sent();
-    println!("two stalled streams of {LENGTH} bytes: resident {before} KiB before, {after} KiB after, the origin sent {sent}");
+    println!(
+        "two stalled streams of {LENGTH} bytes: resident {before} KiB before, {after} KiB after, the origin sent {sent}"
+    );
     assert!(sent < LENGTH / 2, "the origin sent {sent} bytes to a client that does not read");
     assert!(after.saturating_sub(before) < FLAT_KIB, "{before} KiB grew to {after} KiB");
 }

@@ -1,4 +1,4 @@
-// Java's HttpClient over HTTP/2. In: SIDE_URL, SIDE_CA, SIDE_PROXY if there is one. Out: the bodies on standard output, the protocol on standard error.
+// Java's HttpClient over HTTP/2. In: SIDE_URL, SIDE_CA and SIDE_PROXY (else the usual ones). Out: the bodies on standard output, the protocol on standard error.
 
 import java.io.FileInputStream;
 import java.net.InetSocketAddress;
@@ -15,7 +15,11 @@ import javax.net.ssl.TrustManagerFactory;
 
 public class Fetch {
     public static void main(String[] arguments) throws Exception {
-        HttpClient.Builder builder = HttpClient.newBuilder().sslContext(trusting(System.getenv("SIDE_CA")));
+        HttpClient.Builder builder = HttpClient.newBuilder();
+        String trusted = System.getenv("SIDE_CA");
+        if (trusted != null) {
+            builder.sslContext(trusting(trusted));
+        }
         String proxy = System.getenv("SIDE_PROXY");
         if (proxy != null) {
             int colon = proxy.lastIndexOf(':');

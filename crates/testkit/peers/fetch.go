@@ -1,4 +1,4 @@
-// Go's net/http over HTTP/2. In: SIDE_URL, SIDE_CA and the proxy variables. Out: the bodies on standard output, the protocol on standard error.
+// Go's net/http over HTTP/2. In: SIDE_URL, SIDE_CA (else the usual trust) and the proxy variables. Out: the bodies on standard output, the protocol on standard error.
 package main
 
 import (
@@ -12,15 +12,18 @@ import (
 )
 
 func main() {
-	pem, err := os.ReadFile(os.Getenv("SIDE_CA"))
-	check(err)
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		check(fmt.Errorf("no certificate in SIDE_CA"))
+	config := &tls.Config{}
+	if file := os.Getenv("SIDE_CA"); file != "" {
+		pem, err := os.ReadFile(file)
+		check(err)
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			check(fmt.Errorf("no certificate in SIDE_CA"))
+		}
 	}
 	client := &http.Client{Transport: &http.Transport{
 		Proxy:             http.ProxyFromEnvironment,
-		TLSClientConfig:   &tls.Config{RootCAs: roots},
+		TLSClientConfig:   config,
 		ForceAttemptHTTP2: true,
 	}}
 	base := os.Getenv("SIDE_URL")

@@ -39,6 +39,15 @@ impl Idle {
     }
 }
 
+/// Lets this process, and those that it starts afterwards, open as many descriptors as the machine allows.
+pub fn many_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where this fails, the connections that cannot be opened tell.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
@@ -128,7 +137,7 @@ async fn throw(number: usize, to: SocketAddr, bytes: &[u8]) -> std::io::Result<(
     let mut tcp = from_loopback(number, to).await?;
     tcp.write_all(bytes).await?;
     // Some leave at once, some close their direction and wait for what comes.
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         return Ok(());
     }
     tcp.shutdown().await?;

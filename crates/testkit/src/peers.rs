@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::process::{Running, free_port};
+use crate::process::{Running, free_port, run_within};
 use crate::{Hosts, Identity};
 
 /// The folder that `cargo xtask setup` fills: `SIDELIGHT_PEERS`, else `peers` beside the folder of the running test's profile.
@@ -44,6 +45,24 @@ pub fn script(name: &str) -> PathBuf {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
     assert!(file.is_file(), "no script {}", file.display());
     file
+}
+
+/// Builds the Go client of this crate; its build cache stays beside the toolchain, so that only the first build is slow.
+#[track_caller]
+pub fn go_program() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let built = PROGRAM.get_or_init(|| {
+        let folder = folder().join("go");
+        std::fs::create_dir_all(&folder).expect("a folder for Go");
+        let program = folder.join("fetch");
+        let mut go = Command::new(go());
+        go.args(["build", "-o"]).arg(&program).arg(script("fetch.go"));
+        go.env("GOCACHE", folder.join("cache")).env("GOPATH", folder.join("path"));
+        go.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
+        run_within(&mut go, Duration::from_secs(400)).success();
+        program
+    });
+    built.clone()
 }
 
 /// A server and where it listens.
