@@ -72,9 +72,8 @@ fn digest(text: &str) -> String {
 
 /// Every step of both conversations was reported, with the manifest's own digest as the body's.
 fn shown(sidelight: &Sidelight, digest: &str) {
-    sidelight.wait_for("the greeting", "exchange", |line| {
-        line["request"]["url"].as_str().is_some_and(|url| url.ends_with("/v2/"))
-    });
+    sidelight
+        .wait_for("the greeting", "exchange", |line| line["url"].as_str().is_some_and(|url| url.ends_with("/v2/")));
     for (method, part, status) in [
         ("HEAD", "/v2/team/app/blobs/sha256:", 404),
         ("POST", "/v2/team/app/blobs/uploads/", 202),
@@ -85,9 +84,9 @@ fn shown(sidelight: &Sidelight, digest: &str) {
         ("GET", "/v2/team/app/blobs/sha256:", 200),
     ] {
         sidelight.wait_for(&format!("{method} {part} {status}"), "exchange", |line| {
-            line["request"]["method"] == method
-                && line["request"]["url"].as_str().is_some_and(|url| url.contains(part))
-                && line["response"]["status"] == status
+            line["method"] == method
+                && line["url"].as_str().is_some_and(|url| url.contains(part))
+                && line["status"] == status
         });
     }
     let hex = digest.strip_prefix("sha256:").expect("a SHA-256 digest");

@@ -38,9 +38,9 @@ fn arrives(world: &World, mode: &str, path: &str, arguments: &[String]) {
     assert_eq!(done.stdout.len(), LENGTH, "{mode}");
     assert_eq!(done.stdout, sidelight_testkit::origin::body(0, LENGTH as u64), "{mode}: the body changed");
     world.sidelight.wait_for(&format!("{path} by {mode}"), "exchange", |line| {
-        line["request"]["url"].as_str().is_some_and(|url| url.ends_with(path))
+        line["url"].as_str().is_some_and(|url| url.ends_with(path))
             && line["mode"].as_str().is_some_and(|named| named.starts_with(mode))
-            && line["response"]["status"] == 200
+            && line["status"] == 200
     });
 }
 

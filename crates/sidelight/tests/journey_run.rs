@@ -53,11 +53,8 @@ impl Stage {
         assert!(done.status.success(), "{done}");
         for path in paths {
             let url = format!("{}{path}", self.url());
-            let shown = |line: &Value| {
-                line["type"] == "exchange"
-                    && line["request"]["url"] == url.as_str()
-                    && line["response"]["status"] == 200
-            };
+            let shown =
+                |line: &Value| line["type"] == "exchange" && line["url"] == url.as_str() && line["status"] == 200;
             assert!(reports(&done).iter().any(shown), "{url} is not shown: {done}");
         }
         done

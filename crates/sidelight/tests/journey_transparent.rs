@@ -61,7 +61,7 @@ impl Routed {
             assert!(done.status.success(), "{done}\n{}", sidelight.said());
             assert_eq!(done.stdout, sidelight_testkit::origin::body(0, 700_001));
             let url = format!("https://{name}/bytes/700001");
-            let seen = sidelight.wait_for(&url, "exchange", |line| line["request"]["url"] == url.as_str());
+            let seen = sidelight.wait_for(&url, "exchange", |line| line["url"] == url.as_str());
             assert!(seen["mode"].as_str().is_some_and(|named| named.starts_with(mode)), "{seen}");
             let upstream = seen["upstream"].as_str().unwrap_or_default();
             assert!(upstream.contains(&address.to_string()), "{seen}");

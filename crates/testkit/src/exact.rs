@@ -46,17 +46,13 @@ impl Script {
     pub fn over_tls(config: Arc<ServerConfig>, steps: Vec<Step>) -> Self {
         Self::listen(move |tcp| {
             let connection = ServerConnection::new(config).expect("a server connection");
-            speak(StreamOwned::new(connection, tcp), &steps, |stream: &mut StreamOwned<_, TcpStream>| {
-                stream.conn.send_close_notify();
-                let _ = stream.flush();
-                &stream.sock
-            })
+            speak(StreamOwned::new(connection, tcp), &steps)
         })
     }
 
     /// Speaks the script in the clear.
     pub fn plain(steps: Vec<Step>) -> Self {
-        Self::listen(move |tcp| speak(tcp, &steps, |stream: &mut TcpStream| stream))
+        Self::listen(move |tcp| speak(tcp, &steps))
     }
 
     fn listen(serve: impl FnOnce(TcpStream) -> Vec<u8> + Send + 'static) -> Self {
@@ -86,11 +82,34 @@ fn bound(tcp: &TcpStream) {
     tcp.set_nodelay(true).expect("no delay");
 }
 
-fn speak<S: Read + Write>(
-    mut stream: S,
-    steps: &[Step],
-    finish: impl for<'a> Fn(&'a mut S) -> &'a TcpStream,
-) -> Vec<u8> {
+/// What a script needs besides reading and writing.
+trait Conversation: Read + Write {
+    /// Says that nothing more will be sent, where the protocol has words for it.
+    fn say_goodbye(&mut self);
+    /// The connection below.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Conversation for TcpStream {
+    fn say_goodbye(&mut self) {}
+
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Conversation for StreamOwned<ServerConnection, TcpStream> {
+    fn say_goodbye(&mut self) {
+        self.conn.send_close_notify();
+        let _ = self.flush();
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        &self.sock
+    }
+}
+
+fn speak(mut stream: impl Conversation, steps: &[Step]) -> Vec<u8> {
     let mut received = Vec::new();
     let mut read_so_far = 0;
     for step in steps {
@@ -103,12 +122,12 @@ fn speak<S: Read + Write>(
             Step::Send(bytes) => send(&mut stream, bytes),
             Step::SendSlowly(bytes) => bytes.chunks(1).for_each(|byte| send(&mut stream, byte)),
             Step::HalfClose => {
-                let _ = finish(&mut stream).shutdown(Shutdown::Write);
+                stream.say_goodbye();
+                let _ = stream.tcp().shutdown(Shutdown::Write);
             }
             Step::Reset => {
-                let tcp = finish(&mut stream).try_clone().expect("a second handle");
                 // Linger 0: closing sends a reset instead of a FIN (socket(7)).
-                rustix::net::sockopt::set_socket_linger(&tcp, Some(Duration::ZERO)).expect("linger");
+                rustix::net::sockopt::set_socket_linger(stream.tcp(), Some(Duration::ZERO)).expect("linger");
                 return received;
             }
         }

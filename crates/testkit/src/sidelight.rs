@@ -148,9 +148,9 @@ impl Sidelight {
     #[track_caller]
     pub fn exchange(&self, method: &str, url_ends: &str, status: u16) -> Value {
         self.wait_for(&format!("{method} …{url_ends} {status}"), "exchange", |line| {
-            line["request"]["method"] == method
-                && line["request"]["url"].as_str().is_some_and(|url| url.ends_with(url_ends))
-                && line["response"]["status"] == status
+            line["method"] == method
+                && line["url"].as_str().is_some_and(|url| url.ends_with(url_ends))
+                && line["status"] == status
         })
     }
 
@@ -182,7 +182,8 @@ impl Sidelight {
     /// All it has printed, for messages.
     pub fn said(&self) -> String {
         let lines = self.printed.lines.lock().expect("no panic while it was held");
-        let shown: Vec<String> = lines.iter().rev().take(40).rev().map(ToString::to_string).collect();
+        let short = |line: &Value| line.to_string().chars().take(400).collect::<String>();
+        let shown: Vec<String> = lines.iter().rev().take(40).rev().map(short).collect();
         let log = self.log.lock().expect("no panic while it was held");
         format!(
             "--- its standard output ({} lines):\n{}\n--- its standard error:\n{log}",
