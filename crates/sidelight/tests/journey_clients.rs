@@ -97,7 +97,9 @@ fn git_clones_over_https() {
         git
     });
     world.sidelight.exchange("POST", "/repo.git/git-upload-pack", 200);
-    assert_eq!(world.sidelight.of_type("exchange").len(), 2, "{}", world.sidelight.said());
+    // Protocol version 2: what can be had, which references there are, the pack.
+    world.sidelight.exchange("GET", "/repo.git/info/refs?service=git-upload-pack", 200);
+    assert_eq!(world.sidelight.of_type("exchange").len(), 3, "{}", world.sidelight.said());
 }
 
 /// A repository with one commit of a text and a megabyte.

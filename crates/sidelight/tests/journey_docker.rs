@@ -132,7 +132,7 @@ fn through_a_router_that_redirects() {
     let sidelight = registry.sidelight(&registry.hosts.inside(&router), &["--mode", "transparent@10.91.1.1:8443"]);
     router.nft(
         "table ip sidelight { chain in { type nat hook prerouting priority dstnat; \
-         ip daddr 10.91.2.2 tcp dport 443 redirect to :8443; } }",
+         ip daddr 10.91.2.2 tcp dport 443 redirect to :8443; }; }",
     );
     let folder = registry.folder.path();
     let place = registry.hosts.inside(&client);

@@ -193,7 +193,11 @@ fn a_password_is_asked_for_and_a_loop_is_refused() {
         let looped = run(&mut through.curl(&["--proxy-user", "kim:secret", &url]));
         assert!(!looped.status.success(), "{host}: {looped}");
     }
-    let loops = world.sidelight.of_type("finding").into_iter().filter(|line| line.to_string().contains("loop"));
+    let loops = world
+        .sidelight
+        .of_type("finding")
+        .into_iter()
+        .filter(|line| line.to_string().contains("leads back to this proxy"));
     assert!(loops.count() >= 1, "no finding names the loop\n{}", world.sidelight.said());
     assert_eq!(world.origin.connections(), 1);
 }

@@ -78,7 +78,7 @@ fn by_redirect() {
     routed.router.nft(
         "table inet sidelight { chain in { type nat hook prerouting priority dstnat; \
          iifname \"v*\" ip daddr 10.92.2.2 tcp dport 443 redirect to :8443; \
-         ip6 daddr fd92:2::2 tcp dport 443 redirect to :8443; } }",
+         ip6 daddr fd92:2::2 tcp dport 443 redirect to :8443; }; }",
     );
     routed.check(&sidelight, "transparent");
     let ledger = sidelight.stop();
@@ -92,7 +92,7 @@ fn by_tproxy() {
     routed.router.nft(
         "table inet sidelight { chain in { type filter hook prerouting priority mangle; \
          ip daddr 10.92.2.2 tcp dport 443 tproxy ip to 127.0.0.1:8443 meta mark set 1 accept; \
-         ip6 daddr fd92:2::2 tcp dport 443 tproxy ip6 to [::1]:8443 meta mark set 1 accept; } }",
+         ip6 daddr fd92:2::2 tcp dport 443 tproxy ip6 to [::1]:8443 meta mark set 1 accept; }; }",
     );
     for family in ["-4", "-6"] {
         routed.router.ip(&[family, "rule", "add", "fwmark", "1", "lookup", "100"]);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize,
-    SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
+    RevokedCertParams, RsaKeySize, SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -119,6 +119,7 @@ pub struct Leaf {
     serial: Option<u64>,
     rsa: bool,
     bare: bool,
+    issuer_at: Option<String>,
 }
 
 impl Leaf {
@@ -133,6 +134,7 @@ impl Leaf {
             serial: None,
             rsa: false,
             bare: false,
+            issuer_at: None,
         }
     }
 
@@ -178,6 +180,13 @@ impl Leaf {
         self
     }
 
+    /// Names the place where its issuer's certificate can be fetched (at most 100 bytes), as public CAs do.
+    #[must_use]
+    pub fn issuer_at(mut self, url: &str) -> Self {
+        self.issuer_at = Some(url.to_owned());
+        self
+    }
+
     /// Signed by its own key.
     pub fn self_signed(&self) -> Identity {
         let key = self.key();
@@ -203,8 +212,20 @@ impl Leaf {
         params.extended_key_usages = vec![self.purpose.clone()];
         params.use_authority_key_identifier_extension = true;
         params.serial_number = self.serial.map(SerialNumber::from);
+        params.custom_extensions.extend(self.issuer_at.as_deref().map(authority_information_access));
         params
     }
+}
+
+/// Authority Information Access with one caIssuers (RFC 5280 §4.2.2.1): SEQUENCE { SEQUENCE { OID, [6] URI } }.
+fn authority_information_access(url: &str) -> CustomExtension {
+    const CA_ISSUERS: &[u8] = &[0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02];
+    // Short lengths only: each fits DER's one-byte form.
+    let tagged =
+        |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).expect("a short URL")], content].concat();
+    let location = tagged(0x86, url.as_bytes());
+    let description = tagged(0x30, &[CA_ISSUERS, &location].concat());
+    CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], tagged(0x30, &description))
 }
 
 /// A chain, leaf first, and the leaf's key.
