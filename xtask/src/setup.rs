@@ -28,7 +28,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("npm", "npm"),
     ("openssl", "openssl"),
     ("readelf", "binutils"),
-    ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
     ("wget", "wget"),
 ];
 

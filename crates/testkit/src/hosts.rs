@@ -46,9 +46,9 @@ impl Hosts {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = match &self.namespace {
             Some(name) => {
-                let mut ip = Command::new("ip");
-                ip.args(["netns", "exec", name, "unshare"]);
-                ip
+                let mut command = crate::netns::enter(name);
+                command.arg("unshare");
+                command
             }
             None => Command::new("unshare"),
         };

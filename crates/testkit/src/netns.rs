@@ -45,8 +45,8 @@ impl Namespace {
 
     /// A command that runs inside the namespace.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name]).arg(program);
+        let mut command = enter(&self.name);
+        command.arg(program);
         crate::hosts::clean(&mut command);
         command
     }
@@ -108,6 +108,13 @@ pub fn join(a: (&Namespace, &[&str]), b: (&Namespace, &[&str])) {
         }
         namespace.ip(&["link", "set", end, "up"]);
     }
+}
+
+/// The start of a command in the namespace of that name. `ip netns exec` would also give it another /sys, without cgroups.
+pub(crate) fn enter(name: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net=/run/netns/{name}")).arg("--");
+    command
 }
 
 fn ip(arguments: &[&str]) {
