@@ -2,7 +2,7 @@
 //!
 //! The tap can never change traffic. When the sinks are too slow it either drops bytes and counts them, or lets the traffic wait.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -43,6 +43,21 @@ struct Budget {
     limit: usize,
     used: AtomicUsize,
     waiting: Mutex<Vec<Waker>>,
+    /// Nobody takes from the queue any more.
+    deserted: AtomicBool,
+}
+
+impl Budget {
+    /// Whether there is room, or nobody for whom to wait.
+    fn has_room(&self) -> bool {
+        self.used.load(Ordering::Acquire) < self.limit || self.deserted.load(Ordering::Acquire)
+    }
+
+    /// Wakes all who wait.
+    fn wake(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        waiting.drain(..).for_each(Waker::wake);
+    }
 }
 
 /// What every event costs besides its bytes, so that many small ones are bounded as well.
@@ -51,7 +66,12 @@ const PER_EVENT: usize = 128;
 /// A queue that holds about `limit` bytes at the most.
 pub fn queue(limit: usize, overload: Overload) -> (Tap, TapReceiver) {
     let (sender, receiver) = mpsc::channel();
-    let budget = Arc::new(Budget { limit, used: AtomicUsize::new(0), waiting: Mutex::default() });
+    let budget = Arc::new(Budget {
+        limit,
+        used: AtomicUsize::new(0),
+        waiting: Mutex::default(),
+        deserted: AtomicBool::new(false),
+    });
     let tap = Tap { queue: Some((sender, budget.clone())), overload };
     (tap, TapReceiver { queue: receiver, budget, held: 0 })
 }
@@ -97,6 +117,9 @@ impl ConnTap {
         let side = direction.index();
         self.tally[side].bytes += bytes.len() as u64;
         let Some((_, budget)) = &self.tap.queue else { return };
+        if budget.deserted.load(Ordering::Acquire) {
+            return;
+        }
         let full = budget.used.load(Ordering::Relaxed) >= budget.limit;
         if full && self.tap.overload == Overload::Drop {
             self.lost[side] += bytes.len() as u64;
@@ -124,12 +147,12 @@ impl ConnTap {
     /// Ready when bytes may be taken from the peers: at once, unless traffic is to wait for slow sinks.
     pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         let Some((_, budget)) = &self.tap.queue else { return Poll::Ready(()) };
-        if self.tap.overload == Overload::Drop || budget.used.load(Ordering::Acquire) < budget.limit {
+        if self.tap.overload == Overload::Drop || budget.has_room() {
             return Poll::Ready(());
         }
         let mut waiting = budget.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Asked again under the lock: the receiver takes it after it has lowered the count.
-        if budget.used.load(Ordering::Acquire) < budget.limit {
+        if budget.has_room() {
             return Poll::Ready(());
         }
         if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -187,9 +210,16 @@ impl TapReceiver {
         let before = self.budget.used.fetch_sub(held, Ordering::AcqRel);
         let limit = self.budget.limit;
         if before >= limit && before - held < limit {
-            let mut waiting = self.budget.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            waiting.drain(..).for_each(Waker::wake);
+            self.budget.wake();
         }
+    }
+}
+
+impl Drop for TapReceiver {
+    /// Sinks that are gone, for whatever reason, must not hold traffic up for ever.
+    fn drop(&mut self) {
+        self.budget.deserted.store(true, Ordering::Release);
+        self.budget.wake();
     }
 }
 
@@ -222,5 +252,30 @@ mod tests {
         assert!(tap.poll_ready(&mut cx).is_pending(), "the event is not dealt with yet");
         assert!(matches!(receiver.next(Duration::ZERO), Received::Idle));
         assert!(tap.poll_ready(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn sinks_that_are_gone_hold_nothing_up() {
+        let (tap, receiver) = queue(100, Overload::Wait);
+        let mut tap = tap.connection(ConnId(1));
+        tap.data(Direction::ToClient, &[0; 200]);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut cx = Context::from_waker(&waker);
+        assert!(tap.poll_ready(&mut cx).is_pending());
+        drop(receiver);
+        assert!(woken.0.load(Ordering::Acquire), "those who wait are woken");
+        assert!(tap.poll_ready(&mut cx).is_ready());
+        tap.data(Direction::ToClient, &[0; 200]);
+        assert_eq!(tap.tallies().1.bytes, 400);
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Release);
+        }
     }
 }

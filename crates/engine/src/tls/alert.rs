@@ -5,16 +5,26 @@
 //! (`certificate_required` after a TLS 1.3 handshake is the common case), so the write keys are taken out of the library for
 //! this last record.
 
+use std::time::Duration;
+
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use rustls::{ConnectionTrafficSecrets, ExtractedSecrets, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::transport::{Conn, Transport as _};
 
-/// Sends `alert` as a fatal one and ends the stream. If the keys cannot be had, the peer sees a reset.
+/// A peer that reads nothing gets so long to make room for the alert.
+const ROOM_LIMIT: Duration = Duration::from_secs(10);
+
+/// Sends `alert` as a fatal one and ends the stream. If the keys cannot be had, or the peer takes nothing, it sees a reset.
 pub(crate) async fn send(mut stream: tokio_rustls::TlsStream<Conn>, alert: u8) {
     // Whatever is still in the library's buffer goes first; after that the sequence number stands still.
-    if stream.flush().await.is_err() {
+    if !matches!(timeout(ROOM_LIMIT, stream.flush()).await, Ok(Ok(()))) {
+        match &mut stream {
+            tokio_rustls::TlsStream::Client(stream) => stream.get_mut().0.reset_on_drop(),
+            tokio_rustls::TlsStream::Server(stream) => stream.get_mut().0.reset_on_drop(),
+        }
         return;
     }
     let (mut io, version, secrets) = match stream {
@@ -29,12 +39,12 @@ pub(crate) async fn send(mut stream: tokio_rustls::TlsStream<Conn>, alert: u8) {
     };
     let record = secrets.ok().and_then(|secrets| seal(version?, secrets, alert));
     match record {
-        Some(record) if io.write_all(&record).await.is_ok() => {
+        Some(record) if matches!(timeout(ROOM_LIMIT, io.write_all(&record)).await, Ok(Ok(()))) => {
             let _ = io.shutdown().await;
             // Closing a socket with unread bytes makes the kernel send RST, which can overtake the alert.
             let mut rest = [0; 4096];
             let drain = async { while matches!(io.read(&mut rest).await, Ok(count) if count > 0) {} };
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(2), drain).await;
+            let _ = timeout(Duration::from_secs(2), drain).await;
         }
         _ => io.reset_on_drop(),
     }
