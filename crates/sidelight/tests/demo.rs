@@ -66,14 +66,41 @@ fn json_tells_every_exchange_finding_and_fate() {
     assert_eq!(of("event").len(), 3);
     assert_eq!(of("websocket").len(), 6);
 
-    let causes: Vec<&str> = of("finding").iter().map(|it| it["cause"].as_str().expect("a cause")).collect();
+    let mut causes: Vec<&str> = of("finding").iter().map(|it| it["cause"].as_str().expect("a cause")).collect();
+    // A client may refuse more than once before it is left alone.
+    causes.dedup();
     assert_eq!(causes, ["cert_expired", "tls_intercepted"]);
     let ledger = of("ledger").pop().expect("a ledger");
-    assert_eq!((&ledger["relayed"], &ledger["failed"], &ledger["bytes_lost"]), (&1.into(), &2.into(), &0.into()));
+    assert_eq!((&ledger["relayed"], &ledger["bytes_lost"]), (&1.into(), &0.into()), "{ledger}");
+    assert!(ledger["failed"].as_u64() >= Some(2), "{ledger}");
     assert!(
         ledger["pinned"][0]["services"][0].as_str().is_some_and(|name| name.starts_with("pinned.test:")),
         "{ledger}"
     );
+}
+
+/// Adds the names of all members of `value`, at any depth.
+fn members(value: &Value, names: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::Object(object) => object.iter().for_each(|(name, value)| {
+            names.insert(name.clone());
+            members(value, names);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| members(item, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_member_is_documented() {
+    const PAGE: &str = include_str!("../../../docs/json.md");
+    let (out, _) = demo(&["--json", "-vv"]);
+    let mut names = std::collections::BTreeSet::new();
+    for line in out.lines() {
+        members(&serde_json::from_str(line).expect("a JSON object a line"), &mut names);
+    }
+    let missing: Vec<&String> = names.iter().filter(|name| !PAGE.contains(&format!("`{name}`"))).collect();
+    assert!(names.len() > 50 && missing.is_empty(), "not in docs/json.md: {missing:?}");
 }
 
 #[test]

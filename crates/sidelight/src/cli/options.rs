@@ -34,7 +34,7 @@ pub(crate) struct ProxyOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Ways in")]
 pub(crate) struct WaysIn {
-    /// How connections arrive, as KIND[:SPEC][@[HOST:]PORT]; repeatable [default: explicit@8080]
+    /// How connections arrive, as KIND[:SPEC][@[HOST:]PORT]; repeatable [default: explicit@8080; run: a free port]
     ///
     /// explicit[:tls]    HTTP proxy; with :tls, clients speak TLS to it (port 8080)
     /// socks5            SOCKS5 proxy (port 1080)

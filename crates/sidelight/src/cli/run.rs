@@ -11,6 +11,9 @@ use super::ProxyOptions;
 /// Starts the command so that its traffic goes through sidelight and is trusted by it. By default the environment does
 /// that (HTTPS_PROXY and its kin, and the CA variable of every runtime); with --transparent the command gets a network
 /// namespace of its own, so that programs which ignore the environment are seen too.
+///
+/// The command keeps its streams and its terminal; what sidelight has to say goes to standard error. With --json it is the
+/// other way round: the objects go to standard output, and what the command prints goes to standard error.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = "sidelight run [OPTIONS] -- COMMAND [ARG]…")]
 pub(crate) struct RunCommand {

@@ -83,7 +83,15 @@ impl Client {
         }
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let config = client_config(&[roots], alpn)?;
-        TlsConnector::from(Arc::new(config)).connect(name, socket).await
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, socket).into_fallible();
+        match connecting.await {
+            Ok(stream) => Ok(stream),
+            Err((error, socket)) => {
+                linger().await;
+                drop(socket);
+                Err(error)
+            }
+        }
     }
 
     /// A connection that takes one request after another, as HTTP/1.1 clients keep it.
@@ -152,9 +160,9 @@ fn request(
     builder.body(Full::new(body)).map_err(io::Error::other)
 }
 
-/// Connections stay open for a moment after their last answer, as those of real clients do.
+/// Connections stay open for a moment after their last word, as those of real clients do.
 async fn linger() {
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
 }
 
 fn expect(what: &str, status: StatusCode, wanted: u16) -> io::Result<()> {
