@@ -93,6 +93,10 @@ impl ClientProgram {
 
     /// Makes sure that the sinks have heard of the program before the connection is closed, and hear nothing after that.
     pub(crate) async fn tell(&mut self) {
+        if let Some(handle) = &self.under_way {
+            // One that has not begun would look for a socket that is gone.
+            handle.abort();
+        }
         self.wait().await;
         self.teller.tell(self.found.as_ref());
     }

@@ -36,6 +36,9 @@ const TAP_LIMIT: usize = 32 << 20;
 /// A peer gets so long for a TCP or TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 
+/// Threads that look for programs; the default of several hundred would each keep a stack and a heap of their own.
+const BLOCKING_THREADS: usize = 8;
+
 /// Days before its end from which on the CA's renewal is announced.
 const RENEWAL_NOTICE: Duration = Duration::from_secs(7 * 86_400);
 
@@ -93,6 +96,7 @@ impl Interception {
         let own = Arc::new(OwnAddresses::default());
         let no_proxy = ["no_proxy", "NO_PROXY"].iter().find_map(|name| std::env::var(name).ok());
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .max_blocking_threads(BLOCKING_THREADS)
             .enable_all()
             .build()
             .map_err(|error| Failure::new(format!("no threads: {error}")))?;
