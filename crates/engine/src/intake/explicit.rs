@@ -12,6 +12,9 @@ use crate::engine::now;
 use crate::peek::{Peeked, peek};
 use crate::transport::{Conn, rewind};
 
+/// A client that was told the end gets so long to close.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+
 pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, tls_only: bool) -> How {
     let client = match face_of_proxy(call, client, tls_only).await {
         Ok(client) => client,
@@ -94,7 +97,7 @@ async fn request(
             }
             Progress::Partial => {}
             Progress::NotHttp(why) | Progress::TooLarge(why) => {
-                answer(client, 400, "Bad Request", &format!("this is an HTTP proxy: {why}\n"), "").await;
+                answer(client, b"", 400, "Bad Request", &format!("this is an HTTP proxy: {why}\n"), "").await;
                 return Err(call.refuse(unheard(call, &why)));
             }
         }
@@ -117,7 +120,7 @@ async fn connect(call: &mut Call<'_>, mut client: Conn, head: &RequestHead) -> H
     let target = match Authority::parse(&text, Some(443)) {
         Ok(target) => target,
         Err(error) => {
-            answer(&mut client, 400, "Bad Request", &format!("CONNECT: {error}\n"), "").await;
+            answer(&mut client, b"CONNECT", 400, "Bad Request", &format!("CONNECT: {error}\n"), "").await;
             return call.refuse(unheard(call, &format!("CONNECT: {error}")));
         }
     };
@@ -132,18 +135,18 @@ async fn connect(call: &mut Call<'_>, mut client: Conn, head: &RequestHead) -> H
             call.converse(client, dialed, target, true).await
         }
         Err((how, error)) => {
-            unreachable(&mut client, &target, &error).await;
+            unreachable(&mut client, b"CONNECT", &target, &error).await;
             how
         }
     }
 }
 
 /// Tells an HTTP client why the service cannot be reached.
-pub(super) async fn unreachable(client: &mut Conn, target: &Authority, error: &crate::dial::DialError) {
+pub(super) async fn unreachable(client: &mut Conn, method: &[u8], target: &Authority, error: &crate::dial::DialError) {
     let (status, reason) = error.http_status();
     let finding = error.finding(target);
     let fixes: String = finding.fixes.iter().map(|fix| format!("fix: {}: {}\n", fix.action, fix.how)).collect();
-    answer(client, status, reason, &format!("sidelight: {}\n{fixes}", finding.summary), "").await;
+    answer(client, method, status, reason, &format!("sidelight: {}\n{fixes}", finding.summary), "").await;
 }
 
 async fn login_refused(call: &mut Call<'_>, client: &mut Conn, head: &RequestHead) -> Option<How> {
@@ -158,7 +161,7 @@ async fn login_refused(call: &mut Call<'_>, client: &mut Conn, head: &RequestHea
         return None;
     }
     let field = "Proxy-Authenticate: Basic realm=\"sidelight\"\r\n";
-    answer(client, 407, "Proxy Authentication Required", "this proxy wants a login\n", field).await;
+    answer(client, &head.method, 407, "Proxy Authentication Required", "this proxy wants a login\n", field).await;
     let name = call.program.name(call.peer).await;
     let what = if given.is_some() { "gave a wrong login" } else { "gave no login" };
     let finding = Finding::new(
@@ -180,7 +183,15 @@ async fn own_page(call: &mut Call<'_>, client: &mut Conn, head: &RequestHead) ->
     }
     if target == "/ca.pem" && matches!(head.method.as_ref(), b"GET" | b"HEAD") {
         let pem = call.engine.forge.authority().cert_pem();
-        answer(client, 200, "OK", &pem, "Content-Disposition: attachment; filename=\"sidelight-ca.pem\"\r\n").await;
+        answer(
+            client,
+            &head.method,
+            200,
+            "OK",
+            &pem,
+            "Content-Disposition: attachment; filename=\"sidelight-ca.pem\"\r\n",
+        )
+        .await;
         call.decide(sidelight_model::flow::Verdict::Plain, "asked this proxy for its CA certificate");
         return Some(How::Clean);
     }
@@ -188,26 +199,34 @@ async fn own_page(call: &mut Call<'_>, client: &mut Conn, head: &RequestHead) ->
         "This is sidelight, an HTTP proxy. Set HTTPS_PROXY=http://{} in clients; its CA certificate is at /ca.pem here.\n",
         call.local
     );
-    answer(client, 400, "Bad Request", &page, "").await;
+    answer(client, &head.method, 400, "Bad Request", &page, "").await;
     let why = format!("it asked this proxy itself for {}", target.escape_debug());
     Some(call.refuse(unheard(call, &why)))
 }
 
-/// A short answer of our own, after which the connection ends.
-pub(super) async fn answer(client: &mut Conn, status: u16, reason: &str, text: &str, fields: &str) {
+/// A short answer of our own to a request with this method, after which the connection ends.
+pub(super) async fn answer(client: &mut Conn, method: &[u8], status: u16, reason: &str, text: &str, fields: &str) {
     let message = format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n{fields}Connection: close\r\n\r\n{text}",
-        text.len()
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n{fields}Connection: close\r\n\r\n{body}",
+        text.len(),
+        body = if method == b"HEAD" { "" } else { text },
     );
-    let tell = async {
-        client.write_all(message.as_bytes()).await?;
+    let tell = client.write_all(message.as_bytes());
+    if let Ok(Ok(())) = tokio::time::timeout(LINGER, tell).await {
+        part(client).await;
+    }
+}
+
+/// Ends a connection whose client may still be sending: bytes left unread would make the kernel answer with a reset, which can
+/// overtake the last words.
+pub(super) async fn part(client: &mut Conn) {
+    let end = async {
         client.shutdown().await?;
-        // Unread bytes would make the kernel answer with a reset, which can overtake the message.
         let mut rest = [0; 4096];
         while client.read(&mut rest).await? > 0 {}
         Ok::<(), std::io::Error>(())
     };
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), tell).await;
+    let _ = tokio::time::timeout(LINGER, end).await;
 }
 
 /// Compares without telling by its time where the first difference is.
@@ -215,7 +234,7 @@ pub(super) fn same(given: &[u8], wanted: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(given, wanted).is_ok()
 }
 
-fn unheard(call: &Call<'_>, why: &str) -> Finding {
+pub(super) fn unheard(call: &Call<'_>, why: &str) -> Finding {
     let text = format!("{} does not get through this HTTP proxy: {why}", call.peer);
     Finding::new(Cause::ProxyDenied, text, "first bytes", call.peer.to_string(), why.to_owned())
         .with_fix("Use it as an HTTP proxy", format!("HTTPS_PROXY=http://{0} HTTP_PROXY=http://{0}", call.local))

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
-use super::explicit::{answer, unreachable};
+use super::explicit::{answer, part, unheard, unreachable};
 use super::one_exchange::OneExchange;
 use crate::conn::Call;
 use crate::dial::Dialed;
@@ -41,14 +41,14 @@ impl Forwarder {
         let target = match destination(&head) {
             Ok(target) => target,
             Err(why) => {
-                answer(&mut client, 400, "Bad Request", &format!("sidelight: {why}\n"), "").await;
-                return Next::Over(How::ClientCut(why));
+                answer(&mut client, &head.method, 400, "Bad Request", &format!("sidelight: {why}\n"), "").await;
+                return Next::Over(call.refuse(unheard(call, &why)));
             }
         };
         let dialed = match self.reach(call, &target).await {
             Ok(dialed) => dialed,
             Err((how, error)) => {
-                unreachable(&mut client, &target, &error).await;
+                unreachable(&mut client, &head.method, &target, &error).await;
                 return Next::Over(how);
             }
         };
@@ -56,7 +56,7 @@ impl Forwarder {
         let Dialed { conn: mut server, address, guard } = dialed;
         call.tap.data(Direction::ToServer, &head.raw);
         if let Err(error) = server.write_all(&self.head_for(call, &head, &target)).await {
-            answer(&mut client, 502, "Bad Gateway", &format!("sidelight: {target}: {error}\n"), "").await;
+            answer(&mut client, &head.method, 502, "Bad Gateway", &format!("sidelight: {target}: {error}\n"), "").await;
             return Next::Over(How::ServerCut(error.to_string()));
         }
         let mut watch = OneExchange::new(&head, &mut call.tap);
@@ -72,7 +72,7 @@ impl Forwarder {
                 if stays {
                     return Next::Request(client);
                 }
-                let _ = client.shutdown().await;
+                part(&mut client).await;
                 Next::Over(if over {
                     How::Clean
                 } else {
@@ -120,7 +120,7 @@ impl Forwarder {
     fn head_for(&self, call: &Call<'_>, head: &RequestHead, target: &Authority) -> Vec<u8> {
         let proxy = call.engine.dialer.proxy_for(target, &call.listener.way).filter(|proxy| proxy.forwards_http());
         let Some(proxy) = proxy else {
-            return head.rewritten(&origin_form(&head.target.raw), |header| !is_for_proxy(header));
+            return head.rewritten(&origin_form(&head.method, &head.target.raw), |header| !is_for_proxy(header));
         };
         let mut bytes = head.rewritten(&head.target.raw, |header| !header.is("proxy-authorization"));
         if let Some(value) = proxy.authorization() {
@@ -146,19 +146,24 @@ fn destination(head: &RequestHead) -> Result<Authority, String> {
     match head.target.scheme.as_deref() {
         Some("http") => {}
         Some(other) => return Err(format!("this proxy forwards http:// only; use CONNECT for {other}://")),
-        None => return Err("the request names no host".to_owned()),
+        None => {
+            let target = String::from_utf8_lossy(&head.target.raw);
+            let scheme = target.split_once("://").map_or_else(String::new, |(scheme, _)| format!(", not {scheme}://"));
+            return Err(format!("this proxy forwards http:// only{scheme}"));
+        }
     }
     let authority = head.target.authority.as_deref().unwrap_or_default();
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
     Authority::parse(place, Some(80)).map_err(|error| error.to_string())
 }
 
-/// Path and query of an absolute-form target.
-fn origin_form(target: &[u8]) -> Vec<u8> {
+/// Path and query of an absolute-form target; `*` for OPTIONS of a whole server (RFC 9112 §3.2.4).
+fn origin_form(method: &[u8], target: &[u8]) -> Vec<u8> {
     let after_scheme = target.windows(3).position(|window| window == b"://").map_or(target, |at| &target[at + 3..]);
     match after_scheme.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')) {
         Some(at) if after_scheme[at] == b'/' => after_scheme[at..].to_vec(),
         Some(at) => [b"/", &after_scheme[at..]].concat(),
+        None if method == b"OPTIONS" => b"*".to_vec(),
         None => b"/".to_vec(),
     }
 }

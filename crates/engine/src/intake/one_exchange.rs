@@ -17,8 +17,10 @@ pub(super) struct OneExchange<'t> {
     response: Response,
     /// The response says that its connection stays.
     keeps: bool,
-    /// It cannot be told where messages end: everything passes until the connection closes.
-    lost_track: bool,
+    /// It cannot be told where the request ends: everything passes until the response is whole (RFC 9112 §6.3).
+    lost_request: bool,
+    /// It cannot be told where the response ends: everything passes until the connection closes.
+    lost_response: bool,
 }
 
 enum Response {
@@ -33,7 +35,7 @@ enum Response {
 impl<'t> OneExchange<'t> {
     pub(super) fn new(head: &RequestHead, tap: &'t mut ConnTap) -> Self {
         let request = BodyFraming::for_request(head);
-        let lost_track = request.is_ambiguous();
+        let lost_request = request.is_ambiguous();
         let upgrade_asked = head.headers.iter().any(|header| header.is("upgrade"));
         Self {
             tap,
@@ -42,7 +44,8 @@ impl<'t> OneExchange<'t> {
             upgrade_asked,
             response: Response::Head(Vec::new()),
             keeps: true,
-            lost_track,
+            lost_request,
+            lost_response: false,
         }
     }
 
@@ -51,7 +54,7 @@ impl<'t> OneExchange<'t> {
     }
 
     fn request_is_over(&self) -> bool {
-        self.request.state() == BodyState::Done && !self.upgrade_asked && !self.lost_track
+        self.request.state() == BodyState::Done && !self.upgrade_asked && !self.lost_request && !self.lost_response
     }
 
     /// Whether another request may follow on either connection.
@@ -59,7 +62,7 @@ impl<'t> OneExchange<'t> {
         self.response_is_over()
             && self.request.state() == BodyState::Done
             && self.keeps
-            && !self.lost_track
+            && !self.lost_request
             && head.keeps_alive()
     }
 
@@ -83,7 +86,7 @@ impl<'t> OneExchange<'t> {
                 Progress::Complete(head, consumed) => {
                     let mut framing = BodyFraming::for_response(&head, &self.method);
                     self.keeps = head.keeps_alive() && !framing.is_until_close();
-                    self.lost_track |= framing.is_ambiguous();
+                    self.lost_response |= framing.is_ambiguous();
                     let rest = heard.split_off(consumed);
                     let advance = framing.advance(&rest, &mut |_| {});
                     self.response = Response::Body(framing);
@@ -91,7 +94,7 @@ impl<'t> OneExchange<'t> {
                 }
                 Progress::Partial => return None,
                 Progress::NotHttp(_) | Progress::TooLarge(_) => {
-                    self.lost_track = true;
+                    self.lost_response = true;
                     self.response = Response::Upgraded;
                     return None;
                 }
@@ -103,10 +106,10 @@ impl<'t> OneExchange<'t> {
         match state {
             BodyState::Going => None,
             BodyState::Broken => {
-                self.lost_track = true;
+                self.lost_response = true;
                 None
             }
-            BodyState::Done if self.lost_track => None,
+            BodyState::Done if self.lost_response => None,
             BodyState::Done => {
                 self.response = Response::Over;
                 Some(beyond)
@@ -116,8 +119,8 @@ impl<'t> OneExchange<'t> {
 
     fn request_bytes(&mut self, bytes: &[u8]) -> Flow {
         let advance = self.request.advance(bytes, &mut |_| {});
-        if advance.state == BodyState::Broken || self.lost_track || self.upgrade_asked {
-            self.lost_track |= advance.state == BodyState::Broken;
+        self.lost_request |= advance.state == BodyState::Broken;
+        if self.lost_request || self.lost_response || self.upgrade_asked {
             self.tap.data(Direction::ToServer, bytes);
             return Flow::On;
         }
@@ -134,8 +137,10 @@ impl<'t> OneExchange<'t> {
             Some(beyond) => {
                 let whole = bytes.len() - beyond.min(bytes.len());
                 self.tap.data(Direction::ToClient, &bytes[..whole]);
-                // A request that asked for an upgrade and did not get it has no end that could be waited for.
-                if self.upgrade_asked { Flow::StopAfter(whole) } else { Flow::RestAfter(whole) }
+                // A request that asked for an upgrade and did not get it, or that can be read in two ways, has no end that
+                // could be waited for.
+                let endless = self.upgrade_asked || self.lost_request;
+                if endless { Flow::StopAfter(whole) } else { Flow::RestAfter(whole) }
             }
         }
     }
