@@ -64,7 +64,8 @@ Examples:
 
 Settings:
   Every option can also be set in the environment (--on-untrusted as SIDELIGHT_ON_UNTRUSTED;
-  lists with commas) or in the configuration file (on-untrusted = \"refuse\"; lists as arrays).
+  lists with commas) or in the configuration file (on-untrusted = \"refuse\"; lists as arrays;
+  paths as seen from the working directory).
   Options win over the environment, the environment over the file, the file over defaults;
   `sidelight config show` says which won.
 

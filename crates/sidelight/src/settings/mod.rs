@@ -105,7 +105,7 @@ pub(crate) fn resolve(arguments: &[OsString], environment: Environment<'_>) -> R
     let layered = apply(definition, &layers);
     let matches = layered.clone().try_get_matches_from(arguments).map_err(|error| explain(error, &layers))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| explain(error, &layers))?;
-    let all = list(&layered, &matches, &layers);
+    let all = list(&layered, &matches, &layers, &options);
     Ok(Settings { cli, all, file })
 }
 
@@ -146,17 +146,27 @@ fn is_setting(arg: &Arg) -> bool {
     arg.get_long().is_some_and(|long| !matches!(long, "help" | "version" | "config"))
 }
 
-/// Every setting of the command that was asked for, in the order of its help.
-fn list(definition: &Command, matches: &ArgMatches, layers: &[Layer]) -> Vec<Setting> {
+/// Every setting of the command that was asked for, in the order of its help; then those that a lower layer sets for others.
+fn list(definition: &Command, matches: &ArgMatches, layers: &[Layer], options: &[Arg]) -> Vec<Setting> {
     let (words, matches) = leaf(matches);
     let mut path = vec![definition];
     for word in &words {
         path.extend(path.last().and_then(|command| command.find_subcommand(word)));
     }
-    let globals =
-        path.iter().rev().skip(1).flat_map(|command| command.get_arguments().filter(|arg| arg.is_global_set()));
+    let above = path.iter().rev().skip(1);
+    let globals = above.flat_map(|command| command.get_arguments().filter(|arg| arg.is_global_set()));
     let own = path.last().into_iter().flat_map(|command| command.get_arguments());
-    own.chain(globals).filter(|arg| is_setting(arg)).map(|arg| setting(arg, &matches, layers)).collect()
+    let mut all: Vec<Setting> =
+        own.chain(globals).filter(|arg| is_setting(arg)).map(|arg| setting(arg, &matches, layers)).collect();
+    for layer in layers {
+        if !all.iter().any(|setting| setting.name == layer.name) {
+            let arg = options.iter().find(|arg| arg.get_long() == Some(layer.name.as_str()));
+            let is_list = arg.is_some_and(|arg| matches!(arg.get_action(), clap::ArgAction::Append));
+            let Layer { name, values, source } = layer.clone();
+            all.push(Setting { name, values, is_list, source });
+        }
+    }
+    all
 }
 
 fn setting(arg: &Arg, matches: &ArgMatches, layers: &[Layer]) -> Setting {

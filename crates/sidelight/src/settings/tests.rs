@@ -122,6 +122,16 @@ fn wrong_keys_and_values_are_named_with_their_place() {
 }
 
 #[test]
+fn settings_of_other_commands_are_listed_when_somebody_set_them() {
+    let settings = resolve_with(&["proxy"], &[("SIDELIGHT_INTO", "nss,java")], "transparent = true\n").unwrap();
+    let named = |name: &str| settings.all.iter().find(|setting| setting.name == name).cloned();
+    assert_eq!(named("transparent").unwrap().values, ["true"]);
+    assert_eq!(source(&settings, "transparent"), "file:1");
+    assert_eq!(named("into").unwrap().values, ["nss", "java"]);
+    assert_eq!(named("dry-run"), None);
+}
+
+#[test]
 fn logins_stay_out_of_messages() {
     for mode in ["upstream:ftp://kim:hunter2@a.test", "upstream:http://kim:hunter2@a b", "upstream:http://kim:hunter2@"]
     {

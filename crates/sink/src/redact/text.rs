@@ -2,6 +2,8 @@
 //! secret, logins in URLs, what follows `Bearer` and `Basic`, and JSON Web Tokens.
 //! Spec: RFC 3986 (userinfo), WHATWG URL §5 (form encoding), RFC 6750, RFC 7617, RFC 7519.
 
+use std::borrow::Cow;
+
 use sidelight_model::redact::{fingerprint, is_secret_member};
 
 /// Replaces secrets in `text`. What is a fingerprint already stays.
@@ -88,18 +90,26 @@ fn percent_decoded(name: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Replaces each JSON Web Token: base64url of `{"`, two or more dots of three parts, the whole of some length.
-fn without_tokens(word: &str) -> std::borrow::Cow<'_, str> {
+/// Replaces each JSON Web Token: base64url of `{"` at its beginning, a dot in it, the whole of some length.
+fn without_tokens(word: &str) -> Cow<'_, str> {
     const OPENING: &str = "eyJ";
-    let Some(start) = word.find(OPENING) else { return word.into() };
+    const SHORTEST: usize = 20;
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let token = &word[start..];
-    let end = token.find(|c| !is_part(c)).unwrap_or(token.len());
-    if end < 20 || !token[..end].contains('.') {
-        return word.into();
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some(start) = rest.find(OPENING) {
+        let token = &rest[start..];
+        let end = token.find(|c| !is_part(c)).unwrap_or(token.len());
+        let (token, after) = token.split_at(end);
+        out.push_str(&rest[..start]);
+        if end >= SHORTEST && token.contains('.') {
+            out.push_str(&fingerprint(token.as_bytes()));
+        } else {
+            out.push_str(token);
+        }
+        rest = after;
     }
-    let rest = without_tokens(&token[end..]);
-    format!("{}{}{rest}", &word[..start], fingerprint(&token.as_bytes()[..end])).into()
+    if rest.len() == word.len() { Cow::Borrowed(word) } else { Cow::Owned(out + rest) }
 }
 
 #[cfg(test)]
@@ -136,6 +146,9 @@ mod tests {
         ] {
             assert_eq!(redact(text), text);
         }
+        let jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln";
+        let many = format!("{jwt}~").repeat(20_000);
+        assert_eq!(redact(&many), format!("{}~", fingerprint(jwt.as_bytes())).repeat(20_000));
         let once = redact("/x?token=abc and Bearer 0123456789 at http://u:p@h/");
         assert_eq!(redact(&once), once);
     }
