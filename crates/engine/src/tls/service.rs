@@ -96,6 +96,8 @@ pub struct Service {
     nobody: Arc<Presenter>,
     any_chain: Arc<AnyChain>,
     configs: Mutex<HashMap<ConfigKey, Arc<ClientConfig>>>,
+    /// What services stapled, by the leaf that it is about: a resumed session brings no certificates and so no response.
+    stapled: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     limit: Duration,
 }
 
@@ -104,6 +106,9 @@ type ConfigKey = (Vec<Vec<u8>>, bool, Option<usize>);
 
 /// Configurations kept at the most; each keeps the sessions that can be resumed.
 const MOST: usize = 64;
+
+/// Stapled responses kept at the most, some 500 bytes each.
+const MOST_STAPLED: usize = 1024;
 
 /// A finished handshake.
 pub struct Shaken {
@@ -150,6 +155,7 @@ impl Service {
             nobody: Arc::new(Presenter { identity: None }),
             any_chain: Arc::new(AnyChain),
             configs: Mutex::default(),
+            stapled: Mutex::default(),
             limit,
         }
     }
@@ -184,11 +190,14 @@ impl Service {
             })?;
         let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
         if stop_when_asked && seen.certificate_asked && choice.is_none() {
+            // Its session would be resumed without being asked again, as nobody.
+            self.configs.lock().unwrap_or_else(PoisonError::into_inner).remove(&(alpn.to_vec(), with_sni, choice));
             return Err(ServiceError::CertificateWanted);
         }
         let connection = stream.get_ref().1;
         let chain = connection.peer_certificates().unwrap_or_default();
-        let verdict = self.verifier.verdict(chain, name, target, &seen.ocsp, Timestamp::from(SystemTime::now()));
+        let stapled = self.stapled(chain.first(), seen.ocsp);
+        let verdict = self.verifier.verdict(chain, name, target, &stapled, Timestamp::from(SystemTime::now()));
         let side = TlsSide {
             sni: with_sni.then(|| name.to_string()),
             verified: Some(match &verdict {
@@ -199,6 +208,20 @@ impl Service {
             ..agreed(connection)
         };
         Ok(Shaken { stream: tokio_rustls::TlsStream::Client(stream), side, verdict })
+    }
+
+    /// The response to judge this leaf by: what came with it, now or when the session began.
+    fn stapled(&self, leaf: Option<&CertificateDer<'_>>, now: Vec<u8>) -> Vec<u8> {
+        let Some(leaf) = leaf else { return now };
+        let mut kept = self.stapled.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.is_empty() {
+            return kept.get(leaf.as_ref()).cloned().unwrap_or_default();
+        }
+        if kept.len() >= MOST_STAPLED {
+            kept.clear();
+        }
+        kept.insert(leaf.to_vec(), now.clone());
+        now
     }
 
     fn config(&self, alpn: &[Vec<u8>], with_sni: bool, choice: Option<usize>) -> Arc<ClientConfig> {
