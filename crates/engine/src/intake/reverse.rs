@@ -1,7 +1,8 @@
 //! `reverse`: in front of a service, with TLS or without on either side. In: a client that takes us for the service.
 //! Out: its connection to the service. Not a byte of what it says is changed, its Host header included.
 
-use sidelight_model::flow::{Authority, EventKind, How, Verdict};
+use sidelight_model::flow::{Authority, EventKind, Host, How, Verdict};
+use sidelight_wire::tls::client_hello::ClientHello;
 use std::sync::Arc;
 
 use crate::conn::{Call, Shown};
@@ -23,7 +24,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
         let (client, _, found) = peek(client, None).await;
         match found {
             Peeked::Tls(hello, first) => {
-                let face = Shown::of(&hello, &to).face;
+                let face = face(call, &hello);
                 let shown = Shown { sni: to.host.ip().is_none(), name: to.host.clone(), face };
                 call.intercept(client, first, &hello, server, to, shown, true).await
             }
@@ -34,7 +35,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
         let (client, server, found) = peek(client, Some(server)).await;
         match (found, server) {
             (Peeked::Tls(hello, first), Some(server)) => {
-                let face = Shown::of(&hello, &to).face;
+                let face = face(call, &hello);
                 tls_to_plain(call, rewind(first, client), server, face, &hello.alpn).await
             }
             (_, Some(server)) => call.plain(client, server, to).await,
@@ -43,6 +44,12 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
     };
     drop(guard);
     how
+}
+
+/// What the client calls us: the name in its hello, else the address that it connected to. The service's own names are copied besides.
+fn face(call: &Call<'_>, hello: &ClientHello) -> Host {
+    let named = hello.sni.as_deref().and_then(|name| Host::parse(name).ok());
+    named.unwrap_or_else(|| Authority::from(call.local).host)
 }
 
 /// A plain client of a service with TLS. What is wrong with the service cannot be shown to such a client; it is refused.
@@ -71,13 +78,7 @@ async fn plain_to_tls(call: &mut Call<'_>, mut client: Conn, server: Conn, to: &
 }
 
 /// A client with TLS of a service without.
-async fn tls_to_plain(
-    call: &mut Call<'_>,
-    client: Conn,
-    server: Conn,
-    face: sidelight_model::flow::Host,
-    offered: &[Vec<u8>],
-) -> How {
+async fn tls_to_plain(call: &mut Call<'_>, client: Conn, server: Conn, face: Host, offered: &[Vec<u8>]) -> How {
     call.decide(Verdict::Intercept, "the service speaks no TLS");
     let leaf = match call.engine.forge.own_leaf(&face, now()) {
         Ok(leaf) => leaf,
