@@ -58,7 +58,11 @@ impl Line {
         let tcp = self.tcp.try_clone()?;
         let mut stream = StreamOwned::new(connection, Box::new(self));
         while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
+            if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
+                // The alert that says why must reach the other side.
+                while stream.conn.wants_write() && stream.conn.write_tls(&mut stream.sock).is_ok() {}
+                return Err(error);
+            }
         }
         Ok(Self { layer: Layer::Client(Box::new(stream)), tcp })
     }
