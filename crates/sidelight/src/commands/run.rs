@@ -41,9 +41,10 @@ fn start(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, F
     let mut interception = Interception::prepare(options, Surroundings::default(), consumers, ui)?;
     let folder = RunDirectory::create(&std::env::temp_dir()).map_err(|error| Failure::new(error.to_string()))?;
     let address = proxy_address(command, &mut interception, chained.as_ref())?;
-    let pem = interception.authority().cert_pem();
+    let authority = interception.authority().clone();
+    let pem = authority.cert_pem();
     let inputs = RunInputs {
-        ca_der: &interception.authority().cert_der().to_vec(),
+        ca_der: authority.cert_der(),
         ca_pem: &pem,
         proxy: address.map(|address| ProxyAddr { address, credentials: login_of(command) }),
         environment: &|name| std::env::var_os(name),
