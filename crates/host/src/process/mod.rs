@@ -10,7 +10,7 @@
 mod inode;
 mod procfs;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +21,8 @@ use inode::Inodes;
 
 /// Processes found lately that are looked at first.
 const RECENT: usize = 32;
+/// Sockets that are remembered; when there are more, all are forgotten.
+const MOST_SEEN: usize = 65_536;
 /// Hints that are kept; older ones go first.
 const HINTS: usize = 16;
 
@@ -33,6 +35,8 @@ pub struct Finder {
     inodes: Inodes,
     /// Those found lately, the last one first.
     recent: Mutex<VecDeque<Holder>>,
+    /// Sockets that were seen on the way to others, by inode.
+    seen: Mutex<HashMap<u32, Holder>>,
     /// Those that were named beforehand, the last one first.
     hints: Mutex<VecDeque<u32>>,
 }
@@ -64,7 +68,7 @@ impl Finder {
     }
 
     fn with(inodes: Inodes) -> Self {
-        Self { inodes, recent: Mutex::default(), hints: Mutex::default() }
+        Self { inodes, recent: Mutex::default(), seen: Mutex::default(), hints: Mutex::default() }
     }
 
     /// Says that connections will come from this process or its descendants; they are then found quickly. Our own
@@ -89,17 +93,33 @@ impl Finder {
     /// The process that has a socket of this inode open.
     fn owner(&self, inode: u32) -> Option<u32> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let holder = recent
-            .iter()
-            .find_map(|known| holder(known.pid, procfs::socket_near(known.pid, inode, known.file)))
-            .or_else(|| search(recent.iter().map(|known| known.pid), inode))
-            .or_else(|| search(self.expected(), inode))
-            .or_else(|| search(procfs::all(), inode))?;
+        let near = recent.iter().find_map(|known| holder(known.pid, procfs::socket_near(known.pid, inode, known.file)));
+        let holder = near.or_else(|| self.search(&recent, inode))?;
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.retain(|known| known.pid != holder.pid);
         recent.push_front(holder);
         recent.truncate(RECENT);
         Some(holder.pid)
+    }
+
+    /// Looks through whole processes, one caller at a time: what one sees on its way answers those who wait.
+    fn search(&self, recent: &VecDeque<Holder>, inode: u32) -> Option<Holder> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = seen.get(&inode).copied();
+        if let Some(known) = known.filter(|known| procfs::is_socket(known.pid, known.file, inode)) {
+            return Some(known);
+        }
+        let pids = recent.iter().map(|known| known.pid).chain(self.expected()).chain(procfs::all());
+        for pid in pids {
+            if seen.len() > MOST_SEEN {
+                seen.clear();
+            }
+            seen.extend(procfs::sockets(pid).map(|(inode, file)| (inode, Holder { pid, file })));
+            if let Some(found) = seen.get(&inode).filter(|found| found.pid == pid) {
+                return Some(*found);
+            }
+        }
+        None
     }
 
     /// The processes that are hinted at with their descendants, and our own descendants.
@@ -108,10 +128,6 @@ impl Finder {
         let hinted = hints.into_iter().flat_map(|pid| std::iter::once(pid).chain(procfs::descendants(pid)));
         hinted.chain(procfs::descendants(std::process::id()))
     }
-}
-
-fn search(pids: impl IntoIterator<Item = u32>, inode: u32) -> Option<Holder> {
-    pids.into_iter().find_map(|pid| holder(pid, procfs::socket_in(pid, inode)))
 }
 
 fn holder(pid: u32, file: Option<u32>) -> Option<Holder> {

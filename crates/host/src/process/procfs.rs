@@ -43,22 +43,28 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The number of the process's open file that is the socket of this inode.
-pub(super) fn socket_in(pid: u32, inode: u32) -> Option<u32> {
+/// The sockets that a process has open, as (inode, number of the file).
+pub(super) fn sockets(pid: u32) -> impl Iterator<Item = (u32, u32)> {
     let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let mut numbers = files.filter_map(|file| file.file_name().to_str()?.parse().ok()).take(MAX_FILES);
-    numbers.find(|number| is_socket(pid, *number, inode))
+    let numbers = files.filter_map(|file| file.file_name().to_str()?.parse().ok()).take(MAX_FILES);
+    numbers.filter_map(move |number: u32| Some((socket_at(pid, number)?, number)))
 }
 
-/// The same, looked for only among the numbers about `last`. A program that opens one connection after the other numbers
+/// The inode of the socket that is this open file, if it is one.
+fn socket_at(pid: u32, number: u32) -> Option<u32> {
+    let target = fs::read_link(format!("/proc/{pid}/fd/{number}")).ok()?;
+    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Whether this open file is the socket of this inode.
+pub(super) fn is_socket(pid: u32, number: u32, inode: u32) -> bool {
+    socket_at(pid, number) == Some(inode)
+}
+
+/// The number of the open file that is the socket of this inode, looked for only among the numbers about `last`. A program that opens one connection after the other numbers
 /// them so, and listing the files of one that has thousands costs milliseconds.
 pub(super) fn socket_near(pid: u32, inode: u32, last: u32) -> Option<u32> {
     (last.saturating_sub(16)..last.saturating_add(48)).find(|number| is_socket(pid, *number, inode))
-}
-
-fn is_socket(pid: u32, number: u32, inode: u32) -> bool {
-    let target = fs::read_link(format!("/proc/{pid}/fd/{number}"));
-    target.is_ok_and(|target| target.as_os_str() == format!("socket:[{inode}]").as_str())
 }
 
 /// What is known of a process; `None` when it is gone.
