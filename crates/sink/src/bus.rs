@@ -171,10 +171,16 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
 
     fn event(&mut self, Event { conn, at, kind }: Event) {
         self.last = self.last.max(at);
-        let mut connection = self.connections.remove(&conn).unwrap_or_else(|| {
-            let record = ConnectionRecord::new(conn, at);
-            Box::new(Connection { record, decoding: Decoding::Unborn, held: Some(Held::default()) })
-        });
+        let mut connection = match (self.connections.remove(&conn), &kind) {
+            (Some(connection), _) => connection,
+            (None, EventKind::Opened(_)) => Box::new(Connection {
+                record: ConnectionRecord::new(conn, at),
+                decoding: Decoding::Unborn,
+                held: Some(Held::default()),
+            }),
+            // What is told after the end of a connection, such as a look-up that took too long, must not open it again.
+            (None, _) => return,
+        };
         connection.record.learn(at, &kind);
         match kind {
             EventKind::Opened(_) => self.each(|consumer| consumer.opened(&connection.record)),

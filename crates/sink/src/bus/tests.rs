@@ -149,6 +149,12 @@ fn what_is_open_at_the_end_is_counted_and_ended() {
 }
 
 #[test]
+fn what_comes_after_the_end_opens_nothing() {
+    let words = run(vec![opened(1), closed(1), no_process(1), data(1, "late"), closed(1)]);
+    assert_eq!(words, ["1 opened", "1 end", "flush", "ledger 1 undecoded 0"]);
+}
+
+#[test]
 fn what_is_found_waits_for_the_client() {
     let process = Process { pid: 9, name: "curl".into(), exe: None, container: None };
     let words = run(vec![
