@@ -126,6 +126,12 @@ impl Sidelight {
         lines.iter().filter(|line| line["type"] == kind).cloned().collect()
     }
 
+    /// How many lines of one type there are so far.
+    pub fn count(&self, kind: &str) -> u64 {
+        let lines = self.printed.lines.lock().expect("no panic while it was held");
+        lines.iter().filter(|line| line["type"] == kind).count() as u64
+    }
+
     /// Waits for a line of a type that fits.
     #[track_caller]
     pub fn wait_for(&self, what: &str, kind: &str, fits: impl Fn(&Value) -> bool) -> Value {
