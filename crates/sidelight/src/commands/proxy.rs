@@ -25,7 +25,10 @@ pub(crate) fn run(command: &ProxyCommand, global: &GlobalOptions, ui: Ui) -> Res
         announce(mode, address, global.json, ui);
     }
     let stopped = interception.runtime().block_on(told_to_stop());
-    interception.stop();
+    let ledger = interception.stop();
+    if ledger.seen == 0 && !options.show.quiet {
+        ui.note("no connection came");
+    }
     stopped.map(|()| Exit::Done)
 }
 

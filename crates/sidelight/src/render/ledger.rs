@@ -13,7 +13,7 @@ const MOST_ROWS: usize = 20;
 /// The account; empty when nothing was seen.
 pub(super) fn render(look: &Look, ledger: &Ledger) -> String {
     if ledger.seen == 0 {
-        return format!("{}\n", look.paint.as_(Meaning::Faint, "no connections were seen"));
+        return String::new();
     }
     let mut text = format!("\n{}\n", look.paint.as_(Meaning::Strong, &sums(ledger)));
     push_table(look, &ledger.rows(), &mut text);
