@@ -29,16 +29,14 @@ pub trait Observer: Send {
     /// Ready when more may be read.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Whether nothing is to be read from this direction's sender: it rests from the start.
-    fn at_rest(&self, _direction: Direction) -> bool {
-        false
-    }
-
     /// These bytes came. The answer says whether to go on.
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow;
 
     /// The direction ended in order.
     fn half_closed(&mut self, direction: Direction);
+
+    /// The direction ended, in order or cut short.
+    fn ended(&mut self, _direction: Direction) {}
 }
 
 /// Whether the relay goes on.
@@ -132,10 +130,6 @@ impl Half {
                 self.done = true;
                 return Poll::Ready(Ok(()));
             }
-            if observer.at_rest(self.direction) {
-                self.rest = true;
-                continue;
-            }
             let moved = match observer.poll_ready(cx) {
                 Poll::Ready(()) => self.poll_move(cx, from, to, observer),
                 Poll::Pending => Poll::Pending,
@@ -164,12 +158,17 @@ impl Half {
         BUFFER.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
             if let Err(error) = ready!(Pin::new(from).poll_read(cx, &mut buffer)) {
-                return Poll::Ready(self.read_failed(error));
+                let failed = self.read_failed(error);
+                if failed.is_ok() {
+                    observer.ended(self.direction);
+                }
+                return Poll::Ready(failed);
             }
             let bytes = buffer.filled();
             if bytes.is_empty() {
                 self.ended = Some(Ending::Orderly);
                 observer.half_closed(self.direction);
+                observer.ended(self.direction);
                 return Poll::Ready(Ok(()));
             }
             let bytes = match observer.seen(self.direction, bytes) {
@@ -303,10 +302,6 @@ impl<O: Observer> Observer for Watching<'_, O> {
         self.observer.poll_ready(cx)
     }
 
-    fn at_rest(&self, direction: Direction) -> bool {
-        self.observer.at_rest(direction)
-    }
-
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
         self.moved = true;
         self.observer.seen(direction, bytes)
@@ -315,6 +310,10 @@ impl<O: Observer> Observer for Watching<'_, O> {
     fn half_closed(&mut self, direction: Direction) {
         self.moved = true;
         self.observer.half_closed(direction);
+    }
+
+    fn ended(&mut self, direction: Direction) {
+        self.observer.ended(direction);
     }
 }
 

@@ -127,7 +127,8 @@ async fn wires(pipe: usize, tls: bool) -> ((Conn, Conn), (Conn, Conn)) {
 fn nothing_changes(client: Script, server: Script, pipe: usize, tls: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let ((client_end, our_client), (our_server, server_end)) = wires(pipe, tls).await;
+        let wires = tokio::time::timeout(Duration::from_secs(60), wires(pipe, tls));
+        let ((client_end, our_client), (our_server, server_end)) = wires.await.expect("the handshakes hang");
         let said = [client.pieces.concat(), server.pieces.concat()];
         let mut keeper = Keeper::default();
         let relayed = async {
@@ -155,7 +156,8 @@ proptest! {
     }
 
     #[test]
-    fn decrypted_bytes_arrive_as_they_were_sent(client in script(), server in script(), pipe in 64..100_000usize) {
+    // A pipe that cannot hold the session tickets would stop both ends' handshakes, which nobody relays yet.
+    fn decrypted_bytes_arrive_as_they_were_sent(client in script(), server in script(), pipe in 4_096..100_000usize) {
         nothing_changes(client, server, pipe, true);
     }
 }

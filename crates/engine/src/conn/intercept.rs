@@ -1,16 +1,18 @@
 //! Opening TLS: the other side first, our face second. In: a ClientHello and the service. Out: decrypted bytes relayed both ways.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustls::sign::CertifiedKey;
-use sidelight_model::flow::{Authority, EventKind, Host, How, Verdict};
+use sidelight_model::flow::{Authority, Direction, EventKind, Host, How, Verdict};
 use sidelight_model::forge::LeafPlan;
 use sidelight_model::x509::{Certificate, Judged};
 use sidelight_wire::tls::alert::{AlertDescription, FATAL, plain_alert_record};
 use sidelight_wire::tls::client_hello::ClientHello;
-use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use super::Call;
 use super::explain::{client_refused, service_failed};
@@ -65,7 +67,7 @@ impl Call<'_> {
     #[expect(clippy::too_many_arguments, reason = "each is a different thing about the one connection")]
     pub(crate) async fn intercept(
         &mut self,
-        client: Conn,
+        mut client: Conn,
         first: Bytes,
         hello: &ClientHello,
         server: Conn,
@@ -93,6 +95,11 @@ impl Call<'_> {
             }
         };
         self.program.settle().await;
+        let Some(first) = still_there(&mut client, first).await else {
+            // It never saw our certificate, so it cannot have refused it.
+            end_unasked(shaken.stream).await;
+            return How::ClientCut("it left before the service's answer could be shown to it".to_owned());
+        };
         let alpn = shaken.side.alpn.clone();
         let face = match self.engine.face.shake(rewind(first, client), leaf, alpn).await {
             Ok((stream, side)) => {
@@ -181,10 +188,9 @@ impl Call<'_> {
         target: &Authority,
         shown: &Shown,
         faulty: bool,
-        mut server: tokio_rustls::TlsStream<Conn>,
+        server: tokio_rustls::TlsStream<Conn>,
     ) -> How {
-        // The service sees an orderly end: nothing was asked of it.
-        let _ = tokio::time::timeout(Duration::from_secs(1), server.shutdown()).await;
+        end_unasked(server).await;
         // A client that refuses a copy with the true one's fault does what it would have done anyway; that is told already.
         if !faulty {
             self.client_refused(error, target, shown).await;
@@ -214,8 +220,10 @@ impl Call<'_> {
     ) -> How {
         let began = Instant::now();
         let idle = self.engine.settings.idle_limit;
-        let (client, server, end) = relay(client, server, &mut super::observe::Seen(&mut self.tap), idle).await;
-        let refusal = self.refused_late(&end, began.elapsed());
+        let mut seen = super::observe::Seen::new(&mut self.tap);
+        let (client, server, end) = relay(client, server, &mut seen, idle).await;
+        let first_end = seen.first_end;
+        let refusal = self.refused_late(&end, first_end, began.elapsed());
         finish(client, server, &end).await;
         if let Some(error) = refusal.filter(|_| !faulty) {
             self.client_refused(&error, target, shown).await;
@@ -223,17 +231,36 @@ impl Call<'_> {
         how(&end)
     }
 
-    /// Clients that check pins after the handshake close at once, or alert, without having asked for anything.
-    fn refused_late(&mut self, end: &End, lasted: Duration) -> Option<FaceError> {
+    /// Clients that check pins after the handshake close at once, or alert, without having asked for anything. A service that
+    /// ends the connection first says nothing about the client.
+    fn refused_late(&mut self, end: &End, first_end: Option<Direction>, lasted: Duration) -> Option<FaceError> {
+        let client = Direction::ToServer;
         let asked = self.tap.tallies().0.bytes > 0;
         match end {
             _ if asked => None,
-            End::Broken(direction, Break::Alert(alert)) if *direction == sidelight_model::flow::Direction::ToServer => {
-                Some(FaceError::Alert(*alert))
-            }
-            End::Clean | End::Broken(_, Break::Reset(_)) if lasted < SOON => Some(FaceError::Closed),
+            _ if first_end.is_some_and(|direction| direction != client) => None,
+            End::Broken(direction, Break::Alert(alert)) if *direction == client => Some(FaceError::Alert(*alert)),
+            End::Clean if lasted < SOON => Some(FaceError::Closed),
+            End::Broken(direction, Break::Reset(_)) if *direction == client && lasted < SOON => Some(FaceError::Closed),
             _ => None,
         }
+    }
+}
+
+/// Ends a connection to a service of which nothing was asked, in order.
+async fn end_unasked(mut server: tokio_rustls::TlsStream<Conn>) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), server.shutdown()).await;
+}
+
+/// What the client has said so far, unless it hung up in the meantime.
+async fn still_there(client: &mut Conn, first: Bytes) -> Option<Bytes> {
+    let mut more = [0; 1024];
+    let mut more = ReadBuf::new(&mut more);
+    let read = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *client).poll_read(cx, &mut more))).await;
+    match read {
+        Poll::Pending => Some(first),
+        Poll::Ready(Ok(())) if !more.filled().is_empty() => Some([&first, more.filled()].concat().into()),
+        Poll::Ready(_) => None,
     }
 }
 

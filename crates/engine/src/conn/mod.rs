@@ -68,7 +68,7 @@ pub async fn drive(engine: Arc<Engine>, listener: Arc<Listener>, client: TcpStre
 impl Call<'_> {
     /// Why this client is not served at all.
     fn refusal(&self) -> Option<Finding> {
-        if !self.listener.foreign && self.engine.own.is_our_connection(self.peer) {
+        if self.is_ourselves() {
             let text = "a connection of this proxy itself came back to it: refused, for it would go round for ever";
             return Some(
                 Finding::new(Cause::ProxyDenied, text, "client", "this proxy", self.peer.to_string()).with_fix(
@@ -85,6 +85,10 @@ impl Call<'_> {
             );
         }
         None
+    }
+
+    fn is_ourselves(&self) -> bool {
+        !self.listener.foreign && self.engine.own.is_our_connection(self.peer)
     }
 
     async fn serve(&mut self, client: TcpStream) -> How {
@@ -122,6 +126,11 @@ impl Call<'_> {
     pub(crate) async fn dial_or_error(&mut self, target: &Authority) -> Result<Dialed, (How, crate::dial::DialError)> {
         self.tap.event(EventKind::Target(target.clone()));
         match self.engine.dialer.dial(target, &self.listener.way).await {
+            // A connection of ours that was redirected back may have been accepted before its own address was noted.
+            Ok(dialed) if self.is_ourselves() => {
+                let error = crate::dial::DialError::Loop { target: target.clone(), address: dialed.address };
+                Err((self.refuse(error.finding(target)), error))
+            }
             Ok(dialed) => {
                 self.tap.event(EventKind::Upstream(dialed.address));
                 Ok(dialed)

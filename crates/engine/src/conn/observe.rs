@@ -9,20 +9,34 @@ use crate::relay::{Flow, Observer};
 use crate::tap::ConnTap;
 
 /// Hands all bytes to the tap.
-pub(super) struct Seen<'t>(pub(super) &'t mut ConnTap);
+pub(super) struct Seen<'t> {
+    tap: &'t mut ConnTap,
+    /// The direction that ended first.
+    pub(super) first_end: Option<Direction>,
+}
+
+impl<'t> Seen<'t> {
+    pub(super) const fn new(tap: &'t mut ConnTap) -> Self {
+        Self { tap, first_end: None }
+    }
+}
 
 impl Observer for Seen<'_> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_ready(cx)
+        self.tap.poll_ready(cx)
     }
 
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
-        self.0.data(direction, bytes);
+        self.tap.data(direction, bytes);
         Flow::On
     }
 
     fn half_closed(&mut self, direction: Direction) {
-        self.0.half_closed(direction);
+        self.tap.half_closed(direction);
+    }
+
+    fn ended(&mut self, direction: Direction) {
+        self.first_end.get_or_insert(direction);
     }
 }
 

@@ -22,7 +22,7 @@ impl Call<'_> {
     /// Relays decrypted or plain bytes and shows them; nothing in them can begin TLS any more.
     pub(crate) async fn show(&mut self, client: Conn, server: Conn) -> How {
         let idle = self.engine.settings.idle_limit;
-        let (client, server, end) = relay(client, server, &mut Seen(&mut self.tap), idle).await;
+        let (client, server, end) = relay(client, server, &mut Seen::new(&mut self.tap), idle).await;
         finish(client, server, &end).await;
         how(&end)
     }

@@ -19,6 +19,7 @@ impl OwnAddresses {
 
     /// Notes the local end of a connection of ours, for as long as the guard lives.
     pub fn outbound(self: &Arc<Self>, local: SocketAddr) -> OutboundGuard {
+        let local = canonical(local);
         self.outbound.lock().unwrap_or_else(PoisonError::into_inner).insert(local);
         OutboundGuard { own: self.clone(), local }
     }
@@ -35,9 +36,13 @@ impl OwnAddresses {
 
     /// Whether a client at this address is one of our own outgoing connections, redirected back to us.
     pub fn is_our_connection(&self, client: SocketAddr) -> bool {
-        let outbound = self.outbound.lock().unwrap_or_else(PoisonError::into_inner);
-        outbound.contains(&client) || outbound.contains(&SocketAddr::new(client.ip().to_canonical(), client.port()))
+        self.outbound.lock().unwrap_or_else(PoisonError::into_inner).contains(&canonical(client))
     }
+}
+
+/// One form for each address, whichever family of sockets it was seen on.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Whether an address belongs to this machine: only such addresses can be bound.
@@ -79,6 +84,10 @@ mod tests {
         let end: SocketAddr = "127.0.0.1:40000".parse().unwrap();
         let guard = own.outbound(end);
         assert!(own.is_our_connection("[::ffff:127.0.0.1]:40000".parse().unwrap()));
+        drop(guard);
+        assert!(!own.is_our_connection(end));
+        let guard = own.outbound("[::ffff:127.0.0.1]:40000".parse().unwrap());
+        assert!(own.is_our_connection(end), "dialled by a mapped address, redirected as IPv4");
         drop(guard);
         assert!(!own.is_our_connection(end));
     }

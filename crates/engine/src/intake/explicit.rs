@@ -1,10 +1,13 @@
 //! `explicit`: an HTTP proxy. In: a client that knows that it talks to a proxy, by TLS or not. Out: tunnels (CONNECT), and plain
 //! requests forwarded one by one (absolute-form). Spec: RFC 9110 §9.3.6, RFC 9112 §3.2.2.
 
+use std::time::Duration;
+
 use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::flow::{Authority, Header, Host, How};
 use sidelight_wire::http1::{HeadLimits, Progress, RequestHead, parse_request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::forward_http::{Forwarder, Next};
 use crate::conn::Call;
@@ -13,7 +16,7 @@ use crate::peek::{Peeked, peek};
 use crate::transport::{Conn, rewind};
 
 /// A client that was told the end gets so long to close.
-const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(2);
 
 pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, tls_only: bool) -> How {
     let client = match face_of_proxy(call, client, tls_only).await {
@@ -49,7 +52,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, tls_only: bool) -> 
 
 /// Clients may speak TLS to the proxy itself; they are shown a certificate for the name or address that they called.
 async fn face_of_proxy(call: &mut Call<'_>, client: Conn, tls_only: bool) -> Result<Conn, How> {
-    let peeked = tokio::time::timeout(super::PATIENCE, peek(client, None)).await;
+    let peeked = timeout(super::PATIENCE, peek(client, None)).await;
     let Ok((client, _, found)) = peeked else { return Err(call.fail(unheard(call, "it said nothing"))) };
     let (hello, first) = match found {
         Peeked::Tls(hello, first) => (hello, first),
@@ -88,8 +91,12 @@ async fn request(
     heard: &mut Vec<u8>,
     first: bool,
 ) -> Result<Option<RequestHead>, How> {
-    let limit = if first { Some(super::PATIENCE) } else { call.engine.settings.idle_limit };
+    // A head that has begun must end: one byte now and then would hold the connection for ever.
+    let mut deadline = first.then(|| Instant::now() + super::PATIENCE);
     loop {
+        if deadline.is_none() && !heard.is_empty() {
+            deadline = Some(Instant::now() + super::PATIENCE);
+        }
         match parse_request(heard, &HeadLimits::default()) {
             Progress::Complete(head, consumed) => {
                 heard.drain(..consumed);
@@ -102,9 +109,10 @@ async fn request(
             }
         }
         let read = client.read_buf(heard);
-        let read = match limit {
-            Some(limit) => tokio::time::timeout(limit, read).await.unwrap_or(Ok(0)),
-            None => read.await,
+        let read = match (deadline, call.engine.settings.idle_limit) {
+            (Some(deadline), _) => timeout_at(deadline, read).await.unwrap_or(Ok(0)),
+            (None, Some(limit)) => timeout(limit, read).await.unwrap_or(Ok(0)),
+            (None, None) => read.await,
         };
         match read {
             Ok(0) | Err(_) if heard.is_empty() => return Ok(None),
@@ -117,11 +125,16 @@ async fn request(
 
 async fn connect(call: &mut Call<'_>, mut client: Conn, head: &RequestHead) -> How {
     let text = String::from_utf8_lossy(&head.target.raw).into_owned();
-    let target = match Authority::parse(&text, Some(443)) {
+    // A login has no place here, and errors must not repeat it.
+    let parsed = match text.contains('@') {
+        true => Err("CONNECT wants HOST:PORT, without a login".to_owned()),
+        false => Authority::parse(&text, Some(443)).map_err(|error| format!("CONNECT: {error}")),
+    };
+    let target = match parsed {
         Ok(target) => target,
-        Err(error) => {
-            answer(&mut client, b"CONNECT", 400, "Bad Request", &format!("CONNECT: {error}\n"), "").await;
-            return call.refuse(unheard(call, &format!("CONNECT: {error}")));
+        Err(why) => {
+            answer(&mut client, b"CONNECT", 400, "Bad Request", &format!("{why}\n"), "").await;
+            return call.refuse(unheard(call, &why));
         }
     };
     match call.dial_or_error(&target).await {
@@ -212,7 +225,7 @@ pub(super) async fn answer(client: &mut Conn, method: &[u8], status: u16, reason
         body = if method == b"HEAD" { "" } else { text },
     );
     let tell = client.write_all(message.as_bytes());
-    if let Ok(Ok(())) = tokio::time::timeout(LINGER, tell).await {
+    if let Ok(Ok(())) = timeout(LINGER, tell).await {
         part(client).await;
     }
 }
@@ -226,7 +239,7 @@ pub(super) async fn part(client: &mut Conn) {
         while client.read(&mut rest).await? > 0 {}
         Ok::<(), std::io::Error>(())
     };
-    let _ = tokio::time::timeout(LINGER, end).await;
+    let _ = timeout(LINGER, end).await;
 }
 
 /// Compares without telling by its time where the first difference is.

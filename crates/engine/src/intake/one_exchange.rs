@@ -118,6 +118,11 @@ impl<'t> OneExchange<'t> {
     }
 
     fn request_bytes(&mut self, bytes: &[u8]) -> Flow {
+        if self.request_is_over() {
+            // The next request came before the response to this one: it waits. Until then the client is listened to, so that
+            // its leaving is noticed, and passed on to a service that may have nothing to say.
+            return Flow::RestAfter(0);
+        }
         let advance = self.request.advance(bytes, &mut |_| {});
         self.lost_request |= advance.state == BodyState::Broken;
         if self.lost_request || self.lost_response || self.upgrade_asked {
@@ -125,7 +130,11 @@ impl<'t> OneExchange<'t> {
             return Flow::On;
         }
         self.tap.data(Direction::ToServer, &bytes[..advance.consumed]);
-        if advance.state == BodyState::Done { Flow::RestAfter(advance.consumed) } else { Flow::On }
+        match advance.state {
+            BodyState::Done if self.response_is_over() => Flow::StopAfter(advance.consumed),
+            BodyState::Done if advance.consumed < bytes.len() => Flow::RestAfter(advance.consumed),
+            _ => Flow::On,
+        }
     }
 
     fn response_bytes(&mut self, bytes: &[u8]) -> Flow {
@@ -139,8 +148,8 @@ impl<'t> OneExchange<'t> {
                 self.tap.data(Direction::ToClient, &bytes[..whole]);
                 // A request that asked for an upgrade and did not get it, or that can be read in two ways, has no end that
                 // could be waited for.
-                let endless = self.upgrade_asked || self.lost_request;
-                if endless { Flow::StopAfter(whole) } else { Flow::RestAfter(whole) }
+                let over = self.upgrade_asked || self.lost_request || self.request_is_over();
+                if over { Flow::StopAfter(whole) } else { Flow::RestAfter(whole) }
             }
         }
     }
@@ -149,13 +158,6 @@ impl<'t> OneExchange<'t> {
 impl Observer for OneExchange<'_> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.tap.poll_ready(cx)
-    }
-
-    fn at_rest(&self, direction: Direction) -> bool {
-        match direction {
-            Direction::ToServer => self.request_is_over(),
-            Direction::ToClient => false,
-        }
     }
 
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
