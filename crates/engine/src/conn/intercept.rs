@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use super::Call;
 use super::explain::{client_refused, service_failed};
 use super::pass::how;
-use crate::ca::{CaError, KeyKind};
+use crate::ca::CaError;
 use crate::engine::{OnUntrusted, now};
 use crate::relay::{Break, End, finish, relay};
 use crate::tls::{self, FaceError, ServiceError, Shaken};
@@ -25,23 +25,6 @@ use crate::transport::{Conn, Decrypted, rewind};
 
 /// A client that closes this soon after the handshake, without having sent a byte, has most likely refused our certificate.
 const SOON: Duration = Duration::from_secs(2);
-
-/// `ecdsa_secp256r1_sha256`
-const ECDSA_P256: u16 = 0x0403;
-
-/// TLS 1.3, in `supported_versions`.
-const TLS13: u16 = 0x0304;
-
-/// The suites of TLS 1.2 in which a certificate with an ECDSA key can be shown: AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305.
-const ECDHE_ECDSA: [u16; 3] = [0xc02b, 0xc02c, 0xcca9];
-
-/// Whether the client can be shown an ECDSA key. In TLS 1.2 the suite names the kind of key as well (RFC 8422 §2): a client
-/// with ECDHE-RSA suites alone takes none, whatever signatures it knows.
-fn takes_ecdsa(hello: &ClientHello) -> bool {
-    let signature = hello.signature_schemes.is_empty() || hello.signature_schemes.contains(&ECDSA_P256);
-    let suite = hello.versions.contains(&TLS13) || hello.ciphers.iter().any(|suite| ECDHE_ECDSA.contains(suite));
-    signature && suite
-}
 
 /// The names of an interception.
 pub(crate) struct Shown {
@@ -147,7 +130,7 @@ impl Call<'_> {
                 }
             }
         };
-        let kind = if takes_ecdsa(hello) { KeyKind::EcdsaP256 } else { KeyKind::Rsa2048 };
+        let kind = tls::key_for(hello).unwrap_or_default();
         self.engine.forge.leaf(&plan, kind).map(|leaf| Some((leaf, is_faulty)))
     }
 

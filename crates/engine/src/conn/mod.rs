@@ -183,6 +183,10 @@ impl Call<'_> {
             self.decide(Verdict::Relay, because);
             return self.pass(crate::transport::rewind(first, client), server).await;
         }
+        if let Err(because) = crate::tls::key_for(hello) {
+            self.decide(Verdict::Relay, because);
+            return self.pass(crate::transport::rewind(first, client), server).await;
+        }
         self.intercept(client, first, hello, server, target, shown, redial).await
     }
 

@@ -5,13 +5,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
+use rustls::SupportedCipherSuite;
+use rustls::server::{ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use sidelight_model::flow::TlsSide;
+use sidelight_model::flow::{TlsSide, TlsVersion};
+use sidelight_wire::tls::client_hello::ClientHello;
 use tokio_rustls::TlsAcceptor;
 
 use super::service::agreed;
+use crate::ca::KeyKind;
 use crate::transport::Conn;
+
+const TLS12: u16 = 0x0303;
 
 /// Makes handshakes with clients.
 #[derive(Debug)]
@@ -40,11 +45,52 @@ pub enum FaceError {
     Io(io::Error),
 }
 
+/// `ecdsa_secp256r1_sha256`, the only scheme of an ECDSA P-256 key.
+const ECDSA: &[u16] = &[0x0403];
+
+/// RSASSA-PSS with an ordinary RSA key; RSASSA-PKCS1 besides, in TLS 1.2.
+const RSA_PSS: &[u16] = &[0x0804, 0x0805, 0x0806];
+const RSA_PKCS1: &[u16] = &[0x0401, 0x0501, 0x0601];
+
+/// The kind of key with which a client that says this hello can be served.
+///
+/// # Errors
+/// In words, when it offers nothing that the library speaks: such a client can only be relayed.
+pub(crate) fn key_for(hello: &ClientHello) -> Result<KeyKind, String> {
+    let newest = hello.highest_version();
+    if newest < TLS12 {
+        return Err(format!("the client speaks {} at the most, which sidelight does not", TlsVersion(newest).name()));
+    }
+    let provider = super::provider();
+    let agrees = provider.kx_groups.iter().any(|group| hello.groups.contains(&u16::from(group.name())));
+    let offers = |suite: &SupportedCipherSuite| hello.ciphers.contains(&u16::from(suite.suite()));
+    let signs = |schemes: &[u16]| schemes.iter().any(|scheme| hello.signature_schemes.contains(scheme));
+    let serves = |ecdsa: bool| {
+        if newest > TLS12 {
+            let suite = provider.cipher_suites.iter().any(|suite| suite.tls13().is_some() && offers(suite));
+            return suite && signs(if ecdsa { ECDSA } else { RSA_PSS });
+        }
+        let with_key = |suite: &SupportedCipherSuite| {
+            // In TLS 1.2 the suite names the kind of key as well (RFC 8422 §2).
+            let SupportedCipherSuite::Tls12(suite) = suite else { return false };
+            let schemes = if ecdsa { ECDSA } else { RSA_PSS };
+            suite.sign.iter().any(|scheme| schemes.contains(&u16::from(*scheme)))
+        };
+        let suite = provider.cipher_suites.iter().any(|suite| with_key(suite) && offers(suite));
+        suite && if ecdsa { signs(ECDSA) } else { signs(RSA_PSS) || signs(RSA_PKCS1) }
+    };
+    match (agrees, serves(true), serves(false)) {
+        (true, true, _) => Ok(KeyKind::EcdsaP256),
+        (true, false, true) => Ok(KeyKind::Rsa2048),
+        _ => Err("the client offers no cipher suite, group and signature that sidelight speaks".to_owned()),
+    }
+}
+
 #[derive(Debug)]
 struct One(Arc<CertifiedKey>);
 
 impl ResolvesServerCert for One {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.clone())
     }
 }

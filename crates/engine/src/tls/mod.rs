@@ -6,6 +6,7 @@ mod roots;
 mod service;
 mod verify;
 
+pub(crate) use face::key_for;
 pub use face::{Face, FaceError};
 pub use roots::{RootsError, Trusted};
 pub use service::{Identities, Identity, Service, ServiceError, Shaken};
