@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sidelight_wire::tls::client_hello::{self, ClientHello, Scan};
+use sidelight_wire::tls::{ClientHello, Scan, Scanner};
 use tokio::io::AsyncReadExt;
 
 use crate::transport::{Conn, rewind};
@@ -31,6 +31,7 @@ pub(crate) enum Peeked {
 /// The transports are given back; for [`Peeked::Tls`] the client's is without the bytes that were read.
 pub(crate) async fn peek(mut client: Conn, mut server: Option<Conn>) -> (Conn, Option<Conn>, Peeked) {
     let mut heard = Vec::new();
+    let mut scanner = Scanner::default();
     let mut from_server = Vec::new();
     let mut deadline = None;
     loop {
@@ -59,10 +60,7 @@ pub(crate) async fn peek(mut client: Conn, mut server: Option<Conn>) -> (Conn, O
         if ended && heard.is_empty() && server.is_none() {
             return (client, server, Peeked::Silent);
         }
-        if of_client && !ended && !record_is_whole(&heard) {
-            continue;
-        }
-        let found = match client_hello::scan(&heard) {
+        let found = match scanner.scan(&heard) {
             Scan::Hello(hello) => return (client, server, Peeked::Tls(hello, heard.into())),
             Scan::NotTls => Peeked::Plain,
             Scan::Partial if of_client && !ended => continue,
@@ -74,19 +72,4 @@ pub(crate) async fn peek(mut client: Conn, mut server: Option<Conn>) -> (Conn, O
         let server = server.map(|server| rewind(from_server.into(), server));
         return (rewind(heard.into(), client), server, found);
     }
-}
-
-/// Whether the last TLS record that has begun is whole; scanning before that would find nothing new. True for what is not TLS.
-fn record_is_whole(heard: &[u8]) -> bool {
-    let mut rest = heard;
-    while let Some((head, body)) = rest.split_at_checked(5) {
-        if head[0] != 22 {
-            return true;
-        }
-        match body.get(usize::from(u16::from_be_bytes([head[3], head[4]]))..) {
-            Some(next) => rest = next,
-            None => return heard.len() > client_hello::MAX_WIRE,
-        }
-    }
-    rest.first().is_none_or(|byte| *byte != 22) || rest.get(1).is_some_and(|byte| *byte != 3)
 }

@@ -92,26 +92,89 @@ pub const fn is_grease(number: u16) -> bool {
     number & 0x0f0f == 0x0a0a && number >> 8 == number & 0xff
 }
 
-/// Classifies the first bytes of a client.
+/// Classifies the first bytes of a client. Whoever has them grow should keep a [`Scanner`].
 pub fn scan(bytes: &[u8]) -> Scan {
-    match bytes {
-        [] => return Scan::Partial,
-        [CONTENT_HANDSHAKE, rest @ ..] => {
-            let version_fits = match rest {
-                [] => true,
-                [3] => true,
-                [3, minor, ..] => *minor <= 4,
-                _ => false,
-            };
-            if !version_fits {
-                return Scan::NotTls;
+    Scanner::default().scan(bytes)
+}
+
+/// Classifies first bytes that grow, looking at each record once: a hello in thousands of tiny pieces costs no more than one
+/// in a single piece.
+#[derive(Clone, Debug, Default)]
+pub struct Scanner {
+    /// Content of the whole records so far.
+    message: Vec<u8>,
+    /// Where the first record begins that is not whole yet.
+    end: usize,
+    /// Records without content.
+    empty: usize,
+}
+
+impl Scanner {
+    /// Classifies `bytes`: all that the client has sent so far, the bytes of earlier calls included.
+    pub fn scan(&mut self, bytes: &[u8]) -> Scan {
+        match bytes {
+            [] => return Scan::Partial,
+            [CONTENT_HANDSHAKE, rest @ ..] => {
+                let version_fits = match rest {
+                    [] => true,
+                    [3] => true,
+                    [3, minor, ..] => *minor <= 4,
+                    _ => false,
+                };
+                if !version_fits {
+                    return Scan::NotTls;
+                }
             }
+            _ => return scan_ssl2(bytes),
         }
-        _ => return scan_ssl2(bytes),
+        match self.gather(bytes) {
+            Err(scan) => scan,
+            Ok(()) => match parse(&self.message) {
+                Ok(hello) => Scan::Hello(Box::new(ClientHello { wire_length: self.end, ..hello })),
+                Err(text) => Scan::Malformed(text),
+            },
+        }
     }
-    match Walk::over(bytes) {
-        Ok(walk) => walk.finish(bytes),
-        Err(scan) => scan,
+
+    /// Goes from record to record until the message is complete. `Err` is the answer when there is one before that.
+    fn gather(&mut self, bytes: &[u8]) -> Result<(), Scan> {
+        while self.needed(&[])?.is_none_or(|needed| self.message.len() < needed) {
+            if self.end >= MAX_WIRE {
+                return Err(Scan::TooLong);
+            }
+            if self.empty > MAX_EMPTY_RECORDS {
+                let text = format!("more than {MAX_EMPTY_RECORDS} empty records before the end of the ClientHello");
+                return Err(Scan::Malformed(text));
+            }
+            let length = record_length(bytes, self.end)?;
+            let start = self.end + RECORD_HEAD;
+            let content = bytes.get(start..bytes.len().min(start + length)).unwrap_or_default();
+            if content.len() < length {
+                self.needed(content)?;
+                return Err(Scan::Partial);
+            }
+            self.message.extend_from_slice(content);
+            self.end = start + length;
+            self.empty += usize::from(length == 0);
+        }
+        Ok(())
+    }
+
+    /// Length of the handshake message with its head, once the head is there; `partial` is what there is of the next record.
+    fn needed(&self, partial: &[u8]) -> Result<Option<usize>, Scan> {
+        let mut head = [0; HANDSHAKE_HEAD];
+        let available = self.message.iter().chain(partial).zip(&mut head).map(|(byte, slot)| *slot = *byte).count();
+        let [kind, high, middle, low] = head;
+        if available > 0 && kind != CLIENT_HELLO {
+            let text =
+                format!("handshake message of type {kind} at byte {RECORD_HEAD}, where a ClientHello (1) belongs");
+            return Err(Scan::Malformed(text));
+        }
+        if available < HANDSHAKE_HEAD {
+            return Ok(None);
+        }
+        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        if length > MAX_HANDSHAKE { Err(Scan::TooLong) } else { Ok(Some(HANDSHAKE_HEAD + length)) }
     }
 }
 
@@ -132,87 +195,6 @@ fn scan_ssl2(bytes: &[u8]) -> Scan {
             "a ClientHello in the style of SSL 2.0, which no current TLS library answers; the client must be set to TLS 1.2 or newer"
                 .into(),
         ),
-    }
-}
-
-/// Where the handshake message lies in the records.
-struct Walk {
-    /// Fragments as ranges of the input.
-    fragments: Vec<(usize, usize)>,
-    /// Bytes of handshake in them.
-    gathered: usize,
-    /// End of the last record that was looked at.
-    end: usize,
-}
-
-impl Walk {
-    /// Walks from record to record until the message is complete.
-    ///
-    /// `Err` is the answer when there is one without the whole message.
-    fn over(bytes: &[u8]) -> Result<Self, Scan> {
-        let mut walk = Self { fragments: Vec::new(), gathered: 0, end: 0 };
-        let mut empty = 0;
-        loop {
-            let length = record_length(bytes, walk.end)?;
-            let start = walk.end + RECORD_HEAD;
-            let available = bytes.len().min(start + length);
-            walk.fragments.push((start, available));
-            walk.gathered += available - start;
-            walk.end = start + length;
-            let needed = walk.needed(bytes)?;
-            if available < walk.end {
-                return Err(Scan::Partial);
-            }
-            if needed.is_some_and(|needed| walk.gathered >= needed) {
-                return Ok(walk);
-            }
-            if walk.end >= MAX_WIRE {
-                return Err(Scan::TooLong);
-            }
-            empty += usize::from(length == 0);
-            if empty > MAX_EMPTY_RECORDS {
-                let text = format!("more than {MAX_EMPTY_RECORDS} empty records before the end of the ClientHello");
-                return Err(Scan::Malformed(text));
-            }
-        }
-    }
-
-    /// Length of the handshake message with its head, once the head is there.
-    fn needed(&self, bytes: &[u8]) -> Result<Option<usize>, Scan> {
-        if self.gathered == 0 {
-            return Ok(None);
-        }
-        let mut head = [0; HANDSHAKE_HEAD];
-        let available = self.bytes(bytes).zip(&mut head).map(|(byte, slot)| *slot = *byte).count();
-        let [kind, high, middle, low] = head;
-        if kind != CLIENT_HELLO {
-            let text =
-                format!("handshake message of type {kind} at byte {RECORD_HEAD}, where a ClientHello (1) belongs");
-            return Err(Scan::Malformed(text));
-        }
-        if available < HANDSHAKE_HEAD {
-            return Ok(None);
-        }
-        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-        if length > MAX_HANDSHAKE { Err(Scan::TooLong) } else { Ok(Some(HANDSHAKE_HEAD + length)) }
-    }
-
-    fn bytes<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = &'b u8> {
-        self.fragments.iter().flat_map(move |(start, end)| bytes.get(*start..*end).unwrap_or_default())
-    }
-
-    fn finish(&self, bytes: &[u8]) -> Scan {
-        let mut message = Vec::with_capacity(self.gathered);
-        for (start, end) in &self.fragments {
-            message.extend_from_slice(bytes.get(*start..*end).unwrap_or_default());
-        }
-        match parse(&message) {
-            Ok(mut hello) => {
-                hello.wire_length = self.end;
-                Scan::Hello(Box::new(hello))
-            }
-            Err(text) => Scan::Malformed(text),
-        }
     }
 }
 

@@ -7,4 +7,4 @@ pub mod client_hello;
 pub mod names;
 mod reader;
 
-pub use client_hello::{ClientHello, Scan, scan};
+pub use client_hello::{ClientHello, Scan, Scanner, scan};
