@@ -32,6 +32,16 @@ pub enum RootsError {
         /// What the system said.
         source: io::Error,
     },
+    /// It holds a revocation list that cannot be read.
+    #[error("{}: revocation list {number} in it cannot be read: {why}", path.display())]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// Which one, counted from 1.
+        number: usize,
+        /// What the library said.
+        why: String,
+    },
     /// It holds none.
     #[error("{} holds no {what}", path.display())]
     Empty {
@@ -79,7 +89,7 @@ impl Trusted {
     /// Adds the revocation lists in these files (PEM or DER).
     ///
     /// # Errors
-    /// When one cannot be read or holds no list.
+    /// When one cannot be read, holds no list, or holds one that the library does not understand.
     pub fn with_revoked(mut self, paths: &[PathBuf]) -> Result<Self, RootsError> {
         for path in paths {
             let bytes = read(path)?;
@@ -90,6 +100,13 @@ impl Trusted {
             }
             if lists.is_empty() {
                 return Err(RootsError::Empty { path: path.clone(), what: "certificate revocation list (PEM or DER)" });
+            }
+            for (index, list) in lists.iter().enumerate() {
+                webpki::BorrowedCertRevocationList::from_der(list).map_err(|error| RootsError::List {
+                    path: path.clone(),
+                    number: index + 1,
+                    why: error.to_string(),
+                })?;
             }
             self.revoked.append(&mut lists);
         }
