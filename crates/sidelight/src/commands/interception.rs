@@ -240,13 +240,21 @@ fn trusted(options: &ProxyOptions, around: &Surroundings, ui: Ui) -> Result<Trus
 fn identities(options: &ProxyOptions) -> Result<Identities, Failure> {
     let mut identities = Identities::default();
     let keys = &options.services.upstream_key;
+    let same = |one: &cli::PerHost, other: &cli::PerHost| {
+        one.pattern.as_ref().map(ToString::to_string) == other.pattern.as_ref().map(ToString::to_string)
+    };
+    if let Some(alone) = keys.iter().find(|key| !options.services.upstream_cert.iter().any(|cert| same(cert, key))) {
+        let whose = alone.pattern.as_ref().map_or_else(|| "without a pattern".to_owned(), |it| format!("for `{it}`"));
+        return Err(Failure::usage(format!(
+            "--upstream-key {whose}: there is no --upstream-cert with the same pattern"
+        )));
+    }
     for cert in &options.services.upstream_cert {
-        let pattern = cert.pattern.as_ref().map(ToString::to_string);
         let Some(chain) = &cert.file else {
             identities.add(cert.pattern.clone(), None);
             continue;
         };
-        let matching = keys.iter().find(|key| key.pattern.as_ref().map(ToString::to_string) == pattern);
+        let matching = keys.iter().find(|key| same(cert, key));
         let key = matching.and_then(|key| key.file.as_ref()).unwrap_or(chain);
         let identity = Identity::read(chain, key).map_err(|why| Failure::new(format!("--upstream-cert: {why}")))?;
         identities.add(cert.pattern.clone(), Some(identity));
