@@ -173,11 +173,12 @@ impl Call<'_> {
         faulty: bool,
         server: tokio_rustls::TlsStream<Conn>,
     ) -> How {
-        end_unasked(server).await;
-        // A client that refuses a copy with the true one's fault does what it would have done anyway; that is told already.
+        // Noted first: the client may be back before the service has seen the end.
+        // One that refuses a copy with the true one's fault does what it would have done anyway; that is told already.
         if !faulty {
             self.client_refused(error, target, shown).await;
         }
+        end_unasked(server).await;
         How::Failed
     }
 
