@@ -14,6 +14,9 @@ const MAX_FAULTS: usize = 1_000;
 /// Longest label; the longest in use have some 30 bytes.
 const MAX_LABEL: usize = 128;
 
+/// Most headers of a block; the old style has two.
+const MAX_HEADERS: usize = 64;
+
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
@@ -311,7 +314,7 @@ impl<'b> Scan<'b> {
 impl Open<'_> {
     fn content(&mut self, line: Line<'_>, text: &[u8], indented: bool) {
         if self.in_headers {
-            if let Some(colon) = find(text, b":") {
+            if let Some(colon) = find(text, b":").filter(|_| self.headers.len() < MAX_HEADERS) {
                 let (name, value) = text.split_at(colon);
                 let value = value.get(1..).unwrap_or_default().trim_ascii();
                 let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();

@@ -125,4 +125,7 @@ fn faults_are_bounded() {
     let (blocks, faults) = read("-----BEGIN X-----\n".repeat(5_000).as_bytes());
     assert_eq!((blocks.len(), faults.len()), (0, MAX_FAULTS + 1));
     assert_eq!(faults[MAX_FAULTS].kind, FaultKind::TooMany);
+    let headers = "A: b\n".repeat(MAX_HEADERS + 1);
+    let (blocks, faults) = between(&format!("-----BEGIN X-----\n{headers}\nYmFk\n-----END X-----\n"));
+    assert!(blocks.is_empty() && matches!(faults[..], [Fault { kind: FaultKind::Base64 { .. }, .. }]), "{faults:?}");
 }
