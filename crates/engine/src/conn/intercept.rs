@@ -208,10 +208,11 @@ impl Call<'_> {
         let (client, server, end) = relay(client, server, &mut seen, idle).await;
         let first_end = seen.first_end;
         let refusal = self.refused_late(&end, first_end, began.elapsed());
-        finish(client, server, &end).await;
+        // Noted before anything is waited for, as above.
         if let Some(error) = refusal.filter(|_| !faulty) {
             self.client_refused(&error, target, shown).await;
         }
+        finish(client, server, &end).await;
         how(&end)
     }
 
