@@ -73,3 +73,57 @@ pub(crate) async fn peek(mut client: Conn, mut server: Option<Conn>) -> (Conn, O
         return (rewind(heard.into(), client), server, found);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncWriteExt, DuplexStream};
+    use tokio::time::{Instant, sleep};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn wire() -> (DuplexStream, Conn) {
+        let (theirs, ours) = tokio::io::duplex(1 << 16);
+        (theirs, Box::new(ours))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_has_no_limit() {
+        let ((mut client, ours), (_server, to_server)) = (wire(), wire());
+        let peeking = tokio::spawn(peek(ours, Some(to_server)));
+        sleep(DAY).await;
+        assert!(!peeking.is_finished());
+        client.write_all(b"at last").await.unwrap();
+        let (mut client, server, found) = peeking.await.unwrap();
+        assert!(matches!(found, Peeked::Plain) && server.is_some());
+        let mut heard = [0; 7];
+        client.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"at last", "what was read is given back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hello_that_stops_in_the_middle_is_relayed_after_its_limit() {
+        let ((mut client, ours), (_server, to_server)) = (wire(), wire());
+        let began = Instant::now();
+        client.write_all(b"\x16\x03\x01\x02\x00\x01").await.unwrap();
+        let (mut client, _, found) = peek(ours, Some(to_server)).await;
+        assert!(matches!(found, Peeked::Plain));
+        assert_eq!(began.elapsed().as_secs(), HELLO_LIMIT.as_secs());
+        let mut heard = [0; 6];
+        client.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"\x16\x03\x01\x02\x00\x01");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_speaks_first_is_heard_at_once() {
+        let ((_client, ours), (mut server, to_server)) = (wire(), wire());
+        let began = Instant::now();
+        server.write_all(b"220 mail.test\r\n").await.unwrap();
+        let (_, back, found) = peek(ours, Some(to_server)).await;
+        assert!(matches!(found, Peeked::Plain));
+        assert!(began.elapsed().is_zero(), "the clock stands still: nothing waited");
+        let mut heard = [0; 15];
+        back.unwrap().read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"220 mail.test\r\n");
+    }
+}
