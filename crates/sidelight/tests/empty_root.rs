@@ -24,7 +24,9 @@ fn empty_root() -> TempDir {
 
 fn inside(root: &Path) -> Command {
     let mut command = Command::new("chroot");
-    command.arg(root).arg("/sidelight").env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.arg(root).arg("/sidelight").env_clear();
+    // What container engines set when an image says nothing.
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/");
     command
 }
 
