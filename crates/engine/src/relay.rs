@@ -37,6 +37,11 @@ pub trait Observer: Send {
 
     /// The direction ended, in order or cut short.
     fn ended(&mut self, _direction: Direction) {}
+
+    /// Whether the service's end is the end of all: the client is then not waited for.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// Whether the relay goes on.
@@ -315,6 +320,10 @@ impl<O: Observer> Observer for Watching<'_, O> {
     fn ended(&mut self, direction: Direction) {
         self.observer.ended(direction);
     }
+
+    fn is_over(&self) -> bool {
+        self.observer.is_over()
+    }
 }
 
 fn poll_both<O: Observer>(
@@ -333,7 +342,8 @@ fn poll_both<O: Observer>(
             return Poll::Ready(End::Broken(half.direction, broken));
         }
     }
-    if let Some(stopped) = halves.iter().position(|half| half.stop && half.done) {
+    let over = |half: &Half| half.direction == Direction::ToClient && observer.is_over();
+    if let Some(stopped) = halves.iter().position(|half| half.done && (half.stop || over(half))) {
         return poll_stop(cx, halves, stopped, client, server);
     }
     if halves.iter().all(|half| half.done) {

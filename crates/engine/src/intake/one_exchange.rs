@@ -21,6 +21,8 @@ pub(super) struct OneExchange<'t> {
     lost_request: bool,
     /// It cannot be told where the response ends: everything passes until the connection closes.
     lost_response: bool,
+    /// The service has no more to say.
+    service_ended: bool,
 }
 
 enum Response {
@@ -46,6 +48,7 @@ impl<'t> OneExchange<'t> {
             keeps: true,
             lost_request,
             lost_response: false,
+            service_ended: false,
         }
     }
 
@@ -54,7 +57,7 @@ impl<'t> OneExchange<'t> {
     }
 
     fn request_is_over(&self) -> bool {
-        self.request.state() == BodyState::Done && !self.upgrade_asked && !self.lost_request && !self.lost_response
+        self.request.state() == BodyState::Done && !self.upgrade_asked && !self.lost_request
     }
 
     /// Whether another request may follow on either connection.
@@ -169,5 +172,18 @@ impl Observer for OneExchange<'_> {
 
     fn half_closed(&mut self, direction: Direction) {
         self.tap.half_closed(direction);
+    }
+
+    fn ended(&mut self, direction: Direction) {
+        if direction == Direction::ToClient {
+            self.service_ended = true;
+            if matches!(&self.response, Response::Body(framing) if framing.is_until_close()) {
+                self.response = Response::Over;
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.service_ended && self.request_is_over()
     }
 }
