@@ -308,6 +308,7 @@ fn an_ambiguous_response_is_not_followed_by_another_on_the_same_connection() {
     client.say(get(&service.place(), "/"));
     client.hear(said);
     client.hear_end();
+    client.say(get(&service.place(), "/next"));
     assert_eq!(service.over(), b"");
 }
 

@@ -19,7 +19,7 @@ pub(super) struct OneExchange<'t> {
     keeps: bool,
     /// It cannot be told where the request ends: everything passes until the response is whole (RFC 9112 §6.3).
     lost_request: bool,
-    /// It cannot be told where the response ends: everything passes until the connection closes.
+    /// It cannot be told where the response ends: it passes until the connection closes, and no other request follows.
     lost_response: bool,
     /// The service has no more to say.
     service_ended: bool,
@@ -128,7 +128,7 @@ impl<'t> OneExchange<'t> {
         }
         let advance = self.request.advance(bytes, &mut |_| {});
         self.lost_request |= advance.state == BodyState::Broken;
-        if self.lost_request || self.lost_response || self.upgrade_asked {
+        if self.lost_request || self.upgrade_asked {
             self.tap.data(Direction::ToServer, bytes);
             return Flow::On;
         }
