@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::ResolverConfig;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use sidelight_model::flow::Host;
 
 /// Asks /etc/hosts, then the name servers of /etc/resolv.conf.
@@ -17,8 +19,13 @@ impl Resolver {
     ///
     /// A host without a usable /etc/resolv.conf is no error until a name has to be looked up.
     pub fn new(given: HashMap<String, Vec<IpAddr>>) -> Self {
-        let system =
-            TokioResolver::builder_tokio().and_then(|builder| builder.build()).map_err(|error| error.to_string());
+        // Without name servers /etc/hosts still counts: a container made from nothing has often that alone.
+        let system = TokioResolver::builder_tokio()
+            .unwrap_or_else(|_| {
+                TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
+            })
+            .build()
+            .map_err(|error| error.to_string());
         Self { system, given }
     }
 
