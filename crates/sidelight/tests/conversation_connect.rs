@@ -71,7 +71,9 @@ fn a_tunnel_without_a_port_or_with_garbage_is_refused_with_the_reason() {
         line.say(format!("CONNECT {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
         let answer = String::from_utf8(line.hear_all()).unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")) && answer.contains(words), "{target}: {answer}");
-        let record = proxy.record_of(line.local());
+        let from = line.local();
+        drop(line);
+        let record = proxy.record_of(from);
         assert!(record["fate"] == "refused" || record["fate"] == "failed", "{target}: {record}");
     }
 }
