@@ -28,6 +28,10 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("npm", "npm"),
     ("openssl", "openssl"),
     ("readelf", "binutils"),
+    ("sqlite3", "sqlite3"),
+    ("sslsplit", "sslsplit"),
+    ("tcpdump", "tcpdump"),
+    ("tshark", "tshark"),
     ("unshare", "util-linux"),
     ("wget", "wget"),
 ];

@@ -27,6 +27,8 @@ const WAIT: Duration = Duration::from_millis(500);
 
 /// Something that shows or keeps what is found. Calls come from one thread, in the order of the events.
 pub trait Consumer: Send {
+    /// Any event, before it is decoded and before the calls below that come of it. `conn` knows already what it tells.
+    fn event(&mut self, _conn: &ConnectionRecord, _event: &Event) {}
     /// A connection began.
     fn opened(&mut self, _conn: &ConnectionRecord) {}
     /// An HTTP exchange ended.
@@ -169,9 +171,14 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
         }
     }
 
-    fn event(&mut self, Event { conn, at, kind }: Event) {
-        self.last = self.last.max(at);
-        let mut connection = match (self.connections.remove(&conn), &kind) {
+    fn event(&mut self, event: Event) {
+        self.last = self.last.max(event.at);
+        if let EventKind::Shed(connections) = event.kind {
+            self.ledger.shed += connections;
+            return;
+        }
+        let (conn, at) = (event.conn, event.at);
+        let mut connection = match (self.connections.remove(&conn), &event.kind) {
             (Some(connection), _) => connection,
             (None, EventKind::Opened(_)) => Box::new(Connection {
                 record: ConnectionRecord::new(conn, at),
@@ -181,8 +188,9 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
             // What is told after the end of a connection, such as a look-up that took too long, must not open it again.
             (None, _) => return,
         };
-        connection.record.learn(at, &kind);
-        match kind {
+        connection.record.learn(at, &event.kind);
+        self.each(|consumer| consumer.event(&connection.record, &event));
+        match event.kind {
             EventKind::Opened(_) => self.each(|consumer| consumer.opened(&connection.record)),
             EventKind::ClientTls(side) => {
                 self.decode_if_alive(&mut connection, |decoder, _| decoder.agreed(side.alpn.as_deref()));
@@ -197,7 +205,9 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
             EventKind::Finding(finding) => self.tell_in_turn(&mut connection, Item::Finding(finding)),
             EventKind::Process(_) | EventKind::NoProcess => self.release(&mut connection),
             EventKind::Closed(_) => return self.close(connection, at),
-            EventKind::Target(_) | EventKind::Upstream(_) | EventKind::Decided(_) | EventKind::ServerTls(_) => {}
+            EventKind::Target(_) | EventKind::Upstream(_) | EventKind::Decided(_) => {}
+            EventKind::Hello(_) | EventKind::ServerTls(_) | EventKind::Secret(..) | EventKind::Shed(_) => {}
+            EventKind::Socket(..) | EventKind::Wire(..) | EventKind::WireLost(..) | EventKind::WireEnd(..) => {}
         }
         self.connections.insert(conn, connection);
     }

@@ -102,6 +102,8 @@ pub struct Ledger {
     pub failed: u64,
     /// HTTP exchanges seen.
     pub exchanges: u64,
+    /// Whole connections that sinks never saw, because they were too slow; not among `seen`.
+    pub shed: u64,
     /// Bytes that passed but that sinks never saw, because they were too slow.
     pub lost: u64,
     /// Directions whose decoding stopped early.
@@ -229,6 +231,7 @@ mod tests {
             group: None,
             alpn: None,
             sni: None,
+            hello: None,
             resumed: false,
             chain: Vec::new(),
             verified: None,

@@ -4,9 +4,22 @@
 //! [`ledger::Ledger`] at the end. Nothing here knows who produced the events, nor opens a socket.
 
 pub mod bus;
+pub mod capture;
 pub mod content;
+pub mod content_log;
+pub mod filtered;
+pub mod har;
+pub mod import;
 pub mod jsonl;
+pub mod key_log;
 pub mod ledger;
+pub mod notice;
+pub mod pcapng;
+pub mod raw;
 pub mod record;
 pub mod redact;
 pub mod schema;
+pub mod snippet;
+pub mod stats;
+pub mod store;
+pub mod views;

@@ -262,6 +262,7 @@ pub(super) fn agreed<D>(connection: &rustls::ConnectionCommon<D>) -> TlsSide {
         cipher: names::cipher_suite(suite),
         group: connection.negotiated_key_exchange_group().map(|group| names::group(u16::from(group.name()))),
         alpn: connection.alpn_protocol().map(<[u8]>::to_vec),
+        hello: None,
         sni: None,
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         chain: Vec::new(),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Authority, TlsSide};
+use super::{Authority, Hello, TlsSide};
 use crate::finding::Finding;
+use crate::redact::Secret;
 use crate::time::Timestamp;
 
 /// Names one intercepted (or relayed) client connection; unique within a run of the program, starting at 1.
@@ -40,6 +41,54 @@ impl Direction {
     }
 }
 
+/// One of the two TCP connections of an interception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Leg {
+    /// From the client to us.
+    Client,
+    /// From us to the service (or to a further proxy).
+    Server,
+}
+
+impl Leg {
+    /// 0 for [`Leg::Client`], 1 for [`Leg::Server`]: an index into a pair.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Client => 0,
+            Self::Server => 1,
+        }
+    }
+}
+
+/// The two ends of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Who connected: the client on [`Leg::Client`], we on [`Leg::Server`].
+    pub from: SocketAddr,
+    /// Who was connected to. A redirected client sees the original destination here, not our listener.
+    pub to: SocketAddr,
+}
+
+/// How one direction of a socket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireEnd {
+    /// FIN.
+    Fin,
+    /// RST.
+    Reset,
+}
+
+/// One line of a key log (the NSS format): what decrypts one TLS connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyLogLine {
+    /// `CLIENT_RANDOM`, `CLIENT_TRAFFIC_SECRET_0` …
+    pub label: String,
+    /// The random of the ClientHello, which names the connection.
+    pub client_random: [u8; 32],
+    /// The secret.
+    pub secret: Secret<Vec<u8>>,
+}
+
 /// One thing that happened on one connection.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -61,6 +110,8 @@ pub enum EventKind {
     /// No local program is behind the client's socket, or none could be found. Exactly one of `Process` and `NoProcess` comes,
     /// before `Closed`; as the look-up runs beside the connection, other events may come before it.
     NoProcess,
+    /// The client's ClientHello was read. Comes before `Decided`, also for TLS that is then relayed untouched.
+    Hello(Arc<Hello>),
     /// It is now known who the connection is for. May come again (absolute-form requests over one kept-alive connection).
     Target(Authority),
     /// The other side was reached at this address.
@@ -77,6 +128,19 @@ pub enum EventKind {
     Lost(Direction, u64),
     /// One direction ended in order (FIN, close_notify).
     HalfClosed(Direction),
+    /// A TCP connection begins on this leg; whatever was on this leg before is over. Told only when packets are captured, as are
+    /// `Wire`, `WireLost` and `WireEnd`.
+    Socket(Leg, Ends),
+    /// Bytes as they passed on the socket of this leg, TLS records and all, when they were read or written.
+    Wire(Leg, Direction, Bytes),
+    /// This many bytes passed on the socket of this leg unseen: the sinks were too slow.
+    WireLost(Leg, Direction, u64),
+    /// One direction of the socket of this leg ended.
+    WireEnd(Leg, Direction, WireEnd),
+    /// A secret of the TLS connection on this leg. Told only when secrets are captured, before the bytes that it decrypts.
+    Secret(Leg, Box<KeyLogLine>),
+    /// So many whole connections passed unseen before this event, because the sinks were too slow; of no connection ([`ConnId`] 0).
+    Shed(u64),
     /// Something to explain to a person.
     Finding(Box<Finding>),
     /// The connection is over.

@@ -7,13 +7,18 @@ mod addr;
 mod event;
 mod http;
 mod message;
+mod record;
 mod tls;
 
 pub use addr::{Authority, Host, ParseAuthorityError};
-pub use event::{Closed, ConnId, Decision, Direction, Event, EventKind, How, Opened, Process, Tally, Verdict};
+pub use event::{
+    Closed, ConnId, Decision, Direction, Ends, Event, EventKind, How, KeyLogLine, Leg, Opened, Process, Tally, Verdict,
+    WireEnd,
+};
 pub use http::{
     Anomaly, AnomalyKind, Body, Exchange, Header, HttpVersion, Interim, Outcome, Request, RequestTarget, Response,
     Timings,
 };
 pub use message::{Decoded, Grpc, GrpcMessage, OpaqueData, ServerSentEvent, WebSocketKind, WebSocketMessage};
-pub use tls::{PeerChain, TlsSide, TlsVersion};
+pub use record::{Client, ConnectionRecord};
+pub use tls::{Hello, PeerChain, TlsSide, TlsVersion};

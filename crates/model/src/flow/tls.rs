@@ -1,6 +1,8 @@
 //! What was agreed in a TLS handshake, on one side of an interception. In: facts of the handshake. Out: the same as values.
 //! Spec: RFC 8446, RFC 5246.
 
+use std::sync::Arc;
+
 /// The version of TLS that was negotiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TlsVersion(pub u16);
@@ -19,6 +21,23 @@ impl TlsVersion {
     }
 }
 
+/// What a ClientHello offered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hello {
+    /// The server name, as sent.
+    pub sni: Option<String>,
+    /// Application protocols, in the client's order.
+    pub alpn: Vec<Vec<u8>>,
+    /// Versions, in the client's order, GREASE included.
+    pub versions: Vec<u16>,
+    /// JA3: the lower-case hex MD5 of [`Hello::ja3_text`].
+    pub ja3: String,
+    /// What JA3 is the digest of: version, ciphers, extensions, groups, point formats.
+    pub ja3_text: String,
+    /// JA4, such as `t13d1516h2_8daaf6152771_b186095e22b6`.
+    pub ja4: String,
+}
+
 /// One side of an interception.
 #[derive(Clone, Debug)]
 pub struct TlsSide {
@@ -32,6 +51,8 @@ pub struct TlsSide {
     pub alpn: Option<Vec<u8>>,
     /// The server name in the ClientHello of this side.
     pub sni: Option<String>,
+    /// The ClientHello of this side: the client's own, or ours towards the service. `None` where it was not seen.
+    pub hello: Option<Arc<Hello>>,
     /// Whether an earlier session was resumed (no certificates were exchanged then).
     pub resumed: bool,
     /// The certificates presented by the server of this side: the true ones towards the service, ours towards the client.

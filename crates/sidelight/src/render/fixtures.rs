@@ -41,6 +41,7 @@ pub(super) fn tls() -> Arc<TlsSide> {
         group: Some("X25519MLKEM768".into()),
         alpn: Some(b"h2".to_vec()),
         sni: Some("registry.test".into()),
+        hello: None,
         resumed: false,
         chain: vec![b"leaf".to_vec(), b"root".to_vec()],
         verified: Some(Ok(())),

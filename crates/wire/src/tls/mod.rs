@@ -4,6 +4,8 @@
 
 pub mod alert;
 pub mod client_hello;
+pub mod decrypt;
+pub mod fingerprint;
 pub mod names;
 mod reader;
 

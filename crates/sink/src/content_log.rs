@@ -1,0 +1,1 @@
+//! The content log, written live. In: messages. Out: records that delimit themselves.

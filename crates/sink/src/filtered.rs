@@ -1,0 +1,1 @@
+//! Consumers that see only what a filter lets through. In: a filter, a consumer. Out: a consumer.

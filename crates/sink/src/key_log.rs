@@ -1,0 +1,1 @@
+//! Key logs, written live. In: events. Out: lines in the NSS format.

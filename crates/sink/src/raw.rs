@@ -1,0 +1,1 @@
+//! Raw streams, written live. In: data. Out: one file a direction.

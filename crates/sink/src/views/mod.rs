@@ -1,0 +1,1 @@
+//! Bodies laid out for people. In: a media type and bytes. Out: lines.

@@ -1,0 +1,1 @@
+//! HTTP archives. In: JSON text. Out: entries, and back. Spec: HAR 1.2.

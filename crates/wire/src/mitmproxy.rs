@@ -1,0 +1,1 @@
+//! Flow files of mitmproxy. In: tnetstrings. Out: flows.

@@ -1,0 +1,1 @@
+//! pcapng files: blocks to bytes and back. In: values. Out: bytes. Spec: draft-ietf-opsawg-pcapng.

@@ -1,0 +1,1 @@
+//! Content logs of sslsplit. In: bytes. Out: records, by their length.
