@@ -111,7 +111,26 @@ pub fn drain_with<D: Decoder>(
     consumers: &mut [Box<dyn Consumer>],
     decoder: impl Fn(ConnId) -> D,
 ) -> Ledger {
-    let (connections, ledger, last) = (HashMap::new(), Ledger::default(), Timestamp(0));
+    let mut ledger = Ledger::default();
+    run(source, consumers, decoder, &mut ledger);
+    for consumer in consumers.iter_mut() {
+        consumer.end(&ledger);
+    }
+    ledger
+}
+
+/// As [`drain`], but counts in `ledger`, and does not tell the consumers that it is the end: more may come from elsewhere.
+pub fn decode(source: &mut dyn EventSource, consumers: &mut [Box<dyn Consumer>], limits: Limits, ledger: &mut Ledger) {
+    run(source, consumers, |conn| FlowDecoder::new(conn, limits), ledger);
+}
+
+fn run<D: Decoder>(
+    source: &mut dyn EventSource,
+    consumers: &mut [Box<dyn Consumer>],
+    decoder: impl Fn(ConnId) -> D,
+    ledger: &mut Ledger,
+) {
+    let (connections, last) = (HashMap::new(), Timestamp(0));
     let mut bus = Bus { consumers, decoder, connections, waiting: 0, ledger, last };
     let mut flushed = true;
     loop {
@@ -136,7 +155,7 @@ pub fn drain_with<D: Decoder>(
             Next::End => break,
         }
     }
-    bus.finish()
+    bus.finish();
 }
 
 /// One connection under way.
@@ -160,7 +179,7 @@ struct Bus<'c, D, F> {
     connections: HashMap<ConnId, Box<Connection<D>>>,
     /// Connections of which something is held back.
     waiting: usize,
-    ledger: Ledger,
+    ledger: &'c mut Ledger,
     last: Timestamp,
 }
 
@@ -299,16 +318,13 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
         });
     }
 
-    /// Ends what is still open, oldest first, and tells the ledger.
-    fn finish(mut self) -> Ledger {
+    /// Ends what is still open, oldest first.
+    fn finish(mut self) {
         let mut open: Vec<Box<Connection<D>>> = std::mem::take(&mut self.connections).into_values().collect();
         open.sort_by_key(|connection| connection.record.id);
         for connection in open {
             self.close(connection, self.last);
         }
-        let ledger = std::mem::take(&mut self.ledger);
-        self.each(|consumer| consumer.end(&ledger));
-        ledger
     }
 }
 

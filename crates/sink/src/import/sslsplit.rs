@@ -1,0 +1,20 @@
+//! Content logs of sslsplit (`-L`), read by length. In: records. Out: events with their bytes.
+
+use super::input::Input;
+use super::intake::Intake;
+use super::{Damage, Format, ImportError, ImportOptions};
+
+/// Whether a file that begins with these bytes is in this format.
+pub(super) fn recognises(_head: &[u8]) -> bool {
+    false
+}
+
+/// Reads the whole input.
+pub(super) fn run(
+    input: &mut Input<'_>,
+    _options: &ImportOptions,
+    _out: &mut Intake<'_>,
+) -> Result<Vec<Damage>, ImportError> {
+    let (file, offset) = (input.file().to_owned(), input.offset());
+    Err(ImportError::Malformed { file, format: Format::Sslsplit, offset, what: "the format cannot be read yet".into() })
+}
