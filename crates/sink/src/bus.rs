@@ -27,7 +27,8 @@ const WAIT: Duration = Duration::from_millis(500);
 
 /// Something that shows or keeps what is found. Calls come from one thread, in the order of the events.
 pub trait Consumer: Send {
-    /// Any event, before it is decoded and before the calls below that come of it. `conn` knows already what it tells.
+    /// Any event, before it is decoded and before the calls below that come of it. `conn` knows already what it tells; for
+    /// [`EventKind::Shed`] it is a record of nobody.
     fn event(&mut self, _conn: &ConnectionRecord, _event: &Event) {}
     /// A connection began.
     fn opened(&mut self, _conn: &ConnectionRecord) {}
@@ -194,7 +195,8 @@ impl<D: Decoder, F: Fn(ConnId) -> D> Bus<'_, D, F> {
         self.last = self.last.max(event.at);
         if let EventKind::Shed(connections) = event.kind {
             self.ledger.shed += connections;
-            return;
+            let nobody = ConnectionRecord::new(event.conn, event.at);
+            return self.each(|consumer| consumer.event(&nobody, &event));
         }
         let (conn, at) = (event.conn, event.at);
         let mut connection = match (self.connections.remove(&conn), &event.kind) {

@@ -24,6 +24,10 @@ pub enum Party {
 }
 
 impl Party {
+    /// Every party.
+    pub const ALL: &'static [Self] =
+        &[Self::Server, Self::Client, Self::Network, Self::TrustStore, Self::Proxy, Self::None];
+
     /// The word for it in `--json`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -239,3 +239,64 @@ pub enum AnomalyKind {
     /// Bytes are missing because the sinks were too slow.
     Gap,
 }
+
+impl AnomalyKind {
+    /// Every kind, in the order of the declaration.
+    pub const ALL: &'static [Self] = &[
+        Self::ConflictingLengths,
+        Self::LengthAndChunked,
+        Self::OddTransferEncoding,
+        Self::BadContentLength,
+        Self::BareLf,
+        Self::BareCr,
+        Self::Folding,
+        Self::SpaceBeforeColon,
+        Self::BadHead,
+        Self::HeadTooLarge,
+        Self::Host,
+        Self::BadChunk,
+        Self::UnexpectedResponse,
+        Self::TrailingBytes,
+        Self::BadFrame,
+        Self::ConnectionError,
+        Self::BadHpack,
+        Self::BadWebSocket,
+        Self::BadGrpc,
+        Self::BadContentCoding,
+        Self::JoinedMidway,
+        Self::Gap,
+    ];
+
+    /// The word for it in JSON, filters and recordings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConflictingLengths => "conflicting_lengths",
+            Self::LengthAndChunked => "length_and_chunked",
+            Self::OddTransferEncoding => "odd_transfer_encoding",
+            Self::BadContentLength => "bad_content_length",
+            Self::BareLf => "bare_lf",
+            Self::BareCr => "bare_cr",
+            Self::Folding => "folding",
+            Self::SpaceBeforeColon => "space_before_colon",
+            Self::BadHead => "bad_head",
+            Self::HeadTooLarge => "head_too_large",
+            Self::Host => "host",
+            Self::BadChunk => "bad_chunk",
+            Self::UnexpectedResponse => "unexpected_response",
+            Self::TrailingBytes => "trailing_bytes",
+            Self::BadFrame => "bad_frame",
+            Self::ConnectionError => "connection_error",
+            Self::BadHpack => "bad_hpack",
+            Self::BadWebSocket => "bad_web_socket",
+            Self::BadGrpc => "bad_grpc",
+            Self::BadContentCoding => "bad_content_coding",
+            Self::JoinedMidway => "joined_midway",
+            Self::Gap => "gap",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}

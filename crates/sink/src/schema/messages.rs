@@ -14,7 +14,7 @@ pub struct Anomaly {
     conn: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<&'static str>,
-    kind: String,
+    kind: &'static str,
     detail: String,
     offset: Option<u64>,
 }
@@ -22,7 +22,7 @@ pub struct Anomaly {
 impl Anomaly {
     /// One that belongs to an exchange.
     pub fn new(anomaly: &flow::Anomaly, view: View) -> Self {
-        let kind = snake_case(&format!("{:?}", anomaly.kind));
+        let kind = anomaly.kind.name();
         Self { conn: None, direction: None, kind, detail: view.redactor.text(&anomaly.detail), offset: anomaly.offset }
     }
 
@@ -30,17 +30,6 @@ impl Anomaly {
     pub fn of(record: &ConnectionRecord, direction: Direction, anomaly: &flow::Anomaly, view: View) -> Self {
         Self { conn: Some(record.id.0), direction: Some(direction_name(direction)), ..Self::new(anomaly, view) }
     }
-}
-
-fn snake_case(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !out.is_empty() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
 }
 
 /// A WebSocket message or control frame.
