@@ -15,15 +15,18 @@ pub enum HttpVersion {
     Http11,
     /// HTTP/2, over TLS or not.
     Http2,
+    /// HTTP/3; only in captures of other tools.
+    Http3,
 }
 
 impl HttpVersion {
-    /// `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`.
+    /// `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`, `HTTP/3`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
             Self::Http2 => "HTTP/2",
+            Self::Http3 => "HTTP/3",
         }
     }
 }

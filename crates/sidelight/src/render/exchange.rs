@@ -88,6 +88,7 @@ fn protocol(record: &ConnectionRecord, exchange: &Exchange) -> String {
         HttpVersion::Http10 => "h1.0",
         HttpVersion::Http11 => "h1",
         HttpVersion::Http2 => "h2",
+        HttpVersion::Http3 => "h3",
     };
     let side = record.server_tls.as_ref().or(record.client_tls.as_ref());
     format!("{http} {}", side.map_or_else(|| "plain".to_owned(), |side| side.version.name()))

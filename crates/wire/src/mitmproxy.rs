@@ -1,1 +1,0 @@
-//! Flow files of mitmproxy. In: tnetstrings. Out: flows.
