@@ -29,16 +29,36 @@ impl Content {
         let media = Header::find(headers, "content-type").unwrap_or_default();
         let media_type = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let latin1 = media.to_ascii_lowercase().contains("charset=iso-8859-1");
+        let Undone { bytes, codings, cut, problem } = Undone::read(headers, body, limit);
+        let is_still_coded = !codings.is_empty() && body.kept.starts_with(&bytes);
+        let text = if is_still_coded { None } else { as_text(&bytes, &media_type, latin1, cut).map(Cow::into_owned) };
+        let bytes = if text.is_some() { Vec::new() } else { bytes };
+        Self { media_type, codings, text, bytes, cut, problem }
+    }
+}
+
+/// What a body is without its content codings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// The content, as far as the codings could be undone.
+    pub bytes: Vec<u8>,
+    /// The codings, outermost first.
+    pub codings: Vec<String>,
+    /// There is more of it than is here.
+    pub cut: bool,
+    /// Why decoding stopped early, in words.
+    pub problem: Option<String>,
+}
+
+impl Undone {
+    /// Decodes the kept part of `body`, at most `limit` bytes of content.
+    pub fn read(headers: &[Header], body: &Body, limit: usize) -> Self {
         let field = joined(headers, "content-encoding");
-        let (decoded, oddities) = content_coding::decode(&field, &body.kept, limit);
-        let cut = (body.kept.len() as u64) < body.length || decoded.len() >= limit;
+        let (bytes, oddities) = content_coding::decode(&field, &body.kept, limit);
+        let cut = (body.kept.len() as u64) < body.length || bytes.len() >= limit;
         // What was cut here cannot be undone to its end; that is no fault of the service.
         let problem = oddities.into_iter().next().map(|oddity| oddity.detail).filter(|_| !cut);
-        let codings = codings(&field);
-        let is_still_coded = !codings.is_empty() && body.kept.starts_with(&decoded);
-        let text = if is_still_coded { None } else { as_text(&decoded, &media_type, latin1, cut).map(Cow::into_owned) };
-        let bytes = if text.is_some() { Vec::new() } else { decoded };
-        Self { media_type, codings, text, bytes, cut, problem }
+        Self { bytes, codings: codings(&field), cut, problem }
     }
 }
 

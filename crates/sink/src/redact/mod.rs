@@ -11,7 +11,7 @@ mod text;
 use std::borrow::Cow;
 
 use sidelight_model::flow::Header;
-use sidelight_model::redact::{fingerprint, is_secret_field};
+use sidelight_model::redact::{fingerprint, is_secret_field, is_secret_member};
 
 pub use json::reindent;
 
@@ -46,6 +46,19 @@ impl Redactor {
             return fingerprint(&header.value);
         }
         text::redact(&value)
+    }
+
+    /// Whether everything is shown as it is.
+    pub const fn reveals(self) -> bool {
+        self.reveal
+    }
+
+    /// The value of a form field, parameter or member of this name.
+    pub fn member(self, name: &str, value: &str) -> String {
+        if !self.reveal && is_secret_member(name) && !value.is_empty() && !value.starts_with('‹') {
+            return fingerprint(value.as_bytes());
+        }
+        self.text(value)
     }
 
     /// A URL, or the target of a request.
