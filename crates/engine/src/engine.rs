@@ -10,6 +10,7 @@ use sidelight_model::policy::{FailOpen, Pattern, Rules, Subject};
 use sidelight_model::redact::Secret;
 use sidelight_model::time::Timestamp;
 
+use crate::capture::Capture;
 use crate::dial::{Dialer, OwnAddresses, Way};
 use crate::forge::Forge;
 use crate::tap::{ConnTap, Tap};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub idle_limit: Option<Duration>,
     /// How long a client that refused our certificate is left alone.
     pub fail_open_for: Duration,
+    /// What is told besides the conversations themselves.
+    pub capture: Capture,
 }
 
 /// Finds the program behind a client's socket. May block for some milliseconds.
@@ -167,9 +170,11 @@ impl Engine {
         Counted(self.clone())
     }
 
-    /// The tap of a new connection.
-    pub(crate) fn new_connection(&self) -> ConnTap {
-        self.tap.connection(ConnId(self.last.fetch_add(1, Ordering::Relaxed) + 1))
+    /// The tap of a new connection; waits for room in it, where traffic is to wait for slow sinks.
+    pub(crate) async fn new_connection(&self) -> ConnTap {
+        let conn = ConnId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
+        self.tap.admit(conn).await;
+        self.tap.connection(conn)
     }
 
     /// Whether faults of this service are kept from clients by `--insecure-upstream`.

@@ -1,6 +1,7 @@
 //! Listen, peek, decide, dial, forge, relay. In: client connections. Out: the same bytes on the other side, and events.
 
 pub mod ca;
+mod capture;
 mod conn;
 pub mod dial;
 mod engine;
@@ -14,5 +15,6 @@ pub mod tap;
 pub mod tls;
 pub mod transport;
 
+pub use capture::Capture;
 pub use conn::drive;
 pub use engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};

@@ -9,7 +9,7 @@ use sidelight_model::policy::ClientKey;
 use tokio::task::JoinHandle;
 
 use crate::engine::Identify;
-use crate::tap::ConnTap;
+use crate::tap::{ConnTap, Teller as TapTeller};
 
 /// How long those who need the program's name wait for it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -24,7 +24,7 @@ pub(crate) struct ClientProgram {
 /// Tells the sinks once who the client is.
 #[derive(Clone)]
 struct Teller {
-    tap: Arc<ConnTap>,
+    tap: TapTeller,
     told: Arc<Mutex<bool>>,
 }
 
@@ -45,7 +45,7 @@ impl ClientProgram {
         local: SocketAddr,
         tap: &ConnTap,
     ) -> Self {
-        let teller = Teller { tap: Arc::new(tap.teller()), told: Arc::default() };
+        let teller = Teller { tap: tap.teller(), told: Arc::default() };
         if identify.is_none() {
             teller.tell(None);
         }

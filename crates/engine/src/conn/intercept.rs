@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustls::sign::CertifiedKey;
-use sidelight_model::flow::{Authority, Direction, EventKind, Host, How, Verdict};
+use sidelight_model::flow::{Authority, Direction, EventKind, Host, How, Leg, Verdict};
 use sidelight_model::forge::LeafPlan;
 use sidelight_model::x509::{Certificate, Judged};
 use sidelight_wire::tls::alert::{AlertDescription, FATAL, plain_alert_record};
@@ -20,7 +20,7 @@ use super::pass::how;
 use crate::ca::CaError;
 use crate::engine::{OnUntrusted, now};
 use crate::relay::{Break, End, finish, relay};
-use crate::tls::{self, FaceError, ServiceError, Shaken};
+use crate::tls::{self, FaceError, ServiceError, Shaken, Wish};
 use crate::transport::{Conn, Decrypted, rewind};
 
 /// A client that closes this soon after the handshake, without having sent a byte, has most likely refused our certificate.
@@ -60,7 +60,15 @@ impl Call<'_> {
     ) -> How {
         self.decide(Verdict::Intercept, "");
         let service = self.engine.service.clone();
-        let shaken = match service.shake(server, &target, &shown.name, shown.sni, &hello.alpn, redial).await {
+        let wish = Wish {
+            target: &target,
+            name: &shown.name,
+            with_sni: shown.sni,
+            alpn: &hello.alpn,
+            stop_when_asked: redial,
+            secrets: self.tee.secrets(Leg::Server),
+        };
+        let shaken = match service.shake(server, wish).await {
             Ok(shaken) => shaken,
             Err(error) => return self.service_failed(client, first, &target, &error, redial).await,
         };
@@ -84,9 +92,10 @@ impl Call<'_> {
             return How::ClientCut("it left before the service's answer could be shown to it".to_owned());
         };
         let alpn = shaken.side.alpn.clone();
-        let face = match self.engine.face.shake(rewind(first, client), leaf, alpn).await {
+        let secrets = self.tee.secrets(Leg::Client);
+        let face = match self.engine.face.shake(rewind(first, client), leaf, alpn, secrets).await {
             Ok((stream, side)) => {
-                self.tap.event(EventKind::ClientTls(Arc::new(side)));
+                self.client_agreed(side);
                 stream
             }
             Err(error) => return self.client_failed(&error, &target, &shown, faulty, shaken.stream).await,

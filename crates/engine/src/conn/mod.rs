@@ -11,11 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sidelight_model::finding::{Cause, Finding};
-use sidelight_model::flow::{Authority, Closed, Decision, EventKind, Host, How, Opened, Verdict};
+use sidelight_model::flow::{
+    Authority, Closed, Decision, Ends, EventKind, Hello, Host, How, Leg, Opened, TlsSide, Verdict,
+};
 use sidelight_model::policy::{ClientKey, Subject};
 use sidelight_wire::tls::client_hello::ClientHello;
 use tokio::net::TcpStream;
 
+use crate::capture::Tee;
 use crate::dial::{Dialed, is_nearby};
 use crate::engine::{Engine, Listener, Mode, now};
 use crate::intake;
@@ -32,6 +35,9 @@ pub(crate) struct Call<'e> {
     pub(crate) engine: &'e Arc<Engine>,
     pub(crate) listener: &'e Listener,
     pub(crate) tap: ConnTap,
+    pub(crate) tee: Tee,
+    /// What the client's ClientHello offered, once it was read.
+    pub(crate) hello: Option<Arc<Hello>>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) program: ClientProgram,
@@ -42,7 +48,7 @@ pub async fn drive(engine: Arc<Engine>, listener: Arc<Listener>, client: TcpStre
     let Ok(local) = client.local_addr() else { return };
     let _ = client.set_nodelay(true);
     let _counted = engine.count();
-    let tap = engine.new_connection();
+    let tap = engine.new_connection().await;
     let opened = Opened { client: peer, local, mode: listener.name.clone() };
     tap.event(EventKind::Opened(opened));
     // A redirected client's own socket is connected to where it wanted to go.
@@ -51,14 +57,14 @@ pub async fn drive(engine: Arc<Engine>, listener: Arc<Listener>, client: TcpStre
         _ => local,
     };
     let program = ClientProgram::find(listener.identify.clone(), peer, far_end, &tap);
-    let mut call = Call { engine: &engine, listener: &listener, tap, peer, local, program };
+    let tee = Tee::new(engine.settings.capture, &tap);
+    let mut call = Call { engine: &engine, listener: &listener, tap, tee, hello: None, peer, local, program };
     let how = match call.refusal() {
         Some(finding) => {
-            let mut client = client;
-            crate::transport::Transport::reset_on_drop(&mut client);
+            call.tee.attach(Leg::Client, client, Ends { from: peer, to: far_end }).reset_on_drop();
             call.refuse(finding)
         }
-        None => call.serve(client).await,
+        None => call.serve(client, far_end).await,
     };
     let (to_server, to_client) = call.tap.tallies();
     call.program.tell().await;
@@ -91,18 +97,19 @@ impl Call<'_> {
         !self.listener.foreign && self.engine.own.is_our_connection(self.peer)
     }
 
-    async fn serve(&mut self, client: TcpStream) -> How {
-        match &self.listener.mode {
-            Mode::Explicit { tls } => intake::explicit::serve(self, Box::new(client), *tls).await,
-            Mode::Socks5 => intake::socks::serve(self, Box::new(client)).await,
-            Mode::Transparent => match intake::original_dst(&client, self.local) {
-                Ok(target) => self.to(Box::new(client), target.into()).await,
-                Err(error) => self.refuse(intake::no_original_dst(self.local, &error)),
-            },
-            Mode::Tproxy => self.to(Box::new(client), self.local.into()).await,
-            Mode::Forward(target) => self.to(Box::new(client), target.clone()).await,
-            Mode::Sni { port } => intake::sni::serve(self, Box::new(client), *port).await,
-            Mode::Reverse { tls, to } => intake::reverse::serve(self, Box::new(client), *tls, to.clone()).await,
+    async fn serve(&mut self, client: TcpStream, far_end: SocketAddr) -> How {
+        let original =
+            matches!(self.listener.mode, Mode::Transparent).then(|| intake::original_dst(&client, self.local));
+        let client = self.tee.attach(Leg::Client, client, Ends { from: self.peer, to: far_end });
+        match (&self.listener.mode, original) {
+            (Mode::Explicit { tls }, _) => intake::explicit::serve(self, client, *tls).await,
+            (Mode::Socks5, _) => intake::socks::serve(self, client).await,
+            (_, Some(Ok(target))) => self.to(client, target.into()).await,
+            (_, Some(Err(error))) => self.refuse(intake::no_original_dst(self.local, &error)),
+            (Mode::Transparent | Mode::Tproxy, None) => self.to(client, self.local.into()).await,
+            (Mode::Forward(target), None) => self.to(client, target.clone()).await,
+            (Mode::Sni { port }, None) => intake::sni::serve(self, client, *port).await,
+            (Mode::Reverse { tls, to }, None) => intake::reverse::serve(self, client, *tls, to.clone()).await,
         }
     }
 
@@ -125,7 +132,7 @@ impl Call<'_> {
     /// As [`Call::dial`], with the error for those who have to answer the client.
     pub(crate) async fn dial_or_error(&mut self, target: &Authority) -> Result<Dialed, (How, crate::dial::DialError)> {
         self.tap.event(EventKind::Target(target.clone()));
-        match self.engine.dialer.dial(target, &self.listener.way).await {
+        match self.engine.dialer.dial(target, &self.listener.way, &self.tee).await {
             // A connection of ours that was redirected back may have been accepted before its own address was noted.
             Ok(dialed) if self.is_ourselves() => {
                 let error = crate::dial::DialError::Loop { target: target.clone(), address: dialed.address };
@@ -153,7 +160,10 @@ impl Call<'_> {
         let (client, server, found) = peek(client, Some(conn)).await;
         let Some(server) = server else { return How::Failed };
         let how = match found {
-            Peeked::Tls(hello, first) => self.tls(client, first, &hello, server, target, redial).await,
+            Peeked::Tls(hello, first) => {
+                self.heard(&hello);
+                self.tls(client, first, &hello, server, target, redial).await
+            }
             Peeked::Plain | Peeked::Silent => self.plain(client, server, target).await,
             Peeked::Odd(why) => {
                 self.decide(Verdict::Relay, format!("looks like TLS but is not: {why}"));
@@ -188,6 +198,18 @@ impl Call<'_> {
             return self.pass(crate::transport::rewind(first, client), server).await;
         }
         self.intercept(client, first, hello, server, target, shown, redial).await
+    }
+
+    /// Tells what the client offers.
+    pub(crate) fn heard(&mut self, hello: &ClientHello) {
+        let hello = Arc::new(sidelight_wire::tls::fingerprint::hello(hello));
+        self.tap.event(EventKind::Hello(hello.clone()));
+        self.hello = Some(hello);
+    }
+
+    /// The handshake with the client ended well.
+    pub(crate) fn client_agreed(&self, side: TlsSide) {
+        self.tap.event(EventKind::ClientTls(Arc::new(TlsSide { hello: self.hello.clone(), ..side })));
     }
 
     /// Why this connection is relayed untouched, if it is.

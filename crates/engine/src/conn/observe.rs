@@ -41,15 +41,19 @@ impl Observer for Seen<'_> {
 }
 
 /// Counts, and looks at nothing.
-pub(super) struct Unseen<'t>(pub(super) &'t mut ConnTap);
+pub(super) struct Unseen<'t> {
+    pub(super) tap: &'t mut ConnTap,
+    /// Its packets are captured, so it may have to wait for the sinks.
+    pub(super) captured: bool,
+}
 
 impl Observer for Unseen<'_> {
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Ready(())
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.captured { self.tap.poll_ready(cx) } else { Poll::Ready(()) }
     }
 
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
-        self.0.unseen(direction, bytes.len() as u64);
+        self.tap.unseen(direction, bytes.len() as u64);
         Flow::On
     }
 

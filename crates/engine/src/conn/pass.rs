@@ -13,8 +13,9 @@ use crate::transport::{Conn, rewind};
 impl Call<'_> {
     /// Relays untouched and unseen.
     pub(crate) async fn pass(&mut self, client: Conn, server: Conn) -> How {
-        let idle = self.engine.settings.idle_limit;
-        let (client, server, end) = relay(client, server, &mut Unseen(&mut self.tap), idle).await;
+        let (idle, captured) = (self.engine.settings.idle_limit, self.engine.settings.capture.packets);
+        let mut unseen = Unseen { tap: &mut self.tap, captured };
+        let (client, server, end) = relay(client, server, &mut unseen, idle).await;
         finish(client, server, &end).await;
         how(&end)
     }
@@ -44,7 +45,10 @@ impl Call<'_> {
         // The client speaks first in TLS, so only it is listened to; the service waits for it.
         let (client, _, found) = peek(client, None).await;
         match found {
-            Peeked::Tls(hello, first) => Box::pin(self.tls(client, first, &hello, server, target, false)).await,
+            Peeked::Tls(hello, first) => {
+                self.heard(&hello);
+                Box::pin(self.tls(client, first, &hello, server, target, false)).await
+            }
             Peeked::Silent | Peeked::Plain | Peeked::Odd(_) => {
                 self.decide(Verdict::Relay, format!("{} announced TLS and did not begin it", protocol));
                 self.pass(client, server).await

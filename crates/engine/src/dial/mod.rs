@@ -12,11 +12,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidelight_model::flow::Authority;
+use sidelight_model::flow::{Authority, Ends, Leg};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::capture::Tee;
 use crate::resolve::Resolver;
+use crate::tls::Wish;
 use crate::transport::Conn;
 
 /// Between two attempts at different addresses of one name (RFC 8305 §5 recommends 250 ms).
@@ -87,16 +89,16 @@ impl Dialer {
     ///
     /// # Errors
     /// [`DialError`], with the name or address that failed.
-    pub async fn dial(&self, target: &Authority, way: &Way) -> Result<Dialed, DialError> {
+    pub(crate) async fn dial(&self, target: &Authority, way: &Way, tee: &Tee) -> Result<Dialed, DialError> {
         match self.proxy_for(target, way) {
             Some(proxy) => {
-                let mut dialed = self.reach_proxy(proxy).await?;
+                let mut dialed = self.reach_proxy(proxy, tee).await?;
                 dialed.conn = tokio::time::timeout(self.limit, proxy.tunnel(dialed.conn, target))
                     .await
                     .map_err(|_| DialError::ProxySilent { proxy: proxy.at.clone(), limit: self.limit })??;
                 Ok(dialed)
             }
-            None => self.direct(target, way).await,
+            None => self.direct(target, way, tee).await,
         }
     }
 
@@ -104,15 +106,20 @@ impl Dialer {
     ///
     /// # Errors
     /// When the proxy cannot be reached.
-    pub async fn reach_proxy(&self, proxy: &Proxy) -> Result<Dialed, DialError> {
+    pub(crate) async fn reach_proxy(&self, proxy: &Proxy, tee: &Tee) -> Result<Dialed, DialError> {
         let unreachable =
             |error: DialError| DialError::ProxyUnreachable { proxy: proxy.at.clone(), why: Box::new(error) };
-        let mut dialed = self.direct(&proxy.at, &Way::default()).await.map_err(unreachable)?;
+        let mut dialed = self.direct(&proxy.at, &Way::default(), tee).await.map_err(unreachable)?;
         if proxy.kind == ProxyKind::Https {
-            let shaken = self
-                .proxy_tls
-                .shake(dialed.conn, &proxy.at, &proxy.at.host, true, &[b"http/1.1".to_vec()], false)
-                .await;
+            let wish = Wish {
+                target: &proxy.at,
+                name: &proxy.at.host,
+                with_sni: true,
+                alpn: &[b"http/1.1".to_vec()],
+                stop_when_asked: false,
+                secrets: tee.secrets(Leg::Server),
+            };
+            let shaken = self.proxy_tls.shake(dialed.conn, wish).await;
             let shaken =
                 shaken.map_err(|error| DialError::ProxyTls { proxy: proxy.at.clone(), why: error.to_string() })?;
             if let crate::tls::Verdict::Untrusted { finding, .. } = shaken.verdict {
@@ -123,23 +130,24 @@ impl Dialer {
         Ok(dialed)
     }
 
-    async fn direct(&self, target: &Authority, way: &Way) -> Result<Dialed, DialError> {
+    async fn direct(&self, target: &Authority, way: &Way, tee: &Tee) -> Result<Dialed, DialError> {
         let found = self.resolver.addresses(&target.host).await;
         let found = found.map_err(|why| DialError::Dns { host: target.host.to_string(), why })?;
         let mut addresses: Vec<SocketAddr> =
             interleave(found).into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect();
         addresses.truncate(MOST_ADDRESSES);
         if let Some(stream) = inside(way, &addresses).await {
-            return self.dialed(stream);
+            return self.dialed(stream, tee);
         }
         if let Some(address) = addresses.iter().find(|address| self.own.is_ours(**address)) {
             return Err(DialError::Loop { target: target.clone(), address: *address });
         }
-        self.race(target, addresses).await
+        let stream = self.race(target, addresses).await?;
+        self.dialed(stream, tee)
     }
 
     /// Tries the addresses one after the other, a new one each [`STAGGER`]; the first that answers wins.
-    async fn race(&self, target: &Authority, addresses: Vec<SocketAddr>) -> Result<Dialed, DialError> {
+    async fn race(&self, target: &Authority, addresses: Vec<SocketAddr>) -> Result<TcpStream, DialError> {
         let mut attempts = JoinSet::new();
         let mut rest = addresses.into_iter();
         let limit = self.limit;
@@ -163,20 +171,21 @@ impl Dialer {
                 attempts.join_next().await
             };
             match finished {
-                Some(Ok(Ok(stream))) => return self.dialed(stream),
+                Some(Ok(Ok(stream))) => return Ok(stream),
                 Some(Ok(Err(error))) => failure = failure.or(Some(error)),
                 Some(Err(_)) | None => {}
             }
         }
     }
 
-    fn dialed(&self, stream: TcpStream) -> Result<Dialed, DialError> {
+    fn dialed(&self, stream: TcpStream, tee: &Tee) -> Result<Dialed, DialError> {
         let failed = |error| DialError::Connect { address: SocketAddr::from(([0, 0, 0, 0], 0)), error };
         let address = stream.peer_addr().map_err(failed)?;
         let local = stream.local_addr().map_err(|error| DialError::Connect { address, error })?;
         // One-byte writes must not wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        Ok(Dialed { conn: Box::new(stream), address, guard: self.own.outbound(local) })
+        let conn = tee.attach(Leg::Server, stream, Ends { from: local, to: address });
+        Ok(Dialed { conn, address, guard: self.own.outbound(local) })
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sidelight_model::finding::{Cause, Finding};
-use sidelight_model::flow::{Authority, Header, Host, How};
+use sidelight_model::flow::{Authority, Header, Host, How, Leg};
 use sidelight_wire::http1::{HeadLimits, Progress, RequestHead, parse_request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -70,7 +70,8 @@ async fn face_of_proxy(call: &mut Call<'_>, client: Conn, tls_only: bool) -> Res
         Err(error) => return Err(call.fail(crate::conn::not_minted(&me, &error))),
     };
     let alpn = hello.alpn.iter().find(|name| name.as_slice() == b"http/1.1").cloned();
-    match call.engine.face.shake(rewind(first, client), leaf, alpn).await {
+    let secrets = call.tee.secrets(Leg::Client);
+    match call.engine.face.shake(rewind(first, client), leaf, alpn, secrets).await {
         Ok((stream, _)) => Ok(Box::new(crate::transport::Decrypted::from(stream))),
         Err(error) => {
             let name = call.program.name(call.peer).await;

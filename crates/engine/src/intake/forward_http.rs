@@ -107,7 +107,7 @@ impl Forwarder {
             call.engine.dialer.proxy_for(target, &call.listener.way).filter(|proxy| proxy.forwards_http()).cloned();
         let Some(proxy) = forwarding else { return call.dial_or_error(target).await };
         call.tap.event(sidelight_model::flow::EventKind::Target(target.clone()));
-        match call.engine.dialer.reach_proxy(&proxy).await {
+        match call.engine.dialer.reach_proxy(&proxy, &call.tee).await {
             Ok(dialed) => {
                 call.tap.event(sidelight_model::flow::EventKind::Upstream(dialed.address));
                 Ok(dialed)

@@ -1,7 +1,7 @@
 //! `reverse`: in front of a service, with TLS or without on either side. In: a client that takes us for the service.
 //! Out: its connection to the service. Not a byte of what it says is changed, its Host header included.
 
-use sidelight_model::flow::{Authority, EventKind, Host, How, Verdict};
+use sidelight_model::flow::{Authority, EventKind, Host, How, Leg, Verdict};
 use sidelight_wire::tls::client_hello::ClientHello;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::conn::{Call, Shown};
 use crate::dial::Dialed;
 use crate::engine::now;
 use crate::peek::{Peeked, peek};
+use crate::tls::Wish;
 use crate::transport::{Conn, rewind};
 
 pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: Authority) -> How {
@@ -24,6 +25,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
         let (client, _, found) = peek(client, None).await;
         match found {
             Peeked::Tls(hello, first) => {
+                call.heard(&hello);
                 let face = face(call, &hello);
                 let shown = Shown { sni: to.host.ip().is_none(), name: to.host.clone(), face };
                 call.intercept(client, first, &hello, server, to, shown, true).await
@@ -35,6 +37,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
         let (client, server, found) = peek(client, Some(server)).await;
         match (found, server) {
             (Peeked::Tls(hello, first), Some(server)) => {
+                call.heard(&hello);
                 let face = face(call, &hello);
                 tls_to_plain(call, rewind(first, client), server, face, &hello.alpn).await
             }
@@ -55,7 +58,15 @@ fn face(call: &Call<'_>, hello: &ClientHello) -> Host {
 /// A plain client of a service with TLS. What is wrong with the service cannot be shown to such a client; it is refused.
 async fn plain_to_tls(call: &mut Call<'_>, mut client: Conn, server: Conn, to: &Authority) -> How {
     let service = call.engine.service.clone();
-    let shaken = match service.shake(server, to, &to.host, to.host.ip().is_none(), &[], false).await {
+    let wish = Wish {
+        target: to,
+        name: &to.host,
+        with_sni: to.host.ip().is_none(),
+        alpn: &[],
+        stop_when_asked: false,
+        secrets: call.tee.secrets(Leg::Server),
+    };
+    let shaken = match service.shake(server, wish).await {
         Ok(shaken) => shaken,
         Err(error) => {
             client.reset_on_drop();
@@ -89,9 +100,10 @@ async fn tls_to_plain(call: &mut Call<'_>, client: Conn, server: Conn, face: Hos
     };
     // A service without TLS speaks HTTP/1.1 unless it is told otherwise by the first bytes, so that is what is agreed on.
     let alpn = offered.iter().find(|name| name.as_slice() == b"http/1.1").cloned();
-    match call.engine.face.shake(client, leaf, alpn).await {
+    let secrets = call.tee.secrets(Leg::Client);
+    match call.engine.face.shake(client, leaf, alpn, secrets).await {
         Ok((stream, side)) => {
-            call.tap.event(EventKind::ClientTls(Arc::new(side)));
+            call.client_agreed(side);
             call.show(Box::new(crate::transport::Decrypted::from(stream)), server).await
         }
         Err(error) => {

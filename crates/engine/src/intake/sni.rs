@@ -15,6 +15,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, port: u16) -> How {
     let Ok((mut client, _, found)) = peeked else { return call.refuse(no_name(call, "it said nothing")) };
     match found {
         Peeked::Tls(hello, first) => {
+            call.heard(&hello);
             let name = hello.sni.as_deref().and_then(|name| Host::parse(name).ok());
             let Some(host) = name else {
                 crate::conn::say_alert(client, "unrecognized_name").await;

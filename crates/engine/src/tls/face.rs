@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::service::agreed;
 use crate::ca::KeyKind;
+use crate::capture::SecretTap;
 use crate::transport::Conn;
 
 const TLS12: u16 = 0x0303;
@@ -101,7 +102,7 @@ impl Face {
         Self { tickets: rustls::crypto::aws_lc_rs::Ticketer::new().ok(), limit }
     }
 
-    /// Shakes hands, showing `leaf` and choosing `alpn`.
+    /// Shakes hands, showing `leaf` and choosing `alpn`; the secrets go to `secrets`.
     ///
     /// # Errors
     /// [`FaceError`]; the connection is then gone.
@@ -110,6 +111,7 @@ impl Face {
         conn: Conn,
         leaf: Arc<CertifiedKey>,
         alpn: Option<Vec<u8>>,
+        secrets: Option<SecretTap>,
     ) -> Result<(tokio_rustls::TlsStream<Conn>, TlsSide), FaceError> {
         let chain = leaf.cert.iter().map(|cert| cert.to_vec()).collect();
         let mut config = super::server_builder().with_no_client_auth().with_cert_resolver(Arc::new(One(leaf)));
@@ -118,8 +120,13 @@ impl Face {
         if let Some(tickets) = &self.tickets {
             config.ticketer = tickets.clone();
         }
+        let going_on = secrets.as_ref().map(SecretTap::handshake);
+        if let Some(secrets) = &secrets {
+            config.key_log = secrets.key_log();
+        }
         let accept = TlsAcceptor::from(Arc::new(config)).accept(conn);
         let stream = tokio::time::timeout(self.limit, accept).await.map_err(|_| FaceError::TimedOut(self.limit))?;
+        drop(going_on);
         let stream = stream.map_err(refusal)?;
         let connection = stream.get_ref().1;
         let side = TlsSide { sni: connection.server_name().map(str::to_owned), chain, ..agreed(connection) };

@@ -9,7 +9,7 @@ mod verify;
 pub(crate) use face::key_for;
 pub use face::{Face, FaceError};
 pub use roots::{RootsError, Trusted};
-pub use service::{Identities, Identity, Service, ServiceError, Shaken};
+pub use service::{Identities, Identity, Service, ServiceError, Shaken, Wish};
 pub use verify::{Verdict, Verifier};
 
 use std::sync::Arc;

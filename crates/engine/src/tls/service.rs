@@ -8,16 +8,17 @@ use std::time::{Duration, SystemTime};
 
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, HandshakeKind, SignatureScheme};
+use rustls::{ClientConfig, HandshakeKind, KeyLog, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use sidelight_model::flow::{Authority, Host, TlsSide, TlsVersion};
+use sidelight_model::flow::{Authority, Hello, Host, TlsSide, TlsVersion};
 use sidelight_model::policy::{Pattern, Subject};
 use sidelight_model::time::Timestamp;
-use sidelight_wire::tls::names;
+use sidelight_wire::tls::{Scan, fingerprint, names, scan};
 use tokio_rustls::TlsConnector;
 
 use super::verify::{AnyChain, SEEN, Seen, Verdict, Verifier, server_name};
+use crate::capture::SecretTap;
 use crate::transport::{Conn, FirstBytes};
 
 /// A client certificate with its key.
@@ -85,6 +86,45 @@ impl ResolvesClientCert for Presenter {
         // Always true: otherwise the library does not ask us, and we could not tell that a certificate is wanted.
         true
     }
+}
+
+/// Finds the connection that a handshake belongs to, as its configuration serves many.
+#[derive(Debug)]
+struct KeyLogOfTask;
+
+impl KeyLogOfTask {
+    fn secrets() -> Option<SecretTap> {
+        SEEN.try_with(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).secrets.clone()).ok().flatten()
+    }
+}
+
+impl KeyLog for KeyLogOfTask {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        if let Some(secrets) = Self::secrets() {
+            secrets.tell(label, client_random, secret);
+        }
+    }
+
+    fn will_log(&self, _: &str) -> bool {
+        Self::secrets().is_some()
+    }
+}
+
+/// What is wanted of a handshake with a service.
+#[derive(Debug)]
+pub struct Wish<'w> {
+    /// The service.
+    pub target: &'w Authority,
+    /// What its certificate must be for.
+    pub name: &'w Host,
+    /// Whether the name goes out as SNI.
+    pub with_sni: bool,
+    /// Application protocols to offer.
+    pub alpn: &'w [Vec<u8>],
+    /// Stop when the service asks for a client certificate and none is configured for it; else it gets none.
+    pub stop_when_asked: bool,
+    /// Where the secrets go.
+    pub secrets: Option<SecretTap>,
 }
 
 /// Makes handshakes with services.
@@ -160,34 +200,32 @@ impl Service {
         }
     }
 
-    /// Shakes hands. `name` is what the certificate must be for; it goes out as SNI when `with_sni`. A service that asks for a
-    /// client certificate when none is configured for it gets none; with `stop_when_asked` that is an error instead.
+    /// Shakes hands.
     ///
     /// # Errors
     /// [`ServiceError`]; the connection is then gone.
-    pub async fn shake(
-        &self,
-        conn: Conn,
-        target: &Authority,
-        name: &Host,
-        with_sni: bool,
-        alpn: &[Vec<u8>],
-        stop_when_asked: bool,
-    ) -> Result<Shaken, ServiceError> {
+    pub async fn shake(&self, conn: Conn, wish: Wish<'_>) -> Result<Shaken, ServiceError> {
+        let Wish { target, name, with_sni, alpn, stop_when_asked, secrets } = wish;
         let choice = self.identities.choose(target);
         let config = self.config(alpn, with_sni, choice);
         let server = server_name(name).ok_or_else(|| ServiceError::Name(name.to_string()))?;
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let going_on = secrets.as_ref().map(SecretTap::handshake);
+        let seen = Arc::new(Mutex::new(Seen { secrets, ..Seen::default() }));
         let (conn, first) = FirstBytes::watch(conn);
         let connect = TlsConnector::from(config).connect(server, conn);
         let connect = SEEN.scope(seen.clone(), connect);
         let stream = tokio::time::timeout(self.limit, connect).await.map_err(|_| ServiceError::TimedOut(self.limit))?;
+        let first = || std::mem::take(&mut *first.lock().unwrap_or_else(PoisonError::into_inner));
         let stream =
             stream.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(rustls::Error::InvalidMessage(_)) if !looks_like_tls(&first) => ServiceError::NotTls(take(&first)),
+                Some(tls @ rustls::Error::InvalidMessage(_)) => match first().heard {
+                    heard if looks_like_tls(&heard) => ServiceError::Tls(tls.clone()),
+                    heard => ServiceError::NotTls(heard),
+                },
                 Some(tls) => ServiceError::Tls(tls.clone()),
                 None => ServiceError::Io(error),
             })?;
+        drop(going_on);
         let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
         if stop_when_asked && seen.certificate_asked && choice.is_none() {
             // Its session would be resumed without being asked again, as nobody.
@@ -205,6 +243,7 @@ impl Service {
                 Verdict::Untrusted { finding, .. } => Err(finding.summary.clone()),
             }),
             chain: chain.iter().map(|cert| cert.to_vec()).collect(),
+            hello: our_hello(&first().said),
             ..agreed(connection)
         };
         Ok(Shaken { stream: tokio_rustls::TlsStream::Client(stream), side, verdict })
@@ -239,6 +278,7 @@ impl Service {
             config.enable_sni = with_sni;
             config.enable_secret_extraction = true;
             config.resumption = Resumption::in_memory_sessions(256);
+            config.key_log = Arc::new(KeyLogOfTask);
             Arc::new(config)
         };
         configs.entry((alpn.to_vec(), with_sni, choice)).or_insert_with(make).clone()
@@ -246,12 +286,16 @@ impl Service {
 }
 
 /// A record of TLS begins with its type and version.
-fn looks_like_tls(first: &Mutex<Vec<u8>>) -> bool {
-    matches!(first.lock().unwrap_or_else(PoisonError::into_inner).as_slice(), [20..=24, 3, ..])
+const fn looks_like_tls(heard: &[u8]) -> bool {
+    matches!(heard, [20..=24, 3, ..])
 }
 
-fn take(first: &Mutex<Vec<u8>>) -> Vec<u8> {
-    std::mem::take(&mut *first.lock().unwrap_or_else(PoisonError::into_inner))
+/// What we offered.
+fn our_hello(said: &[u8]) -> Option<Arc<Hello>> {
+    match scan(said) {
+        Scan::Hello(hello) => Some(Arc::new(fingerprint::hello(&hello))),
+        _ => None,
+    }
 }
 
 /// What a finished handshake agreed on.

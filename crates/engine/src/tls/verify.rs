@@ -15,6 +15,7 @@ use sidelight_model::time::Timestamp;
 use sidelight_model::x509::{Anchors, Judged, explain, judge, revoked_at};
 
 use super::roots::Trusted;
+use crate::capture::SecretTap;
 
 tokio::task_local! {
     /// Filled in by the verifier while a handshake runs in this task.
@@ -28,6 +29,8 @@ pub(super) struct Seen {
     pub(super) ocsp: Vec<u8>,
     /// Whether it asked for a client certificate.
     pub(super) certificate_asked: bool,
+    /// Where the secrets of the handshake go.
+    pub(super) secrets: Option<SecretTap>,
 }
 
 /// Verifies services against a set of roots.

@@ -3,11 +3,14 @@
 
 mod decrypted;
 mod first_bytes;
+mod layer;
 mod rewound;
+mod teed;
 
 pub use decrypted::Decrypted;
-pub use first_bytes::FirstBytes;
-pub use rewound::{Rewound, rewind};
+pub use first_bytes::{First, FirstBytes};
+pub use rewound::rewind;
+pub(crate) use teed::Teed;
 
 use std::io;
 use std::pin::Pin;
@@ -26,6 +29,11 @@ pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
 
     /// Ends both directions with a fatal TLS alert, where this is TLS; otherwise resets.
     fn fail_with(self: Box<Self>, alert: u8) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Whether the kernel holds bytes that were not read: closing then sends a reset.
+    fn has_unread(&self) -> bool {
+        false
+    }
 }
 
 /// Any transport.
@@ -44,6 +52,10 @@ impl Transport for TcpStream {
     fn fail_with(mut self: Box<Self>, _alert: u8) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         self.reset_on_drop();
         Box::pin(std::future::ready(()))
+    }
+
+    fn has_unread(&self) -> bool {
+        rustix::io::ioctl_fionread(self).is_ok_and(|count| count > 0)
     }
 }
 
@@ -70,5 +82,9 @@ impl Transport for Conn {
 
     fn fail_with(self: Box<Self>, alert: u8) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         (*self).fail_with(alert)
+    }
+
+    fn has_unread(&self) -> bool {
+        (**self).has_unread()
     }
 }

@@ -15,7 +15,7 @@ use sidelight_engine::resolve::Resolver;
 use sidelight_engine::serve::{listen, serve};
 use sidelight_engine::tap::{Overload, Received, TapReceiver, queue};
 use sidelight_engine::tls::{Face, Identities, Identity, Service, Trusted, Verifier};
-use sidelight_engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};
+use sidelight_engine::{Capture, Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};
 use sidelight_model::flow::Process;
 use sidelight_model::policy::Rules;
 use sidelight_model::time::Timestamp;
@@ -276,6 +276,7 @@ fn settings(options: &ProxyOptions) -> Result<Settings, Failure> {
         allow_public: options.ways_in.allow_public,
         idle_limit: options.limits.idle_limit.map(|limit| limit.0),
         fail_open_for: options.scope.fail_open_for.0,
+        capture: Capture::default(),
     })
 }
 

@@ -85,10 +85,7 @@ fn the_examples_of_ja3() {
         alpn: &[],
     };
     let hello = made(&old);
-    assert_eq!(
-        hello.ja3_text,
-        "769,47-53-5-10-49161-49162-49171-49172-50-56-19-4,0-10-11,23-24-25,0"
-    );
+    assert_eq!(hello.ja3_text, "769,47-53-5-10-49161-49162-49171-49172-50-56-19-4,0-10-11,23-24-25,0");
     assert_eq!(hello.ja3, "ada70206e40642a3e4461f35503241d5");
     assert!(hello.ja4.starts_with("t10d120300_"), "{}", hello.ja4);
 
