@@ -26,14 +26,12 @@ pub struct Content {
 impl Content {
     /// Reads the kept part of `body`, and at most `limit` bytes of what it decodes to.
     pub fn read(headers: &[Header], body: &Body, limit: usize) -> Self {
-        let media = Header::find(headers, "content-type").unwrap_or_default();
-        let media_type = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let latin1 = media.to_ascii_lowercase().contains("charset=iso-8859-1");
+        let media = Media::of(headers);
         let Undone { bytes, codings, cut, problem } = Undone::read(headers, body, limit);
         let is_still_coded = !codings.is_empty() && body.kept.starts_with(&bytes);
-        let text = if is_still_coded { None } else { as_text(&bytes, &media_type, latin1, cut).map(Cow::into_owned) };
+        let text = if is_still_coded { None } else { as_text(&bytes, &media, cut).map(Cow::into_owned) };
         let bytes = if text.is_some() { Vec::new() } else { bytes };
-        Self { media_type, codings, text, bytes, cut, problem }
+        Self { media_type: media.name, codings, text, bytes, cut, problem }
     }
 }
 
@@ -62,8 +60,45 @@ impl Undone {
     }
 }
 
+/// The media type of a body, as its head has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Media {
+    /// `type/subtype` in lower case; empty when none was given.
+    name: String,
+    latin1: bool,
+}
+
+impl Media {
+    /// The media type that the field Content-Type gives.
+    pub(crate) fn of(headers: &[Header]) -> Self {
+        let field = Header::find(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+        let name = field.split(';').next().unwrap_or_default().trim().to_owned();
+        Self { name, latin1: field.contains("charset=iso-8859-1") }
+    }
+
+    /// `type/subtype` in lower case; empty when none was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether bodies of this type are text.
+    pub(crate) fn is_textual(&self) -> bool {
+        is_textual(&self.name)
+    }
+
+    /// Whether the type says nothing about the body.
+    pub(crate) fn is_unspecific(&self) -> bool {
+        matches!(self.name.as_str(), "" | "application/octet-stream" | "binary/octet-stream" | "application/unknown")
+    }
+
+    /// Whether bodies of this type have neither text nor tokens in them.
+    pub(crate) fn is_picture_or_sound(&self) -> bool {
+        ["image/", "audio/", "video/", "font/"].iter().any(|kind| self.name.starts_with(kind)) && !self.is_textual()
+    }
+}
+
 /// The values of a list field over all its lines (RFC 9110 §5.3).
-fn joined(headers: &[Header], name: &str) -> String {
+pub(crate) fn joined(headers: &[Header], name: &str) -> String {
     let lines = headers.iter().filter(|header| header.is(name)).map(|header| String::from_utf8_lossy(&header.value));
     lines.collect::<Vec<_>>().join(",")
 }
@@ -77,8 +112,8 @@ fn codings(field: &str) -> Vec<String> {
 }
 
 /// The bytes as text, when the media type says that they are, or says nothing and they read as such.
-fn as_text<'b>(bytes: &'b [u8], media_type: &str, latin1: bool, cut: bool) -> Option<Cow<'b, str>> {
-    if latin1 && is_textual(media_type) {
+fn as_text<'b>(bytes: &'b [u8], media: &Media, cut: bool) -> Option<Cow<'b, str>> {
+    if media.latin1 && media.is_textual() {
         return Some(Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect()));
     }
     let whole = match std::str::from_utf8(bytes) {
@@ -88,8 +123,8 @@ fn as_text<'b>(bytes: &'b [u8], media_type: &str, latin1: bool, cut: bool) -> Op
         Err(_) => None,
     };
     match whole {
-        _ if is_textual(media_type) => Some(whole.map_or_else(|| String::from_utf8_lossy(bytes), Cow::Borrowed)),
-        Some(text) if is_unspecific(media_type) && !text.is_empty() => {
+        _ if media.is_textual() => Some(whole.map_or_else(|| String::from_utf8_lossy(bytes), Cow::Borrowed)),
+        Some(text) if media.is_unspecific() && !text.is_empty() => {
             let reads = text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'));
             reads.then_some(Cow::Borrowed(text))
         }
@@ -105,10 +140,6 @@ fn is_textual(media_type: &str) -> bool {
         || kind == "application" && known.contains(&subtype)
         || ["+json", "+xml", "+yaml", "-jws"].iter().any(|ending| subtype.ends_with(ending))
         || subtype == "vnd.docker.distribution.manifest.v1+prettyjws"
-}
-
-fn is_unspecific(media_type: &str) -> bool {
-    matches!(media_type, "" | "application/octet-stream" | "binary/octet-stream" | "application/unknown")
 }
 
 #[cfg(test)]

@@ -1,13 +1,18 @@
-//! JSON Lines of an interception. In: calls of [`Consumer`]. Out: one object a line, in the shapes of [`crate::schema`].
+//! JSON Lines of an interception. In: calls of [`Consumer`]. Out: one object a line, in the shapes of [`crate::schema`], to any
+//! writer, or to a capture file that rotates.
 
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{Decoded, Exchange};
+use sidelight_model::time::Timestamp;
 
 use crate::bus::Consumer;
+use crate::capture::{CaptureFile, Writer};
 use crate::ledger::Ledger;
+use crate::notice::Notices;
 use crate::record::ConnectionRecord;
 use crate::schema::{self, Tagged, View};
 
@@ -17,6 +22,36 @@ pub struct JsonLines<W> {
     out: W,
     view: View,
     problem: Option<io::Error>,
+}
+
+/// A capture file that takes each write as one line.
+#[derive(Debug)]
+pub struct Lines(Writer);
+
+impl Write for Lines {
+    /// Never fails: what cannot be written is counted, and the person is told.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.record(Timestamp::from(SystemTime::now()), line, Vec::new);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush();
+        Ok(())
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl JsonLines<Lines> {
+    /// Writes to `file`, rotated between lines.
+    pub const fn to_file(file: CaptureFile, view: View, notices: Notices) -> Self {
+        Self::new(Lines(Writer::new(file, "lines", notices)), view)
+    }
 }
 
 impl<W: Write> JsonLines<W> {
@@ -85,5 +120,38 @@ impl<W: Write + Send> Consumer for JsonLines<W> {
     fn end(&mut self, ledger: &Ledger) {
         self.line("ledger", schema::Ledger::new(ledger, self.view));
         self.attempt(Write::flush);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sidelight_model::flow::{ConnId, Direction};
+
+    use super::*;
+    use crate::capture::{Destination, Rotation};
+
+    #[test]
+    fn a_file_is_rotated_between_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let rotation = Rotation { size: Some(200), ..Rotation::default() };
+        let to = Destination::File(folder.path().join("x.jsonl"));
+        let file = CaptureFile::create("--jsonl", to, rotation, Timestamp(0)).unwrap();
+        let mut lines = JsonLines::to_file(file, View::default(), Notices::none());
+        let record = ConnectionRecord::new(ConnId(7), Timestamp(1));
+        for n in 0..5 {
+            lines.decoded(&record, &Decoded::Stopped(Direction::ToClient, format!("reason {n}")));
+        }
+        lines.end(&Ledger::default());
+        let mut kinds = Vec::new();
+        let files = ["x.jsonl", "x-0002.jsonl", "x-0003.jsonl", "x-0004.jsonl"];
+        for name in files {
+            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            assert!(text.ends_with('\n'), "{name}");
+            for line in text.lines() {
+                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                kinds.push(value["because"].as_str().or(value["type"].as_str()).unwrap().to_owned());
+            }
+        }
+        assert_eq!(kinds, ["reason 0", "reason 1", "reason 2", "reason 3", "reason 4", "ledger"]);
     }
 }

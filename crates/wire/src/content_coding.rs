@@ -3,11 +3,14 @@
 //!
 //! A body that was kept in part, or cut on its way, gives what can be read of it, and an anomaly says that there was more.
 
+mod encode;
+
 use std::io::{self, Read};
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use sidelight_model::flow::{Anomaly, AnomalyKind};
 
+pub use self::encode::encode;
 use crate::anomalies::{Anomalies, quote};
 
 /// Codings that are undone one after the other; nobody means well with more.

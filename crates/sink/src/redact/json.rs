@@ -4,6 +4,8 @@
 
 use sidelight_model::redact::{fingerprint, is_secret_member};
 
+use super::is_hidden;
+
 /// Replaces scalar values of members whose names mean secrets, wherever `"name": value` stands in `text`.
 pub(super) fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -53,7 +55,7 @@ fn hide_scalar<'t>(value: &'t str, out: &mut String) -> &'t str {
         let string = string_at(value);
         let inner = string.strip_prefix('"').unwrap_or(string);
         let inner = inner.strip_suffix('"').unwrap_or(inner);
-        if inner.is_empty() || inner.starts_with('‹') {
+        if inner.is_empty() || is_hidden(inner) {
             out.push_str(string);
         } else {
             out.push_str(&format!("\"{}\"", fingerprint(inner.as_bytes())));
@@ -65,7 +67,8 @@ fn hide_scalar<'t>(value: &'t str, out: &mut String) -> &'t str {
     if matches!(scalar, "" | "null" | "true" | "false") {
         out.push_str(scalar);
     } else {
-        out.push_str(&fingerprint(scalar.as_bytes()));
+        // In quotes, so that it is still JSON.
+        out.push_str(&format!("\"{}\"", fingerprint(scalar.as_bytes())));
     }
     &value[end..]
 }
@@ -169,7 +172,7 @@ mod tests {
             let shown = redact(text);
             assert!(!shown.contains(secret) && shown.contains(&hidden(secret)), "{shown}");
         }
-        assert_eq!(redact(r#"{"token":1234567,"x":2}"#), format!(r#"{{"token":{},"x":2}}"#, hidden("1234567")));
+        assert_eq!(redact(r#"{"token":1234567,"x":2}"#), format!(r#"{{"token":"{}","x":2}}"#, hidden("1234567")));
         for text in
             [r#"{"code":"UNAUTHORIZED"}"#, r#"{"token":null,"auth":{"user":"u"}}"#, "plain \"token\" talk", "\""]
         {

@@ -1,10 +1,12 @@
 //! Secrets in running text. In: URLs, form bodies, messages. Out: the same without values of `name=value` whose name means a
-//! secret, logins in URLs, what follows `Bearer` and `Basic`, and JSON Web Tokens.
+//! secret, logins in URLs, what follows `Bearer` and `Basic`, and tokens that are known by their look.
 //! Spec: RFC 3986 (userinfo), WHATWG URL §5 (form encoding), RFC 6750, RFC 7617, RFC 7519.
 
 use std::borrow::Cow;
 
 use sidelight_model::redact::{fingerprint, is_secret_member};
+
+use super::{is_hidden, tokens};
 
 /// Replaces secrets in `text`. What is a fingerprint already stays.
 pub(super) fn redact(text: &str) -> String {
@@ -38,7 +40,7 @@ fn is_credential(scheme: &str, next: &str) -> bool {
     }
     scheme.eq_ignore_ascii_case("bearer")
         && next.len() >= 8
-        && !next.starts_with('‹')
+        && !is_hidden(next)
         && !next.trim_end_matches('=').contains('=')
 }
 
@@ -51,7 +53,7 @@ fn is_delimiter(c: char) -> bool {
 fn push_word(word: &str, out: &mut String) {
     if let Some((name, value)) = word.split_once('=')
         && !value.is_empty()
-        && !value.starts_with('‹')
+        && !is_hidden(value)
         && is_secret_member(&percent_decoded(name))
     {
         out.push_str(name);
@@ -65,7 +67,7 @@ fn push_word(word: &str, out: &mut String) {
             out.push_str(scheme);
             let end = after.find('/').unwrap_or(after.len());
             let login = after[..end].rfind('@').unwrap_or(0);
-            if login > 0 && !after.starts_with('‹') {
+            if login > 0 && !is_hidden(after) {
                 out.push_str(&fingerprint(&after.as_bytes()[..login]));
             }
             out.push_str(&without_tokens(&after[login..]));
@@ -90,26 +92,16 @@ fn percent_decoded(name: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Replaces each JSON Web Token: base64url of `{"` at its beginning, a dot in it, the whole of some length.
+/// Replaces each token that is known by its look.
 fn without_tokens(word: &str) -> Cow<'_, str> {
-    const OPENING: &str = "eyJ";
-    const SHORTEST: usize = 20;
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut out = String::new();
-    let mut rest = word;
-    while let Some(start) = rest.find(OPENING) {
-        let token = &rest[start..];
-        let end = token.find(|c| !is_part(c)).unwrap_or(token.len());
-        let (token, after) = token.split_at(end);
-        out.push_str(&rest[..start]);
-        if end >= SHORTEST && token.contains('.') {
-            out.push_str(&fingerprint(token.as_bytes()));
-        } else {
-            out.push_str(token);
-        }
-        rest = after;
+    let mut from = 0;
+    while let Some(token) = tokens::find(word.as_bytes(), from) {
+        out.push_str(&word[from..token.start]);
+        out.push_str(&fingerprint(&word.as_bytes()[token.clone()]));
+        from = token.end;
     }
-    if rest.len() == word.len() { Cow::Borrowed(word) } else { Cow::Owned(out + rest) }
+    if from == 0 { Cow::Borrowed(word) } else { Cow::Owned(out + &word[from..]) }
 }
 
 #[cfg(test)]
