@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sidelight_model::finding::Finding;
-use sidelight_model::flow::{Closed, Verdict};
+use sidelight_model::flow::Closed;
+pub use sidelight_model::flow::Fate;
 
 use crate::record::{Client, ConnectionRecord};
 
@@ -12,47 +13,6 @@ const MOST_ROWS: usize = 1_000;
 /// Clients whose refusals are remembered, and hosts remembered for each.
 const MOST_CLIENTS: usize = 1_000;
 const MOST_HOSTS: usize = 64;
-
-/// What became of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fate {
-    /// TLS was opened, and its contents seen.
-    Decrypted,
-    /// It was no TLS, and was seen as it is.
-    Plain,
-    /// Relayed untouched and unseen.
-    Relayed,
-    /// Not let through.
-    Refused,
-    /// It failed before anything could be relayed.
-    Failed,
-}
-
-impl Fate {
-    /// The word for it, in text and JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Decrypted => "decrypted",
-            Self::Plain => "plain",
-            Self::Relayed => "relayed",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// What became of the connection in `record`.
-    pub fn of(record: &ConnectionRecord) -> Self {
-        let verdict = record.decision.as_ref().map(|decision| decision.verdict);
-        match verdict {
-            Some(Verdict::Refuse) => Self::Refused,
-            _ if record.failed() => Self::Failed,
-            Some(Verdict::Relay) => Self::Relayed,
-            Some(Verdict::Intercept) if record.client_tls.is_some() => Self::Decrypted,
-            Some(Verdict::Plain) => Self::Plain,
-            Some(Verdict::Intercept) | None => Self::Failed,
-        }
-    }
-}
 
 /// Connections to one service that met the same fate for the same reason.
 #[derive(Clone, Debug)]
@@ -219,7 +179,7 @@ mod tests {
     use std::sync::Arc;
 
     use sidelight_model::finding::Cause;
-    use sidelight_model::flow::{ConnId, Decision, EventKind, How, Opened, Tally, TlsSide, TlsVersion};
+    use sidelight_model::flow::{ConnId, Decision, EventKind, How, Opened, Tally, TlsSide, TlsVersion, Verdict};
     use sidelight_model::time::Timestamp;
 
     use super::*;

@@ -5,16 +5,19 @@
 
 mod addr;
 mod event;
+mod fate;
 mod http;
 mod message;
 mod record;
 mod tls;
+mod url;
 
 pub use addr::{Authority, Host, ParseAuthorityError};
 pub use event::{
     Closed, ConnId, Decision, Direction, Ends, Event, EventKind, How, KeyLogLine, Leg, Opened, Process, Tally, Verdict,
     WireEnd,
 };
+pub use fate::Fate;
 pub use http::{
     Anomaly, AnomalyKind, Body, Exchange, Header, HttpVersion, Interim, Outcome, Request, RequestTarget, Response,
     Timings,
@@ -22,3 +25,4 @@ pub use http::{
 pub use message::{Decoded, Grpc, GrpcMessage, OpaqueData, ServerSentEvent, WebSocketKind, WebSocketMessage};
 pub use record::{Client, ConnectionRecord};
 pub use tls::{Hello, PeerChain, TlsSide, TlsVersion};
+pub use url::url;

@@ -1,7 +1,7 @@
 //! The shape of an HTTP exchange: `"type":"exchange"`. In: [`flow::Exchange`] and its connection. Out: a value.
 
 use serde::Serialize;
-use sidelight_model::flow::{self, Header, Outcome};
+use sidelight_model::flow::{self, Header, Outcome, url};
 use sidelight_model::time::Timestamp;
 
 use super::connection::{Client, Tls};
@@ -199,26 +199,4 @@ fn body(headers: &[Header], body: &flow::Body, view: View) -> Body {
         sha256: body.sha256.map(|digest| data_encoding::HEXLOWER.encode(&digest)),
         content: view.bodies.filter(|_| body.length > 0).map(show),
     }
-}
-
-/// The whole URL of a request, with secrets in it. A CONNECT has none: its target is shown.
-pub fn url(record: &ConnectionRecord, request: &flow::Request) -> String {
-    let raw = String::from_utf8_lossy(&request.target.raw);
-    let is_path = raw.starts_with('/') || raw == "*";
-    if !is_path {
-        return raw.into_owned();
-    }
-    let scheme = match &request.target.scheme {
-        Some(scheme) => scheme.as_str(),
-        None if record.client_tls.is_some() => "https",
-        None => "http",
-    };
-    let authority = match (&request.target.authority, &record.target) {
-        (Some(authority), _) => authority.clone(),
-        (None, Some(target)) => target.to_string(),
-        (None, None) => record.service(),
-    };
-    let port = if scheme == "https" { ":443" } else { ":80" };
-    let path = if raw == "*" { "/*" } else { &raw };
-    format!("{scheme}://{}{path}", authority.strip_suffix(port).unwrap_or(&authority))
 }

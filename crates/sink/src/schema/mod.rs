@@ -9,9 +9,10 @@ mod ledger;
 mod messages;
 
 pub use connection::{Client, Connection, Finding, Tls};
-pub use exchange::{Exchange, url};
+pub use exchange::Exchange;
 pub use ledger::Ledger;
 pub use messages::{Anomaly, Grpc, Opaque, ServerSent, Stopped, WebSocket};
+pub use sidelight_model::flow::url;
 
 use std::time::Duration;
 
