@@ -1,55 +1,16 @@
 //! Flow files of real releases of mitmproxy. In: fixtures/mitmproxy (one conversation, recorded by each release). Out: the same
 //! exchanges, messages and TLS from every one, and as much as there is of a file that was cut.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+mod keep;
 
+use std::path::{Path, PathBuf};
+
+use keep::keep;
 use sha2::{Digest as _, Sha256};
-use sidelight_model::finding::Finding;
-use sidelight_model::flow::{
-    ConnectionRecord, Decoded, Direction, Exchange, Header, HttpVersion, Outcome, Verdict, WebSocketKind,
-};
-use sidelight_sink::bus::Consumer;
+use sidelight_model::flow::{Decoded, Direction, Exchange, Header, Outcome, Verdict, WebSocketKind};
 use sidelight_sink::content::Content;
 use sidelight_sink::import::{Format, ImportError, ImportOptions, import, import_bytes};
-use sidelight_sink::ledger::Ledger;
 use sidelight_wire::flow_decoder::Limits;
-
-/// What an import handed over.
-#[derive(Default)]
-struct Seen {
-    opened: usize,
-    exchanges: Vec<(ConnectionRecord, Exchange)>,
-    decoded: Vec<Decoded>,
-    closed: Vec<ConnectionRecord>,
-    ended: bool,
-}
-
-struct Keep(Arc<Mutex<Seen>>);
-
-impl Consumer for Keep {
-    fn opened(&mut self, _: &ConnectionRecord) {
-        self.0.lock().unwrap().opened += 1;
-    }
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
-        self.0.lock().unwrap().exchanges.push((conn.clone(), exchange.clone()));
-    }
-    fn decoded(&mut self, _: &ConnectionRecord, decoded: &Decoded) {
-        self.0.lock().unwrap().decoded.push(decoded.clone());
-    }
-    fn finding(&mut self, _: &ConnectionRecord, _: &Finding) {}
-    fn closed(&mut self, conn: &ConnectionRecord) {
-        self.0.lock().unwrap().closed.push(conn.clone());
-    }
-    fn end(&mut self, _: &Ledger) {
-        self.0.lock().unwrap().ended = true;
-    }
-}
-
-fn keep() -> (Arc<Mutex<Seen>>, Vec<Box<dyn Consumer>>) {
-    let seen: Arc<Mutex<Seen>> = Arc::default();
-    (seen.clone(), vec![Box::new(Keep(seen))])
-}
 
 fn fixture(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/mitmproxy/{version}.flows"))

@@ -4,6 +4,7 @@
 
 pub mod certificates;
 pub mod decoders;
+pub mod foreign;
 pub mod intake;
 pub mod starttls;
 pub mod stores;
@@ -26,6 +27,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("certificate", certificates::certificate),
     ("pem", stores::pem),
     ("jks", stores::jks),
+    ("mitmproxy", foreign::mitmproxy),
+    ("sslsplit", foreign::sslsplit),
 ];
 
 /// One slice of a conversation: whether it comes from the server, and its bytes.

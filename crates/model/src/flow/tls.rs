@@ -11,6 +11,8 @@ impl TlsVersion {
     /// `TLS 1.3` and so on; unknown versions in hexadecimal.
     pub fn name(self) -> String {
         match self.0 {
+            // Captures of other tools do not always say.
+            0 => "TLS (version unknown)".into(),
             0x0300 => "SSL 3.0".into(),
             0x0301 => "TLS 1.0".into(),
             0x0302 => "TLS 1.1".into(),
