@@ -11,6 +11,9 @@ use sidelight_model::time::Timestamp;
 /// The longest head: two IPv6 addresses with zones fit.
 pub const MOST_HEAD: usize = 192;
 
+/// Characters of the time at the beginning of a head.
+const TIME: usize = 19;
+
 /// The head of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -45,6 +48,9 @@ pub fn head(bytes: &[u8]) -> Option<Head> {
 
 /// `2026-11-22 16:10:01`.
 fn moment(text: &str) -> Option<Timestamp> {
+    if text.len() != TIME {
+        return None;
+    }
     let moment = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
     let zoned = moment.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(Timestamp(zoned.timestamp().as_microsecond()))
@@ -63,8 +69,7 @@ pub fn find(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = bytes.get(from..)?.windows(mark.len()).position(|window| window == mark) {
         let at = from + at;
-        // The time before it has nineteen characters.
-        if let Some(start) = at.checked_sub(19)
+        if let Some(start) = at.checked_sub(TIME)
             && head(&bytes[start..]).is_some()
         {
             return Some(start);
