@@ -228,6 +228,13 @@ fn parse(message: &[u8]) -> Result<ClientHello, String> {
     })
 }
 
+/// Reads the body of a ClientHello whose message head was taken off. `Err` says what is wrong, and at which byte of the message.
+pub(super) fn parse_body(body: &[u8]) -> Result<ClientHello, String> {
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let head = [CLIENT_HELLO, length[1], length[2], length[3]];
+    parse(&[&head, body].concat())
+}
+
 /// Why a hello cannot be read.
 enum Fault {
     Ended(Ended),
