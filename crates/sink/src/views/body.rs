@@ -1,8 +1,9 @@
 //! Bodies of HTTP messages as views. In: header fields and a body. Out: [`BodyView`], content codings undone.
 
-use sidelight_model::flow::{Body, Header};
+use sidelight_model::flow::{Body, Direction, GrpcMessage, Header};
 
-use super::{View, ViewOptions, view};
+use super::page::Page;
+use super::{Call, Scene, View, ViewOptions, grpc, view};
 use crate::content::Undone;
 
 /// Bytes of decoded content that are looked at; more than any view shows.
@@ -21,12 +22,16 @@ pub struct BodyView {
     pub view: View,
 }
 
-/// Lays out what is kept of `body`; `path` is that of the request.
-pub fn view_body(headers: &[Header], body: &Body, path: &str, options: &ViewOptions) -> BodyView {
+/// Lays out what is kept of `body`, which went this way; `path` is that of the request.
+pub fn view_body(direction: Direction, headers: &[Header], body: &Body, path: &str, options: &ViewOptions) -> BodyView {
     let content_type = Header::find(headers, "content-type").unwrap_or_default();
     let undone = Undone::read(headers, body, MOST_DECODED);
-    let is_cut = options.cut || undone.cut;
-    let mut shown = view(content_type, path, &undone.bytes, &ViewOptions { cut: is_cut, ..options.clone() });
+    let options = ViewOptions {
+        cut: options.cut || undone.cut,
+        call: options.call.clone().or_else(|| Call::of(path, direction == Direction::ToServer, headers)),
+        ..options.clone()
+    };
+    let mut shown = view(content_type, path, &undone.bytes, &options);
     shown.problem = undone.problem.or(shown.problem);
     BodyView {
         media_type: super::kind::essence(content_type),
@@ -34,4 +39,17 @@ pub fn view_body(headers: &[Header], body: &Body, path: &str, options: &ViewOpti
         cut: (body.kept.len() as u64) < body.length,
         view: shown,
     }
+}
+
+/// Lays out one gRPC message; the call that it belongs to is among the options, `content_type` that of its exchange.
+pub fn view_grpc_message(content_type: &str, message: &GrpcMessage, options: &ViewOptions) -> View {
+    let cut = options.cut || (message.kept.len() as u64) < message.length;
+    if options.force.is_some() {
+        return view(content_type, "", &message.kept, &ViewOptions { cut, ..options.clone() });
+    }
+    let mut page = Page::new(options.limit_lines, options.limit_bytes);
+    let scene = Scene { options, content_type, path: "", cut, depth: 0 };
+    let problem = grpc::show_single(message.compressed, &message.kept, &scene, &mut page);
+    let (text, left_out) = page.finish();
+    View { name: "grpc", text, problem, left_out }
 }

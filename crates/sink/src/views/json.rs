@@ -189,9 +189,9 @@ mod tests {
         assert_eq!((cut.text.as_str(), cut.problem), ("{\n  \"a\": [\n    1,\n    \"cut of\n", None));
         let broken = shown(r#"{"a":[1,"cut of"#, false);
         assert!(broken.problem.is_some_and(|words| words.contains("ends before")));
-        let other = shown("<html>\n {a b}", false);
-        assert_eq!((other.name, other.text.as_str()), ("text", "<html>\n {a b}\n"));
-        assert!(other.problem.unwrap().contains("line 1 column 1"));
+        let other = shown("no json\n {a b}", false);
+        assert_eq!((other.name, other.text.as_str()), ("text", "no json\n {a b}\n"));
+        assert!(other.problem.unwrap().contains("line 1 column 2"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What content is. In: its declared type, the ending of its path, its bytes. Out: a [`Kind`].
 //! Spec: RFC 9110 §8.3 (Content-Type), RFC 6838 §4.2.8 (structured suffixes), WHATWG MIME Sniffing §6 (first bytes).
 
-use super::{form, json, text};
+use super::{archive, certificates, form, image, json, jwt, text, xml};
 
 /// Kinds of content that can be laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,21 @@ pub(super) enum Kind {
     Json,
     Form,
     Multipart,
+    Xml,
+    Html,
+    Grpc,
+    Protobuf,
+    MessagePack,
+    Cbor,
+    Image,
+    Jwt,
+    Certificates,
+    Gzip,
+    Zstd,
+    Tar,
+    Zip,
+    Css,
+    Script,
     Text,
     Hex,
 }
@@ -20,6 +35,21 @@ impl Kind {
             Self::Json => "json",
             Self::Form => "form",
             Self::Multipart => "multipart",
+            Self::Xml => "xml",
+            Self::Html => "html",
+            Self::Grpc => "grpc",
+            Self::Protobuf => "protobuf",
+            Self::MessagePack => "msgpack",
+            Self::Cbor => "cbor",
+            Self::Image => "image",
+            Self::Jwt => "jwt",
+            Self::Certificates => "certificates",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Tar => "tar",
+            Self::Zip => "zip",
+            Self::Css => "css",
+            Self::Script => "javascript",
             Self::Text => "text",
             Self::Hex => "hex",
         }
@@ -30,9 +60,18 @@ impl Kind {
         match self {
             Self::Json => "JSON",
             Self::Form => "a form",
-            Self::Multipart => "multipart",
-            Self::Text => "text",
+            Self::Xml => "XML",
+            Self::Html => "HTML",
+            Self::Grpc => "gRPC",
+            Self::MessagePack => "MessagePack",
+            Self::Cbor => "CBOR",
+            Self::Image => "an image",
+            Self::Jwt => "a JSON Web Token",
+            Self::Css => "CSS",
+            Self::Script => "JavaScript",
             Self::Hex => "bytes",
+            Self::Multipart | Self::Protobuf | Self::Certificates => self.name(),
+            Self::Gzip | Self::Zstd | Self::Tar | Self::Zip | Self::Text => self.name(),
         }
     }
 }
@@ -63,33 +102,102 @@ pub(super) fn declared(content_type: &str, path: &str) -> Option<Kind> {
 
 fn by_type(essence: &str) -> Option<Kind> {
     let (kind, subtype) = essence.split_once('/')?;
-    match (kind, subtype) {
-        (_, "json" | "x-ndjson" | "ndjson" | "jsonl" | "jsonlines" | "json-seq" | "x-json") => Some(Kind::Json),
-        _ if subtype.ends_with("+json") || subtype.ends_with("jws") => Some(Kind::Json),
-        ("application", "x-www-form-urlencoded") => Some(Kind::Form),
-        ("multipart", _) => Some(Kind::Multipart),
-        ("text", _) => Some(Kind::Text),
-        _ => None,
-    }
+    Some(match (kind, subtype) {
+        ("multipart", _) => Kind::Multipart,
+        ("application", _) if subtype.starts_with("grpc") || subtype.starts_with("connect+") => Kind::Grpc,
+        (_, "json" | "x-ndjson" | "ndjson" | "jsonl" | "jsonlines" | "json-seq" | "x-json") => Kind::Json,
+        (_, "html" | "xhtml+xml") => Kind::Html,
+        (_, "css") => Kind::Css,
+        (_, "javascript" | "ecmascript" | "x-javascript") => Kind::Script,
+        (_, "xml") => Kind::Xml,
+        _ if subtype.ends_with("+json") || subtype.ends_with("jws") => Kind::Json,
+        _ if subtype.ends_with("+xml") => Kind::Xml,
+        _ if subtype.ends_with("+cbor") => Kind::Cbor,
+        _ if subtype.ends_with("+msgpack") => Kind::MessagePack,
+        ("image", _) => Kind::Image,
+        ("text", _) => Kind::Text,
+        ("application", _) => return by_subtype(subtype),
+        _ => return None,
+    })
+}
+
+/// Subtypes of `application`.
+fn by_subtype(subtype: &str) -> Option<Kind> {
+    Some(match subtype {
+        "x-www-form-urlencoded" => Kind::Form,
+        "protobuf" | "x-protobuf" | "x-google-protobuf" | "vnd.google.protobuf" | "vnd.kubernetes.protobuf" => {
+            Kind::Protobuf
+        }
+        "proto" => Kind::Protobuf,
+        "msgpack" | "x-msgpack" | "vnd.msgpack" => Kind::MessagePack,
+        "cbor" => Kind::Cbor,
+        "jwt" | "jose" => Kind::Jwt,
+        "pkix-cert" | "x-x509-ca-cert" | "x-x509-user-cert" | "pem-certificate-chain" | "x-pem-file" => {
+            Kind::Certificates
+        }
+        "gzip" | "x-gzip" => Kind::Gzip,
+        "zstd" => Kind::Zstd,
+        "tar" | "x-tar" => Kind::Tar,
+        "zip" | "java-archive" | "x-zip-compressed" => Kind::Zip,
+        "yaml" | "x-yaml" | "toml" | "graphql" | "x-sh" | "sql" | "openmetrics-text" => Kind::Text,
+        _ if subtype.starts_with("vnd.") && subtype.ends_with("+yaml") => Kind::Text,
+        _ if subtype.ends_with("tar+gzip") || subtype.ends_with("tar.gzip") => Kind::Gzip,
+        _ if subtype.ends_with("tar+zstd") => Kind::Zstd,
+        _ if subtype.ends_with(".tar") => Kind::Tar,
+        _ => return None,
+    })
 }
 
 fn by_ending(path: &str) -> Option<Kind> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let (_, ending) = path.rsplit('/').next()?.rsplit_once('.')?;
-    match ending.to_ascii_lowercase().as_str() {
-        "json" | "ndjson" | "jsonl" | "har" => Some(Kind::Json),
-        _ => None,
+    Some(match ending.to_ascii_lowercase().as_str() {
+        "json" | "ndjson" | "jsonl" | "har" => Kind::Json,
+        "xml" | "svg" | "xsd" | "wsdl" => Kind::Xml,
+        "html" | "htm" => Kind::Html,
+        "css" => Kind::Css,
+        "js" | "mjs" => Kind::Script,
+        "msgpack" => Kind::MessagePack,
+        "cbor" => Kind::Cbor,
+        _ => return None,
+    })
+}
+
+/// Text that is declared as such may be something of which more can be told.
+pub(super) fn refined(kind: Kind, bytes: &[u8], cut: bool) -> Kind {
+    let looks = || text::plain(bytes, cut).map(text_by_look);
+    match kind {
+        Kind::Text => looks().filter(|it| matches!(it, Kind::Json | Kind::Jwt | Kind::Certificates)).unwrap_or(kind),
+        kind => kind,
     }
 }
 
 /// What the bytes look like.
 pub(super) fn by_look(bytes: &[u8], cut: bool) -> Kind {
-    let Some(text) = text::plain(bytes, cut) else { return Kind::Hex };
-    if json::looks_like(text) {
-        return Kind::Json;
+    match bytes {
+        [0x1f, 0x8b, 8, ..] => return Kind::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => return Kind::Zstd,
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Kind::Zip,
+        _ if archive::looks_like_tar(bytes) => return Kind::Tar,
+        _ if certificates::looks_like_der(bytes) => return Kind::Certificates,
+        _ => {}
     }
-    if form::looks_like(text) {
-        return Kind::Form;
+    match text::plain(bytes, cut) {
+        Some(text) => text_by_look(text),
+        None if image::kind(bytes).is_some() => Kind::Image,
+        None => Kind::Hex,
     }
-    Kind::Text
+}
+
+/// What a text that nobody declared looks like.
+pub(super) fn text_by_look(text: &str) -> Kind {
+    match xml::looks_like(text) {
+        Some(true) => Kind::Html,
+        Some(false) => Kind::Xml,
+        None if json::looks_like(text) => Kind::Json,
+        None if certificates::looks_like_pem(text) => Kind::Certificates,
+        None if jwt::looks_like(text) => Kind::Jwt,
+        None if form::looks_like(text) => Kind::Form,
+        None => Kind::Text,
+    }
 }

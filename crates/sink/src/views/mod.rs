@@ -5,22 +5,36 @@
 //! or expanded; depth, lines and bytes are bounded. Secrets go through the [`Redactor`] here, so whoever shows a view need not
 //! think of them; control characters are the business of whoever writes to a terminal.
 
+mod archive;
 mod body;
+mod cbor;
+mod certificates;
 mod form;
+mod grpc;
 mod hex;
+mod image;
+mod items;
 mod json;
+mod jwt;
 mod kind;
+mod msgpack;
 mod multipart;
 mod page;
+mod protobuf;
+mod protos;
 mod text;
+mod xml;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use self::kind::Kind;
 use self::page::Page;
 use crate::redact::Redactor;
 
-pub use body::{BodyView, view_body};
+pub use body::{BodyView, view_body, view_grpc_message};
+pub use grpc::Call;
+pub use protos::{Protos, ProtosError};
 
 /// How deep content may be nested in content: a part of a multipart in a gzip in …
 const MOST_NESTING: usize = 4;
@@ -38,11 +52,23 @@ pub struct ViewOptions {
     pub cut: bool,
     /// Takes it for this, whatever it is said to be and looks like.
     pub force: Option<Force>,
+    /// The gRPC (or Connect, or Twirp) method that it belongs to.
+    pub call: Option<Call>,
+    /// Message types that the person has given.
+    pub protos: Option<Arc<Protos>>,
 }
 
 impl Default for ViewOptions {
     fn default() -> Self {
-        Self { redactor: Redactor::default(), limit_lines: 512, limit_bytes: 256 * 1024, cut: false, force: None }
+        Self {
+            redactor: Redactor::default(),
+            limit_lines: 512,
+            limit_bytes: 256 * 1024,
+            cut: false,
+            force: None,
+            call: None,
+            protos: None,
+        }
     }
 }
 
@@ -103,7 +129,7 @@ impl<'o> Scene<'o> {
             Some(Force::Raw) => return (Kind::Text, text::show_lossy(bytes, &self, page)),
             None => {}
         }
-        let declared = kind::declared(self.content_type, self.path);
+        let declared = kind::declared(self.content_type, self.path).map(|kind| kind::refined(kind, bytes, self.cut));
         let mut problem = None;
         if let Some(kind) = declared {
             match self.attempt(kind, bytes, page) {
@@ -149,7 +175,23 @@ impl<'o> Scene<'o> {
                 Ok(None)
             }
             Kind::Multipart => multipart::show(bytes, &self, page),
-            Kind::Text => text::show(bytes, &self, page),
+            Kind::Xml => xml::show(&self.text(bytes)?, false, &self, page),
+            Kind::Html => xml::show(&self.text(bytes)?, true, &self, page),
+            Kind::Grpc => grpc::show(bytes, &self, page),
+            Kind::Protobuf if kind::parameter(self.content_type, "encoding").as_deref() == Some("delimited") => {
+                protobuf::show_delimited(bytes, grpc::message_type(&self).as_ref(), &self, page)
+            }
+            Kind::Protobuf => protobuf::show(bytes, grpc::message_type(&self).as_ref(), &self, page),
+            Kind::MessagePack => items::show(&mut msgpack::MessagePack::new(bytes), &self, page),
+            Kind::Cbor => items::show(&mut cbor::Cbor::new(bytes), &self, page),
+            Kind::Image => image::show(bytes, page).map(|()| None).ok_or_else(|| "it is none that is known".to_owned()),
+            Kind::Jwt => jwt::show(&self.text(bytes)?, &self, page),
+            Kind::Certificates => certificates::show(bytes, self.cut, page),
+            Kind::Gzip => archive::show_packed("gzip", bytes, &self, page),
+            Kind::Zstd => archive::show_packed("zstd", bytes, &self, page),
+            Kind::Tar => archive::show_tar(bytes, &self, page),
+            Kind::Zip => archive::show_zip(bytes, &self, page),
+            Kind::Css | Kind::Script | Kind::Text => text::show(bytes, &self, page),
             Kind::Hex => {
                 hex::show(bytes, &self, page);
                 Ok(None)

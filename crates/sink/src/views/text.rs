@@ -24,7 +24,12 @@ pub(super) fn show_lossy(bytes: &[u8], scene: &Scene<'_>, page: &mut Page) -> Op
 }
 
 fn write(text: &str, scene: &Scene<'_>, page: &mut Page) {
-    page.lines(&scene.redactor().body(&kind::essence(scene.content_type), text));
+    page.lines(&redacted(text, &kind::essence(scene.content_type), scene));
+}
+
+/// `text` of this media type without its secrets.
+pub(super) fn redacted(text: &str, media_type: &str, scene: &Scene<'_>) -> String {
+    scene.redactor().body(media_type, text)
 }
 
 /// The bytes as text, and what is wrong with them. What is cut may end inside of a character.
