@@ -59,10 +59,14 @@ fn line(offset: usize, chunk: &[u8], hidden: [bool; ROW]) -> String {
     line + "|"
 }
 
-/// Runs of printable ASCII that the redactor would change.
+/// What is masked: runs of printable ASCII that the redactor would change, and all of a text with a private key in it.
 fn secrets(bytes: &[u8], scene: &Scene<'_>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
+    if contains(bytes, b"PRIVATE KEY-----") {
+        found.push(0..bytes.len());
+        return found;
+    }
     for run in bytes.chunk_by(|a, b| is_printable(*a) == is_printable(*b)) {
         let start = at;
         at += run.len();
@@ -75,6 +79,10 @@ fn secrets(bytes: &[u8], scene: &Scene<'_>) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+fn contains(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
 }
 
 const fn is_printable(byte: u8) -> bool {
@@ -103,6 +111,14 @@ mod tests {
         assert!(shown.contains("|...*************|") && shown.contains("|*.after|"), "{shown}");
         let reveal = ViewOptions { redactor: Redactor::new(true), ..options };
         assert!(view("", "", bytes, &reveal).text.contains("token=0123456"));
+    }
+
+    #[test]
+    fn private_keys_are_masked_whatever_is_revealed() {
+        let key = b"\0\x01-----BEGIN EC PRIVATE KEY-----\nbXkga2V5\n-----END EC PRIVATE KEY-----\n";
+        let reveal = ViewOptions { redactor: Redactor::new(true), ..ViewOptions::default() };
+        let shown = view("", "", key, &reveal).text;
+        assert!(shown.contains("|****************|") && !shown.contains("bXkga2V5"), "{shown}");
     }
 
     #[test]

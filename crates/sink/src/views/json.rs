@@ -199,7 +199,8 @@ mod tests {
         let text = r#"{"token":123456789,"x":["y"],"password":"hunter2"}"#;
         let shown = view("application/json", "", text.as_bytes(), &ViewOptions::default()).text;
         let lines: Vec<&str> = shown.lines().collect();
-        assert!(lines[1].starts_with("  \"token\": ‹redacted sha256:") && lines[1].ends_with("›,"), "{shown}");
+        assert!(lines[1].contains("‹redacted sha256:") && lines[1].ends_with(','), "{shown}");
+        assert!(serde_json::from_str::<serde_json::Value>(&shown).is_ok(), "{shown}");
         assert!(!shown.contains("hunter2") && lines.len() == 7, "{shown}");
     }
 
