@@ -66,12 +66,8 @@ impl<W: Write> JsonLines<W> {
     }
 
     fn line(&mut self, kind: &'static str, value: impl Serialize) {
-        let line = serde_json::to_vec(&Tagged::new(kind, value)).map_err(io::Error::from);
-        self.attempt(|out| {
-            let mut line = line?;
-            line.push(b'\n');
-            out.write_all(&line)
-        });
+        let line = schema::line(&Tagged::new(kind, value)).map_err(io::Error::from);
+        self.attempt(|out| out.write_all(&line?));
     }
 
     fn attempt(&mut self, step: impl FnOnce(&mut W) -> io::Result<()>) {

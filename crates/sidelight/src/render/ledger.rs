@@ -12,7 +12,7 @@ const MOST_ROWS: usize = 20;
 
 /// The account; empty when nothing was seen.
 pub(super) fn render(look: &Look, ledger: &Ledger) -> String {
-    if ledger.seen == 0 {
+    if ledger.seen == 0 && ledger.shed == 0 {
         return String::new();
     }
     let mut text = format!("\n{}\n", look.paint.as_(Meaning::Strong, &sums(ledger)));
@@ -23,6 +23,14 @@ pub(super) fn render(look: &Look, ledger: &Ledger) -> String {
     let mut caution = |words: String| text.push_str(&format!("{}\n", look.paint.as_(Meaning::Caution, &words)));
     if ledger.lost > 0 {
         caution(format!("! {} passed but were not seen here: showing was slower than the traffic", bytes(ledger.lost)));
+    }
+    if ledger.shed > 0 {
+        caution(format!(
+            "! {} more passed of which nothing was seen here: showing stood still",
+            count(ledger.shed, "connection")
+        ));
+    }
+    if ledger.lost > 0 || ledger.shed > 0 {
         caution("  --on-overload wait slows the traffic down instead".to_owned());
     }
     if ledger.undecoded > 0 {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sidelight_model::finding;
-use sidelight_model::flow::{How, TlsSide, Verdict};
+use sidelight_model::flow::{self, How, TlsSide, TlsVersion, Verdict};
 use sidelight_model::time::Timestamp;
 
 use super::View;
@@ -46,6 +46,28 @@ impl Client {
     }
 }
 
+/// What a ClientHello offered.
+#[derive(Debug, Serialize)]
+struct Hello {
+    sni: Option<String>,
+    alpn: Vec<String>,
+    versions: Vec<String>,
+    ja3: String,
+    ja4: String,
+}
+
+impl Hello {
+    fn new(hello: &flow::Hello) -> Self {
+        Self {
+            sni: hello.sni.clone(),
+            alpn: hello.alpn.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+            versions: hello.versions.iter().map(|version| TlsVersion(*version).name()).collect(),
+            ja3: hello.ja3.clone(),
+            ja4: hello.ja4.clone(),
+        }
+    }
+}
+
 /// One side's TLS.
 #[derive(Debug, Serialize)]
 pub struct Tls {
@@ -55,6 +77,9 @@ pub struct Tls {
     alpn: Option<String>,
     sni: Option<String>,
     resumed: bool,
+    /// What the hello of this side offered: the client's own, or ours towards the service. Told once, with the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hello: Option<Hello>,
     /// Fingerprints of the certificates, leaf first.
     chain_sha256: Vec<String>,
     /// Whether the service's chain was verified; absent on our own side.
@@ -66,7 +91,12 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// The shape of `side`.
+    /// The shape of `side` with its hello.
+    fn whole(side: &TlsSide) -> Self {
+        Self { hello: side.hello.as_deref().map(Hello::new), ..Self::new(side) }
+    }
+
+    /// The shape of `side`, for things that happen on the connection.
     pub fn new(side: &TlsSide) -> Self {
         Self {
             version: side.version.name(),
@@ -75,6 +105,7 @@ impl Tls {
             alpn: side.alpn.as_ref().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
             sni: side.sni.clone(),
             resumed: side.resumed,
+            hello: None,
             chain_sha256: side.chain.iter().map(|der| sidelight_model::redact::sha256_hex(der)).collect(),
             verified: side.verified.as_ref().map(Result::is_ok),
             unverified_because: side.verified.as_ref().and_then(|it| it.as_ref().err().cloned()),
@@ -98,6 +129,9 @@ pub struct Connection {
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'static str>,
     because: Option<String>,
+    /// What the client's ClientHello offered; also where TLS was relayed untouched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hello: Option<Hello>,
     server_tls: Option<Tls>,
     client_tls: Option<Tls>,
     exchanges: u64,
@@ -134,8 +168,9 @@ impl Connection {
             fate: Fate::of(record).name(),
             verdict: record.decision.as_ref().map(|decision| verdict_name(decision.verdict)),
             because: record.decision.as_ref().map(|decision| view.redactor.text(&decision.because)),
-            server_tls: record.server_tls.as_deref().map(Tls::new),
-            client_tls: record.client_tls.as_deref().map(Tls::new),
+            hello: record.hello.as_deref().map(Hello::new),
+            server_tls: record.server_tls.as_deref().map(Tls::whole),
+            client_tls: record.client_tls.as_deref().map(Tls::whole),
             exchanges: record.exchanges,
             bytes_to_server: tallies.0.bytes,
             bytes_to_client: tallies.1.bytes,

@@ -17,6 +17,7 @@ pub struct Ledger {
     failed: u64,
     exchanges: u64,
     bytes_lost: u64,
+    connections_shed: u64,
     undecoded: u64,
     rows: Vec<Row>,
     /// Clients that accept our certificate for some services, but not for these.
@@ -70,6 +71,7 @@ impl Ledger {
             failed: ledger.failed,
             exchanges: ledger.exchanges,
             bytes_lost: ledger.lost,
+            connections_shed: ledger.shed,
             undecoded: ledger.undecoded,
             rows: ledger.rows().into_iter().map(row).collect(),
             pinned: those(true),

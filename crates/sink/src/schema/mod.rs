@@ -6,11 +6,13 @@
 mod connection;
 mod exchange;
 mod ledger;
+mod line;
 mod messages;
 
 pub use connection::{Client, Connection, Finding, Tls};
 pub use exchange::Exchange;
 pub use ledger::Ledger;
+pub use line::line;
 pub use messages::{Anomaly, Grpc, Opaque, ServerSent, Stopped, WebSocket};
 pub use sidelight_model::flow::url;
 
