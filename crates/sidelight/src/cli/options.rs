@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sidelight_model::policy::Pattern;
 
-use super::{Credentials, ModeSpec, PerHost, Period, ShowOptions, Size};
+use super::{Credentials, ModeSpec, PerHost, Period, RecordingOptions, ShowOptions, Size};
 
 /// What an interception does.
 #[derive(Debug, Args)]
@@ -25,6 +25,9 @@ pub(crate) struct ProxyOptions {
     /// Limits.
     #[command(flatten)]
     pub(crate) limits: Limits,
+    /// What is recorded.
+    #[command(flatten)]
+    pub(crate) recording: RecordingOptions,
     /// What is shown.
     #[command(flatten)]
     pub(crate) show: ShowOptions,
@@ -140,11 +143,11 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "DURATION")]
     pub(crate) idle_limit: Option<Period>,
 
-    /// Bytes kept of each message body for showing; what passes is never limited
-    #[arg(long, value_name = "SIZE", default_value = "64KiB")]
+    /// Bytes kept of each message body, shown and recorded; what passes is never limited
+    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
     pub(crate) body_limit: Size,
 
-    /// When showing is slower than the traffic: leave out bytes and say so, or slow the traffic down
+    /// When showing and recording are slower than the traffic: leave out bytes and say so, or slow the traffic down
     #[arg(long, value_name = "WHAT", default_value = "drop")]
     pub(crate) on_overload: OnOverload,
 }

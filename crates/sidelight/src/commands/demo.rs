@@ -31,7 +31,7 @@ pub(crate) fn run(command: &DemoCommand, global: &GlobalOptions, ui: Ui) -> Resu
 
     let consumers = render::consumers(global, &command.show, body_limit, Stream::Output);
     let around = Surroundings { hosts: services.hosts(), roots: vec![services.ca_der.clone()], only_these_roots: true };
-    let mut interception = Interception::prepare(&options, around, consumers, ui)?;
+    let mut interception = Interception::prepare(&options, around, || Ok(consumers), ui)?;
     let proxy = interception.serve(&options.ways_in.mode[0], None)?;
     let authority = interception.authority().cert_der().to_vec();
     for visit in visits(proxy, &authority, &services) {

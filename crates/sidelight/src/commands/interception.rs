@@ -15,7 +15,7 @@ use sidelight_engine::resolve::Resolver;
 use sidelight_engine::serve::{listen, serve};
 use sidelight_engine::tap::{Overload, Received, TapReceiver, queue};
 use sidelight_engine::tls::{Face, Identities, Identity, Service, Trusted, Verifier};
-use sidelight_engine::{Capture, Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};
+use sidelight_engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};
 use sidelight_model::flow::Process;
 use sidelight_model::policy::Rules;
 use sidelight_model::time::Timestamp;
@@ -73,14 +73,15 @@ impl Identify for Finder {
 }
 
 impl Interception {
-    /// Makes everything ready but listens nowhere yet.
+    /// Makes everything ready but listens nowhere yet. `consumers` is called last, so that no file is made when anything else is
+    /// wrong.
     ///
     /// # Errors
     /// When the CA, roots, certificates or the login cannot be read; the failure names the file or option.
     pub(crate) fn prepare(
         options: &ProxyOptions,
         around: Surroundings,
-        consumers: Vec<Box<dyn Consumer>>,
+        consumers: impl FnOnce() -> Result<Vec<Box<dyn Consumer>>, Failure>,
         ui: Ui,
     ) -> Result<Self, Failure> {
         let now = Timestamp::from(SystemTime::now());
@@ -112,7 +113,7 @@ impl Interception {
         let face = Face::new(HANDSHAKE_LIMIT);
         let settings = settings(options)?;
         let engine = Arc::new(Engine::new(Parts { settings, dialer, own, service, face, forge, tap }));
-        let sink = start_sink(receiver, consumers, options)?;
+        let sink = start_sink(receiver, consumers()?, options)?;
         let identify = Arc::new(Finder(sidelight_host::process::Finder::new()));
         Ok(Self { runtime, engine, authority, sink, serving: Vec::new(), identify })
     }
@@ -276,7 +277,7 @@ fn settings(options: &ProxyOptions) -> Result<Settings, Failure> {
         allow_public: options.ways_in.allow_public,
         idle_limit: options.limits.idle_limit.map(|limit| limit.0),
         fail_open_for: options.scope.fail_open_for.0,
-        capture: Capture::default(),
+        capture: super::recording::capture(&options.recording),
     })
 }
 
@@ -324,7 +325,8 @@ fn start_sink(
     options: &ProxyOptions,
 ) -> Result<JoinHandle<Ledger>, Failure> {
     let body_kept = usize::try_from(options.limits.body_limit.0).unwrap_or(usize::MAX);
-    let limits = Limits { body_kept, ..Limits::default() };
+    let hash_bodies = super::recording::keeps_bodies(&options.recording);
+    let limits = Limits { body_kept, hash_bodies, ..Limits::default() };
     let run = move || drain(&mut Queue(receiver), &mut consumers, limits);
     std::thread::Builder::new()
         .name("sink".to_owned())

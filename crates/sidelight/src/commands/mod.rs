@@ -7,6 +7,7 @@ mod demo;
 mod interception;
 mod man;
 mod proxy;
+mod recording;
 mod run;
 
 use crate::cli::Command;

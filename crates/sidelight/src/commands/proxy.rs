@@ -8,9 +8,10 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::interception::{Interception, Surroundings};
-use crate::cli::{GlobalOptions, ModeSpec, ProxyCommand};
+use super::recording::Recording;
+use crate::cli::{GlobalOptions, ModeSpec, ProxyCommand, ProxyOptions};
 use crate::exit::{Exit, Failure};
-use crate::render::{self, Stream};
+use crate::render::Stream;
 use crate::ui::Ui;
 
 /// Listens until SIGINT or SIGTERM, or until the reader of standard output is gone.
@@ -19,15 +20,9 @@ use crate::ui::Ui;
 /// When something that the options name cannot be used, or a port is taken.
 pub(crate) fn run(command: &ProxyCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     let options = &command.options;
-    let body_limit = usize::try_from(options.limits.body_limit.0).unwrap_or(usize::MAX);
-    let consumers = render::consumers(global, &options.show, body_limit, Stream::Output);
-    let mut interception = Interception::prepare(options, Surroundings::default(), consumers, ui)?;
-    let default = [ModeSpec::default()];
-    let modes = if options.ways_in.mode.is_empty() { &default[..] } else { &options.ways_in.mode };
-    for mode in modes {
-        let address = interception.serve(mode, None)?;
-        announce(mode, address, global.json, ui);
-    }
+    let mut recording = Recording::plan(options, global, Stream::Output)?;
+    let mut interception = Interception::prepare(options, Surroundings::default(), || recording.open(ui), ui)?;
+    listen(options, &mut interception, global.json, ui)?;
     let stopped = interception.runtime().block_on(async {
         tokio::select! {
             stopped = told_to_stop() => stopped,
@@ -40,6 +35,16 @@ pub(crate) fn run(command: &ProxyCommand, global: &GlobalOptions, ui: Ui) -> Res
         ui.note("no connection came");
     }
     stopped.map(|()| Exit::Done)
+}
+
+fn listen(options: &ProxyOptions, interception: &mut Interception, json: bool, ui: Ui) -> Result<(), Failure> {
+    let default = [ModeSpec::default()];
+    let modes = if options.ways_in.mode.is_empty() { &default[..] } else { &options.ways_in.mode };
+    for mode in modes {
+        let address = interception.serve(mode, None)?;
+        announce(mode, address, json, ui);
+    }
+    Ok(())
 }
 
 fn announce(mode: &ModeSpec, address: std::net::SocketAddr, json: bool, ui: Ui) {

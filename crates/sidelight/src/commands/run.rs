@@ -13,9 +13,10 @@ use sidelight_engine::dial::Proxy;
 use sidelight_host::run_env::{ProxyAddr, RunDirectory, RunEnvironment, RunInputs};
 
 use super::interception::{Interception, Surroundings, further_proxy};
+use super::recording::Recording;
 use crate::cli::{GlobalOptions, ModeKind, ModeSpec, RunCommand, Upstream, parse_upstream};
 use crate::exit::{Exit, Failure};
-use crate::render::{self, Stream};
+use crate::render::Stream;
 use crate::ui::Ui;
 
 /// After the command has ended, connections get so long to end as well.
@@ -34,13 +35,29 @@ pub(crate) fn run(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Resul
 
 fn start(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     let options = &command.options;
-    let body_limit = usize::try_from(options.limits.body_limit.0).unwrap_or(usize::MAX);
     // Standard output is the command's; people's text goes beside it.
-    let consumers = render::consumers(global, &options.show, body_limit, Stream::Error);
+    let mut recording = Recording::plan(options, global, Stream::Error)?;
+    let output_is_ours = recording.takes_output();
     let chained = chained_proxy()?;
-    let mut interception = Interception::prepare(options, Surroundings::default(), consumers, ui)?;
+    let mut interception = Interception::prepare(options, Surroundings::default(), || recording.open(ui), ui)?;
+    let ended = intercept(command, &mut interception, chained, output_is_ours, ui);
+    let ledger = interception.stop();
+    if let (Ok((_, refused_udp)), false) = (&ended, options.show.quiet) {
+        epilogue(ledger.seen, *refused_udp, command.transparent, ui);
+    }
+    ended.map(|(exit, _)| exit)
+}
+
+/// Runs the command; gives how it ended, and how many UDP flows were turned away meanwhile.
+fn intercept(
+    command: &RunCommand,
+    interception: &mut Interception,
+    chained: Option<Arc<Proxy>>,
+    output_is_ours: bool,
+    ui: Ui,
+) -> Result<(Exit, u64), Failure> {
     let folder = RunDirectory::create(&std::env::temp_dir()).map_err(|error| Failure::new(error.to_string()))?;
-    let address = proxy_address(command, &mut interception, chained.as_ref())?;
+    let address = proxy_address(command, interception, chained.as_ref())?;
     let authority = interception.authority().clone();
     let pem = authority.cert_pem();
     let inputs = RunInputs {
@@ -53,25 +70,21 @@ fn start(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, F
     let environment =
         RunEnvironment::prepare(&inputs, folder.path()).map_err(|error| Failure::new(error.to_string()))?;
     environment.warnings.iter().for_each(|warning| ui.warning(warning));
-    let mut started = child::Prepared::new(&command.command, &environment, global.json)?;
+    let mut started = child::Prepared::new(&command.command, &environment, output_is_ours)?;
     let sandbox = if command.transparent {
         let binds = sidelight_host::run_env::trust_binds(&inputs, folder.path())
             .map_err(|error| Failure::new(error.to_string()))?;
-        Some(sandboxed::enter(&mut interception, &mut started, binds, chained)?)
+        Some(sandboxed::enter(interception, &mut started, binds, chained)?)
     } else {
         None
     };
-    let ended = child::run(started, &interception)?;
+    let ended = child::run(started, interception)?;
     let left = Instant::now() + GRACE;
     while interception.connections() > 0 && Instant::now() < left {
         std::thread::sleep(Duration::from_millis(10));
     }
     let refused_udp = sandbox.as_ref().and_then(|sandbox| sandbox.refused_udp().ok()).unwrap_or(0);
-    let ledger = interception.stop();
-    if !options.show.quiet {
-        epilogue(ledger.seen, refused_udp, command.transparent, ui);
-    }
-    Ok(ended)
+    Ok((ended, refused_udp))
 }
 
 /// What a person would wonder about at the end.

@@ -12,6 +12,9 @@ use super::{Look, Paint, Text};
 use crate::cli::{GlobalOptions, ShowOptions};
 use crate::ui;
 
+/// Bytes of a body that people are shown; what is recorded may hold more.
+const MOST_SHOWN: usize = 64 << 10;
+
 /// One of the two streams of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -57,13 +60,10 @@ pub(crate) fn consumers(
     let redactor = Redactor::new(show.show_secrets);
     let stream = if global.json { Stream::Error } else { stream };
     let look = Look {
-        paint: Paint::new(ui::colours(global.color, stream.is_terminal(), &|name| std::env::var_os(name))),
-        width: stream.width(),
-        zone: TimeZone::system(),
-        redactor,
         verbose: show.verbose,
         quiet: show.quiet || global.json,
-        body_limit,
+        body_limit: body_limit.min(MOST_SHOWN),
+        ..Look::of(stream, global, redactor)
     };
     let text = Text::new(stream.writer(), look).following(Box::new(move || stream.width()));
     let mut consumers: Vec<Box<dyn Consumer>> = vec![Box::new(text)];
@@ -72,4 +72,19 @@ pub(crate) fn consumers(
         consumers.push(Box::new(JsonLines::new(Stream::Output.writer(), view)));
     }
     consumers
+}
+
+impl Look {
+    /// How `stream` wants it: its width and colours, local time.
+    pub(crate) fn of(stream: Stream, global: &GlobalOptions, redactor: Redactor) -> Self {
+        Self {
+            paint: Paint::new(ui::colours(global.color, stream.is_terminal(), &|name| std::env::var_os(name))),
+            width: stream.width(),
+            zone: TimeZone::system(),
+            redactor,
+            verbose: 0,
+            quiet: false,
+            body_limit: MOST_SHOWN,
+        }
+    }
 }

@@ -24,8 +24,8 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// The command with its environment. With `json`, standard output is ours alone, so the command's goes to standard error.
-    pub(super) fn new(words: &[OsString], environment: &RunEnvironment, json: bool) -> Result<Self, Failure> {
+    /// The command with its environment. Where standard output `is_ours` alone, the command's goes to standard error.
+    pub(super) fn new(words: &[OsString], environment: &RunEnvironment, is_ours: bool) -> Result<Self, Failure> {
         let (program, arguments) = words.split_first().ok_or_else(|| Failure::usage("no command is given"))?;
         let mut command = Command::new(program);
         command.args(arguments);
@@ -33,7 +33,7 @@ impl Prepared {
             command.env_remove(name);
         }
         command.envs(environment.set.iter().map(|(name, value)| (name, value)));
-        if json {
+        if is_ours {
             let error = std::io::stderr().as_fd().try_clone_to_owned();
             command.stdout(error.map_err(|error| Failure::new(format!("standard error cannot be shared: {error}")))?);
         }
