@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Damage, ImportError};
 
@@ -28,6 +28,17 @@ pub(super) struct Input<'r> {
     offset: u64,
     ended: bool,
     fault: Option<Damage>,
+    /// How to read it a second time.
+    origin: Origin<'r>,
+}
+
+/// Where the bytes of a capture lie.
+#[derive(Clone)]
+enum Origin<'r> {
+    /// In a pipe, or elsewhere where they are read once.
+    Once,
+    File(PathBuf),
+    Memory(&'r [u8]),
 }
 
 impl Input<'static> {
@@ -39,14 +50,35 @@ impl Input<'static> {
         let file = path.display().to_string();
         let unreadable = |source| ImportError::Unreadable { file: file.clone(), source };
         let opened = File::open(path).map_err(unreadable)?;
-        if opened.metadata().map_err(unreadable)?.is_dir() {
+        let kind = opened.metadata().map_err(unreadable)?.file_type();
+        if kind.is_dir() {
             return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         }
-        Self::from_reader(file, Box::new(opened))
+        let mut input = Self::from_reader(file, Box::new(opened))?;
+        if kind.is_file() {
+            input.origin = Origin::File(path.to_owned());
+        }
+        Ok(input)
     }
 }
 
 impl<'r> Input<'r> {
+    /// Reads bytes in memory, which go by the name `file` in messages.
+    pub(super) fn from_bytes(file: &str, bytes: &'r [u8]) -> Result<Self, ImportError> {
+        let mut input = Self::from_reader(file.to_owned(), Box::new(bytes))?;
+        input.origin = Origin::Memory(bytes);
+        Ok(input)
+    }
+
+    /// The same from the beginning, where it can be read twice.
+    pub(super) fn again(&self) -> Option<Self> {
+        match &self.origin {
+            Origin::Once => None,
+            Origin::File(path) => Self::from_reader(self.file.clone(), Box::new(File::open(path).ok()?)).ok(),
+            Origin::Memory(bytes) => Self::from_reader(self.file.clone(), Box::new(*bytes)).ok(),
+        }
+    }
+
     /// Reads from `reader`, which goes by the name `file` in messages; unpacks it when it is packed.
     pub(super) fn from_reader(file: String, reader: Box<dyn Read + 'r>) -> Result<Self, ImportError> {
         let mut plain = Self::new(file.clone(), reader);
@@ -69,8 +101,8 @@ impl<'r> Input<'r> {
     }
 
     fn new(file: String, reader: Box<dyn Read + 'r>) -> Self {
-        let (buffer, fault) = (Vec::new(), None);
-        Self { file, reader, buffer, start: 0, end: 0, offset: 0, ended: false, fault }
+        let (buffer, fault, origin) = (Vec::new(), None, Origin::Once);
+        Self { file, reader, buffer, start: 0, end: 0, offset: 0, ended: false, fault, origin }
     }
 }
 

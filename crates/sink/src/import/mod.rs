@@ -127,7 +127,7 @@ pub fn import_bytes(
     options: &ImportOptions,
     consumers: &mut [Box<dyn Consumer>],
 ) -> Result<ImportReport, ImportError> {
-    let mut input = Input::from_reader(file.to_owned(), Box::new(bytes))?;
+    let mut input = Input::from_bytes(file, bytes)?;
     import_from(&mut input, options, consumers)
 }
 
