@@ -108,7 +108,7 @@ impl FrameHead {
 }
 
 /// The name of an error code (RFC 9113 §7).
-pub(super) fn error_name(code: u32) -> String {
+pub(crate) fn error_name(code: u32) -> String {
     const NAMES: [&str; 14] = [
         "NO_ERROR",
         "PROTOCOL_ERROR",

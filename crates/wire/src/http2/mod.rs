@@ -9,4 +9,4 @@ mod side;
 mod streams;
 
 pub(crate) use conversation::Conversation;
-pub(crate) use frame::{PREFACE, may_begin_midway};
+pub(crate) use frame::{PREFACE, error_name, may_begin_midway};
