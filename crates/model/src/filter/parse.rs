@@ -23,7 +23,7 @@ const MOST_BYTES: usize = 64 << 10;
 const MOST_DEPTH: usize = 64;
 
 /// Other tools' names, and words that people try first.
-const ALIASES: [(&str, &str); 22] = [
+const ALIASES: [(&str, &str); 23] = [
     ("header", "h"),
     ("headers", "h"),
     ("hdr", "h"),
@@ -31,6 +31,7 @@ const ALIASES: [(&str, &str); 22] = [
     ("method", "m"),
     ("domain", "d"),
     ("host", "d"),
+    ("hostname", "d"),
     ("url", "u"),
     ("path", "u"),
     ("code", "c"),
