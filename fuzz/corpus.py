@@ -418,3 +418,13 @@ put(
     jceks=b"\xce\xce\xce\xce" + jks(ROOT)[4:],
     trailing=jks(ROOT)[:-20] + b"rest" + bytes(20),
 )
+
+put(
+    "filter",
+    mitmproxy=rb"""~d registry.test & (~m GET | ~m POST) & !~c 200 | ~hq "^authorization: Bearer" ~bs 'a \'b\\'""",
+    numbers=b"~size > 1.5MB ~ttfb 200ms..1h30m ~tls < 1.3 & ~c 4xx | ~grpc != unavailable & ~expires -5d..2026-12-01",
+    times=b"~at 22:00..06:00 | ~at 2026-11-22T12:00..12:05Z ~at != 12:05:30.25 & !~at <= 2026-11-22",
+    words=b"~cause root_not_trusted & ~fault server ~fate relayed ~registry push ~anomaly bare_lf ~cert 5a:03:9F ~mode explicit",
+    quotes="\"x\\\"y\\d\" ~u 'gr\u00f6\u00dfe' (a|b) ! !c&&d||e".encode(),
+    errors=b"~hdr x & ~u \"a(\" | ~c abc ) (",
+)

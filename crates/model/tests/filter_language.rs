@@ -266,62 +266,71 @@ fn case_counts_when_asked() {
     }
 }
 
+/// Filters that cannot be read: the column and length of the place, and the words.
+const ERRORS: &[(&str, usize, usize, &str)] = &[
+    ("", 1, 1, "the filter is empty; `~all` selects everything"),
+    ("~d a & ~hdr x", 8, 4, "there is no operator ~hdr; did you mean ~h?"),
+    ("~zzzzzzzz x", 1, 9, "there is no operator ~zzzzzzzz; `sidelight flows filters` lists them"),
+    ("~regstry", 1, 8, "there is no operator ~regstry; did you mean ~registry?"),
+    ("~ x", 1, 1, "the name of an operator is missing after `~`; `sidelight flows filters` lists them"),
+    ("a~x", 2, 2, "there is no operator ~x; put text that holds `~` in quotes"),
+    ("~d", 1, 2, "~d needs a regular expression after it; for example `~d registry\\.test$`"),
+    ("é & ~m (", 5, 2, "~m needs a regular expression after it; for example `~m \"^(POST|PUT)$\"`"),
+    ("~u [a", 4, 1, "in this regular expression: unclosed character class"),
+    ("~u \"\\\"x(\"", 8, 1, "in this regular expression: unclosed group"),
+    ("~u \"\\d(\"", 7, 1, "in this regular expression: unclosed group"),
+    ("~u a{2,1}", 5, 5, "in this regular expression: invalid repetition count range, the start must be <= the end"),
+    (
+        "~u \"^(?!x)\"",
+        6,
+        3,
+        "in this regular expression: look-around, including look-ahead and look-behind, is not supported; \
+             use `!` and a second term instead: `~d a & !~d b`",
+    ),
+    ("~u \\w{9999}", 4, 8, "this regular expression is too large"),
+    ("~c abc", 4, 3, "`abc` is not a status code or class, such as 404 or 4xx"),
+    ("~size > x", 9, 1, "`x` is not a size, such as 512, 64KiB or 1.5MB"),
+    (
+        "~ttfb > 200",
+        9,
+        3,
+        "`200` is not a duration with its unit, such as 200ms, 1.5s, 1h30m or 30d; write `200ms` or `200s`",
+    ),
+    (
+        "~time",
+        1,
+        5,
+        "~time needs a duration with its unit, such as 200ms, 1.5s, 1h30m or 30d after it; for example `~time > 1s`",
+    ),
+    ("~tls < 2", 8, 1, "`2` is not a TLS version: 1.0, 1.1, 1.2 or 1.3"),
+    ("~at 25:00", 5, 5, "`25:00` is not a time such as 12:05, 12:05:30Z, 2026-11-22 or 2026-11-22T12:05:00+01:00"),
+    ("~id 9..3", 5, 4, "this range ends before it begins; swap its ends"),
+    ("~id ..", 5, 2, "a range needs at least one end"),
+    ("~at 12:00..2026-11-22", 5, 17, "the two ends of this range are of different kinds"),
+    ("~cause root_not_trustd", 8, 15, "~cause knows no `root_not_trustd`; did you mean `root_not_trusted`?"),
+    ("~fault nobody", 8, 6, "~fault knows no `nobody`; one of server, client, network, trust_store, proxy, none"),
+    ("~registry psh", 11, 3, "~registry knows no `psh`; did you mean `push`?"),
+    ("~grpc 1.5", 7, 3, "`1.5` is not a gRPC status, such as 14 or unavailable"),
+    ("~cert xyz", 7, 3, "`xyz` is no hexadecimal number of at most 64 digits"),
+    ("~m \"GET", 4, 1, "this quote is not closed"),
+    ("(a | b", 1, 1, "this `(` is not closed; a `)` is missing after it"),
+    (
+        "~m ^(POST|PUT)$",
+        4,
+        1,
+        "`^` is followed by `(` without a blank; put an expression that holds parentheses in quotes",
+    ),
+    ("a) b", 2, 1, "this `)` closes nothing; put a `)` that belongs to an expression in quotes"),
+    ("()", 2, 1, "a term is missing before `)`"),
+    ("a &", 4, 1, "a term is missing after `&`; put text that ends in `&` in quotes"),
+    ("a | | b", 5, 1, "a term is missing before `|`; put text that holds `|` alone in quotes"),
+    ("~qx", 1, 3, "there is no operator ~qx; did you mean ~q?"),
+    ("~q>5", 1, 3, "~q must be followed by a blank; write `~q …`"),
+];
+
 #[test]
 fn errors_point_at_their_column_and_say_what_helps() {
-    for (filter, column, length, words) in [
-        ("", 1, 1, "the filter is empty; `~all` selects everything"),
-        ("~d a & ~hdr x", 8, 4, "there is no operator ~hdr; did you mean ~h?"),
-        ("~zzzzzzzz x", 1, 9, "there is no operator ~zzzzzzzz; `sidelight flows filters` lists them"),
-        ("~regstry", 1, 8, "there is no operator ~regstry; did you mean ~registry?"),
-        ("~ x", 1, 1, "the name of an operator is missing after `~`; `sidelight flows filters` lists them"),
-        ("a~x", 2, 2, "there is no operator ~x; put text that holds `~` in quotes"),
-        ("~d", 1, 2, "~d needs a regular expression after it; for example `~d registry\\.test$`"),
-        ("é & ~m (", 5, 2, "~m needs a regular expression after it; for example `~m ^(POST|PUT)$`"),
-        ("~u [a", 4, 1, "in this regular expression: unclosed character class"),
-        ("~u \"\\\"x(\"", 8, 1, "in this regular expression: unclosed group"),
-        ("~u \"\\d(\"", 7, 1, "in this regular expression: unclosed group"),
-        ("~u a{2,1}", 5, 5, "in this regular expression: invalid repetition count range, the start must be <= the end"),
-        (
-            "~u \"^(?!x)\"",
-            6,
-            3,
-            "in this regular expression: look-around, including look-ahead and look-behind, is not supported; \
-             use `!` and a second term instead: `~d a & !~d b`",
-        ),
-        ("~u \\w{9999}", 4, 8, "this regular expression is too large"),
-        ("~c abc", 4, 3, "`abc` is not a status code or class, such as 404 or 4xx"),
-        ("~size > x", 9, 1, "`x` is not a size, such as 512, 64KiB or 1.5MB"),
-        (
-            "~ttfb > 200",
-            9,
-            3,
-            "`200` is not a duration with its unit, such as 200ms, 1.5s, 1h30m or 30d; write `200ms` or `200s`",
-        ),
-        (
-            "~time",
-            1,
-            5,
-            "~time needs a duration with its unit, such as 200ms, 1.5s, 1h30m or 30d after it; for example `~time > 1s`",
-        ),
-        ("~tls < 2", 8, 1, "`2` is not a TLS version: 1.0, 1.1, 1.2 or 1.3"),
-        ("~at 25:00", 5, 5, "`25:00` is not a time such as 12:05, 12:05:30Z, 2026-11-22 or 2026-11-22T12:05:00+01:00"),
-        ("~id 9..3", 5, 4, "this range ends before it begins; swap its ends"),
-        ("~id ..", 5, 2, "a range needs at least one end"),
-        ("~at 12:00..2026-11-22", 5, 17, "the two ends of this range are of different kinds"),
-        ("~cause root_not_trustd", 8, 15, "~cause knows no `root_not_trustd`; did you mean `root_not_trusted`?"),
-        ("~fault nobody", 8, 6, "~fault knows no `nobody`; one of server, client, network, trust_store, proxy, none"),
-        ("~registry psh", 11, 3, "~registry knows no `psh`; did you mean `push`?"),
-        ("~grpc 1.5", 7, 3, "`1.5` is not a gRPC status, such as 14 or unavailable"),
-        ("~cert xyz", 7, 3, "`xyz` is no hexadecimal number of at most 64 digits"),
-        ("~m \"GET", 4, 1, "this quote is not closed"),
-        ("(a | b", 1, 1, "this `(` is not closed; a `)` is missing after it"),
-        ("a) b", 2, 1, "this `)` closes nothing; put a `)` that belongs to an expression in quotes"),
-        ("()", 2, 1, "a term is missing before `)`"),
-        ("a &", 4, 1, "a term is missing after `&`; put text that ends in `&` in quotes"),
-        ("a | | b", 5, 1, "a term is missing before `|`; put text that holds `|` alone in quotes"),
-        ("~qx", 1, 3, "there is no operator ~qx; did you mean ~q?"),
-        ("~q>5", 1, 3, "~q must be followed by a blank; write `~q …`"),
-    ] {
+    for (filter, column, length, words) in ERRORS.iter().copied() {
         let error = Filter::parse(filter).unwrap_err();
         let shown = format!("{}{}", error.what(), error.hint().map(|hint| format!("; {hint}")).unwrap_or_default());
         assert_eq!((error.column(), error.length(), shown.as_str()), (column, length, words), "{filter}");
@@ -348,14 +357,13 @@ fn size_and_depth_are_bounded() {
         (format!("{}a", "!".repeat(70)), "nested more than 64 deep"),
         (format!("{}a{}", "(".repeat(70), ")".repeat(70)), "nested more than 64 deep"),
         ("\\w{40} ".repeat(2_000), "too many or too large"),
-        (format!("{}a{}", "\"(\"".repeat(1), ""), "unclosed group"),
         (format!("~b \"{}\"", "(".repeat(30_000)), "in this regular expression"),
     ] {
         let error = Filter::parse(&filter).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
     assert!(Filter::parse(&format!("{}a", "!".repeat(60))).is_ok());
-    assert!(Filter::parse(&"~q | ".repeat(10_000).trim_end_matches(" | ")).is_ok());
+    assert!(Filter::parse("~q | ".repeat(10_000).trim_end_matches(" | ")).is_ok());
 }
 
 #[test]

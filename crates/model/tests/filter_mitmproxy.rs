@@ -208,7 +208,7 @@ fn filters_select_what_mitmproxy_selects() {
 fn differences_are_those_of_the_document() {
     let answers: Value = serde_json::from_str(ANSWERS).unwrap();
     let flows = flows(&answers);
-    let ours: [(&str, Option<&[&str]>); 13] = [
+    let ours: [(&str, Option<&[&str]>); 14] = [
         ("(~q)", Some(&["waiting", "broken"])),
         ("~q|~tcp", Some(&["waiting", "broken", "redis"])),
         ("~m GET& ~c 200", Some(&["manifest", "page", "style", "image"])),
@@ -222,6 +222,7 @@ fn differences_are_those_of_the_document() {
         ("~c 4xx", Some(&["challenge"])),
         ("~c >= 400", Some(&["challenge"])),
         ("~d cache", Some(&["redis"])),
+        ("v2(401)", None),
     ];
     let mut differ = pairs(&answers, "different");
     let (last, _) = differ.pop().unwrap();

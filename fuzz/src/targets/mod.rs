@@ -4,6 +4,7 @@
 
 pub mod certificates;
 pub mod decoders;
+pub mod filters;
 pub mod foreign;
 pub mod intake;
 pub mod starttls;
@@ -25,6 +26,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("flow_decoder", decoders::flow_decoder),
     ("content_coding", decoders::content_coding),
     ("certificate", certificates::certificate),
+    ("filter", filters::filter),
     ("pem", stores::pem),
     ("jks", stores::jks),
     ("mitmproxy", foreign::mitmproxy),

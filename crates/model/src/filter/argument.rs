@@ -52,8 +52,13 @@ impl Parser<'_> {
             };
             return Ok((text, span, true));
         }
-        let word = self.scanner.word().to_owned();
-        Ok((word, start..self.scanner.at, false))
+        let word = self.scanner.word();
+        if !word.is_empty() && self.scanner.peek() == Some('(') {
+            let hint = "put an expression that holds parentheses in quotes";
+            let what = format!("`{word}` is followed by `(` without a blank");
+            return Err(self.error(start..self.scanner.at, what, Some(hint.to_owned())));
+        }
+        Ok((word.to_owned(), start..self.scanner.at, false))
     }
 
     fn compile(&mut self, field: Field, source: &str, span: Span, is_quoted: bool) -> Result<Expr, FilterError> {

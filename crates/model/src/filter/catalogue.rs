@@ -133,7 +133,7 @@ operators! {
     Http {
         "u" "RE" Url Regex, "the URL; an expression without operator means the same", "~u /v2/.+/manifests/";
         "d" "RE" Domain Regex, "the host: of the target, of the Host field, or the server name of a connection that was not opened", "~d registry\\.test$";
-        "m" "RE" Method Regex, "the method", "~m ^(POST|PUT)$";
+        "m" "RE" Method Regex, "the method", "~m \"^(POST|PUT)$\"";
         "c" "STATUS" Status Number, "the status code: one, a class, a comparison or a range", "~c 4xx | ~c >= 500";
         "h" "RE" Header Regex, "a line `Name: value` of the head of request or response", "~h ^x-request-id:";
         "hq" "RE" RequestHeader Regex, "the same, of the request", "~hq \"^authorization: Bearer\"";

@@ -272,6 +272,7 @@ a &
 ~c 4xx
 ~c >= 400
 ~d cache
+v2(401)
 ~h json$
 '''.strip().split("\n")
 
@@ -320,6 +321,7 @@ def main():
     flows = [built(it) for it in FLOWS]
     answers = {
         "mitmproxy": version.VERSION,
+        "ignores_case": hasattr(flowfilter, "maybe_ignore_case"),
         "flows": FLOWS,
         "same": [[text, answer(text, flows)] for text in FILTERS],
         "refused": [[text, answer(text, flows)] for text in REFUSED],
