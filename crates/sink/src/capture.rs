@@ -21,7 +21,7 @@ use sidelight_model::time::Timestamp;
 
 pub use self::error::CaptureError;
 use self::error::Doing;
-use self::name::Names;
+pub(crate) use self::name::Names;
 use self::target::Target;
 pub use self::writer::{Turn, Writer};
 

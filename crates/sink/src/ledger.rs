@@ -91,10 +91,10 @@ impl Ledger {
             Fate::Refused => &mut self.refused,
             Fate::Failed => &mut self.failed,
         } += 1;
-        self.exchanges += record.exchanges;
+        self.exchanges = self.exchanges.saturating_add(record.exchanges);
         let bytes = match &record.closed {
             Some((_, Closed { to_server, to_client, .. })) => {
-                self.lost += to_server.lost + to_client.lost;
+                self.lost = self.lost.saturating_add(to_server.lost).saturating_add(to_client.lost);
                 [to_server.bytes, to_client.bytes]
             }
             None => [0, 0],
@@ -119,9 +119,9 @@ impl Ledger {
             finding: None,
         });
         row.connections += 1;
-        row.exchanges += record.exchanges;
-        row.bytes[0] += bytes[0];
-        row.bytes[1] += bytes[1];
+        row.exchanges = row.exchanges.saturating_add(record.exchanges);
+        row.bytes[0] = row.bytes[0].saturating_add(bytes[0]);
+        row.bytes[1] = row.bytes[1].saturating_add(bytes[1]);
         if row.finding.is_none() {
             row.finding = record.finding.as_deref().cloned();
         }

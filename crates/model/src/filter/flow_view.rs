@@ -68,12 +68,25 @@ impl Leaf {
     pub fn matches(&self, view: &FlowView<'_>) -> bool {
         match &self.test {
             Test::Present => view.has(self.field),
-            Test::Matches(pattern) => view.texts(self.field, &mut |text| pattern.is_match(text)),
-            Test::Is(word) => view.texts(self.field, &mut |text| text.eq_ignore_ascii_case(word.as_bytes())),
-            Test::Begins(start) => view.texts(self.field, &mut |text| {
-                text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
-            }),
+            Test::Matches(_) | Test::Is(_) | Test::Begins(_) => {
+                view.texts(self.field, &mut |text| self.test.holds(text))
+            }
             Test::Number(numbers) => view.numbers(self.field, &mut |number| numbers.contains(number)),
+        }
+    }
+}
+
+impl Test {
+    /// Whether it holds of a text. [`Test::Present`] holds of any, and a test of numbers of none.
+    pub fn holds(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Present => true,
+            Self::Matches(pattern) => pattern.is_match(text),
+            Self::Is(word) => text.eq_ignore_ascii_case(word.as_bytes()),
+            Self::Begins(start) => {
+                text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+            }
+            Self::Number(_) => false,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::error::CaptureError;
 
 /// Makes the names of one capture.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     option: &'static str,
     pattern: PathBuf,
     expands: bool,
@@ -21,7 +21,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Names after `pattern`. A percent sign in a file that is not rotated means itself unless a conversion follows it.
-    pub(super) fn new(option: &'static str, pattern: PathBuf, rotates: bool) -> Result<Self, CaptureError> {
+    pub(crate) fn new(option: &'static str, pattern: PathBuf, rotates: bool) -> Result<Self, CaptureError> {
         let has_percent = |path: &Path| path.as_os_str().as_encoded_bytes().contains(&b'%');
         let makes_folders = pattern.parent().is_some_and(has_percent);
         let mut names = Self { option, expands: has_percent(&pattern), pattern, makes_folders };
@@ -35,12 +35,12 @@ impl Names {
     }
 
     /// Whether folders are made: nobody can make beforehand what depends on the time.
-    pub(super) const fn makes_folders(&self) -> bool {
+    pub(crate) const fn makes_folders(&self) -> bool {
         self.expands && self.makes_folders
     }
 
     /// The next name, which is none of `taken`: with a number before the extension where that is needed.
-    pub(super) fn next(&mut self, now: Timestamp, taken: &VecDeque<PathBuf>) -> Result<PathBuf, CaptureError> {
+    pub(crate) fn next(&mut self, now: Timestamp, taken: &VecDeque<PathBuf>) -> Result<PathBuf, CaptureError> {
         let first = self.expand(now)?;
         // Without conversions all names are alike, and removed files must not give their numbers to new ones.
         let highest = taken.iter().filter_map(|path| number_of(&first, path)).max();

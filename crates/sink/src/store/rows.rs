@@ -1,0 +1,221 @@
+//! Lists of flows, and single ones. In: a query or a number. Out: rows, in order; a flow with all that is known of it.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{OptionalExtension, Row, params};
+use sidelight_model::filter::{Bodies, Filter, FlowView};
+use sidelight_model::flow::{Exchange, Header};
+use sidelight_model::time::Timestamp;
+use std::borrow::Cow;
+
+use super::document::cause;
+use super::entry;
+use super::load::{FLOW_COLUMNS, Loader, finding};
+use super::recording::Recording;
+use super::select::Selection;
+use super::{FlowId, FlowKind, FlowRow, Query, StoreError, StoredFlow};
+use crate::content::Undone;
+
+/// Bytes that a content coding is undone to at the most, for filters of bodies.
+const MOST_CONTENT: usize = 8 << 20;
+
+/// What a row of a list is made of.
+const ROW_COLUMNS: &str = "flow.id AS id, flow.kind AS kind, flow.conn AS conn, flow.stream AS stream,
+    flow.started AS started, flow.response_start AS response_start, flow.ended AS ended, flow.scheme AS scheme,
+    flow.port AS port, flow.path AS path, flow.status AS status, flow.request_size AS request_size,
+    flow.response_size AS response_size, flow.outcome AS outcome, flow.flags AS flags,
+    (SELECT name FROM method WHERE id = flow.method) AS method, (SELECT name FROM host WHERE id = flow.host) AS host,
+    (SELECT media_type FROM content_type WHERE id = flow.response_type) AS media_type,
+    connection.client AS client, connection.cause AS cause,
+    (SELECT coalesce(exe, name) FROM process WHERE id = connection.process) AS program";
+
+impl Recording {
+    /// Tells `each` the flows that the query means, in its order, until it answers `false`.
+    ///
+    /// # Errors
+    /// When the recording cannot be read.
+    pub fn rows(&self, query: &Query, each: &mut dyn FnMut(FlowRow) -> bool) -> Result<(), StoreError> {
+        let mut read =
+            |row: &Row<'_>| Ok(if each(row_of(row)?) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
+        self.chosen(query, ROW_COLUMNS, &mut read).map_err(|error| self.failed(&error))
+    }
+
+    /// Calls `each` with a row of `columns` for every flow that the query means.
+    pub(super) fn chosen(
+        &self,
+        query: &Query,
+        columns: &str,
+        each: &mut dyn FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
+    ) -> rusqlite::Result<()> {
+        let selection = Selection::of(&self.db, query.filter.as_ref())?;
+        let order = if query.newest_first { "DESC" } else { "ASC" };
+        let limit = query.limit.map_or(i64::MAX, |it| i64::try_from(it).unwrap_or(i64::MAX));
+        let (condition, sql_limit) = (&selection.condition, if selection.is_exact { limit } else { -1 });
+        let sql = format!(
+            "SELECT {columns} FROM flow JOIN connection ON connection.id = flow.connection
+             WHERE flow.id > ?1 AND ({condition}) ORDER BY flow.id {order} LIMIT ?2"
+        );
+        let mut find = self.db.prepare(&sql)?;
+        let after = query.after.map_or(i64::MIN, |id| i64::try_from(id.0).unwrap_or(i64::MAX));
+        let mut rows = find.query(params![after, sql_limit])?;
+        let residual = query.filter.as_ref().filter(|_| !selection.is_exact).map(|filter| Residual::new(self, filter));
+        let mut left = limit;
+        while left > 0
+            && let Some(row) = rows.next()?
+        {
+            if let Some(residual) = &residual
+                && !residual.matches(row.get("id")?)?
+            {
+                continue;
+            }
+            left -= 1;
+            if each(row)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A flow with all that is known of it.
+    ///
+    /// # Errors
+    /// When the recording cannot be read.
+    pub fn flow(&self, id: FlowId) -> Result<Option<StoredFlow>, StoreError> {
+        let loader = Loader::new(&self.db);
+        let id = i64::try_from(id.0).unwrap_or(i64::MAX);
+        self.load(&loader, id).map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn load(&self, loader: &Loader<'_>, id: i64) -> rusqlite::Result<Option<StoredFlow>> {
+        let sql =
+            format!("SELECT {FLOW_COLUMNS} FROM flow LEFT JOIN exchange ON exchange.flow = flow.id WHERE flow.id = ?1");
+        let found = self.db.prepare_cached(&sql)?.query_row([id], |row| {
+            let is_exchange = row.get::<_, i64>("kind")? == entry::EXCHANGE;
+            let exchange = if is_exchange { Some(loader.exchange(row)?) } else { None };
+            let stream: Option<i64> = row.get("stream")?;
+            Ok((loader.connection_of(row)?, exchange, row.get::<_, i64>("conn")?, stream))
+        });
+        let Some((conn, exchange, number, stream)) = found.optional()? else { return Ok(None) };
+        let messages = self.messages(loader, number, id, stream)?;
+        let mut find = self.db.prepare_cached("SELECT * FROM finding WHERE conn = ?1 ORDER BY seq")?;
+        let findings =
+            find.query_map([number], finding)?.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
+        Ok(Some(StoredFlow { id: FlowId(id.cast_unsigned()), conn, exchange, messages, findings }))
+    }
+
+    fn messages(
+        &self,
+        loader: &Loader<'_>,
+        conn: i64,
+        id: i64,
+        stream: Option<i64>,
+    ) -> rusqlite::Result<Vec<sidelight_model::flow::Decoded>> {
+        // Without a stream the flow is the connection, and all of its messages are meant.
+        let sql = "SELECT * FROM message WHERE conn = ?1 AND (?2 IS NULL OR stream = ?2 OR (stream IS NULL
+                       AND ?3 = (SELECT max(id) FROM flow WHERE conn = ?1)))
+                   ORDER BY seq";
+        let mut find = self.db.prepare_cached(sql)?;
+        find.query_map(params![conn, stream, id], |row| loader.message(row))?.collect()
+    }
+}
+
+/// What of a filter SQL cannot say.
+struct Residual<'r> {
+    recording: &'r Recording,
+    loader: Loader<'r>,
+    filter: &'r Filter,
+    now: Timestamp,
+}
+
+impl<'r> Residual<'r> {
+    fn new(recording: &'r Recording, filter: &'r Filter) -> Self {
+        Self { recording, loader: Loader::new(&recording.db), filter, now: SystemTime::now().into() }
+    }
+
+    fn matches(&self, id: i64) -> rusqlite::Result<bool> {
+        let Some(flow) = self.recording.load(&self.loader, id)? else { return Ok(false) };
+        Ok(flow.matches(self.filter, self.now))
+    }
+}
+
+impl StoredFlow {
+    /// Whether the filter means this flow. `now` is what durations until a certificate's end are counted from.
+    pub fn matches(&self, filter: &Filter, now: Timestamp) -> bool {
+        filter.matches(&FlowView {
+            id: Some(self.id.0),
+            conn: &self.conn,
+            exchange: self.exchange.as_ref(),
+            messages: &self.messages,
+            findings: &self.findings,
+            bodies: &Contents(self.exchange.as_ref()),
+            now,
+        })
+    }
+}
+
+/// Contents of an exchange, codings undone.
+struct Contents<'e>(Option<&'e Exchange>);
+
+impl Contents<'_> {
+    fn undone<'b>(headers: &[Header], body: &'b sidelight_model::flow::Body) -> Cow<'b, [u8]> {
+        if !headers.iter().any(|header| header.is("content-encoding")) {
+            return Cow::Borrowed(&body.kept);
+        }
+        Cow::Owned(Undone::read(headers, body, MOST_CONTENT).bytes)
+    }
+}
+
+impl Bodies for Contents<'_> {
+    fn request(&self) -> Cow<'_, [u8]> {
+        let request = self.0.and_then(|it| it.request.as_ref());
+        request.map_or(Cow::Borrowed(&[]), |it| Self::undone(&it.headers, &it.body))
+    }
+
+    fn response(&self) -> Cow<'_, [u8]> {
+        let response = self.0.and_then(|it| it.response.as_ref());
+        response.map_or(Cow::Borrowed(&[]), |it| Self::undone(&it.headers, &it.body))
+    }
+}
+
+fn row_of(row: &Row<'_>) -> rusqlite::Result<FlowRow> {
+    let started: i64 = row.get("started")?;
+    let since = |at: Option<i64>| at.map(|at| Duration::from_micros(at.saturating_sub(started).max(0).unsigned_abs()));
+    let size = |column: &str| row.get::<_, i64>(column).map(|it| it.max(0).unsigned_abs());
+    let client = match (row.get::<_, Option<String>>("program")?, row.get::<_, Option<String>>("client")?) {
+        (Some(program), _) => program,
+        (None, Some(address)) => {
+            address.parse().map_or(address, |it: std::net::SocketAddr| it.ip().to_canonical().to_string())
+        }
+        (None, None) => "unknown client".to_owned(),
+    };
+    let is_exchange = row.get::<_, i64>("kind")? == entry::EXCHANGE;
+    Ok(FlowRow {
+        id: FlowId(row.get::<_, i64>("id")?.cast_unsigned()),
+        kind: if is_exchange { FlowKind::Exchange } else { FlowKind::Connection },
+        conn: row.get::<_, i64>("conn")?.cast_unsigned(),
+        stream: row.get::<_, Option<i64>>("stream")?.map(i64::cast_unsigned),
+        started: Timestamp(started),
+        method: row.get("method")?,
+        scheme: row.get("scheme")?,
+        host: row.get("host")?,
+        port: row.get("port")?,
+        path: row.get("path")?,
+        status: row.get("status")?,
+        request_size: size("request_size")?,
+        response_size: size("response_size")?,
+        first_byte: since(row.get("response_start")?),
+        total: since(row.get("ended")?),
+        media_type: row.get("media_type")?,
+        outcome: outcome_of(&row.get::<_, String>("outcome")?),
+        client,
+        cause: row.get::<_, Option<String>>("cause")?.and_then(|code| cause(&code)),
+    })
+}
+
+/// The word as one that lives as long as the program.
+fn outcome_of(word: &str) -> &'static str {
+    const WORDS: [&str; 9] =
+        ["complete", "upgraded", "cut", "undecodable", "decrypted", "plain", "relayed", "refused", "failed"];
+    WORDS.into_iter().find(|it| *it == word).unwrap_or("undecodable")
+}

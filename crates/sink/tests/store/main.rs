@@ -1,0 +1,5 @@
+//! The flow store from the outside: what goes in comes out, whatever happens to files and disks.
+
+mod arbitrary;
+mod calls;
+mod round_trip;
