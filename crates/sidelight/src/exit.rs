@@ -93,9 +93,13 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl From<anyhow::Error> for Failure {
-    /// The whole chain of causes in one line.
+    /// The whole chain of causes in one line. Some errors tell their cause themselves: it is not told twice.
     fn from(error: anyhow::Error) -> Self {
-        error.downcast::<Self>().unwrap_or_else(|error| Self::new(format_args!("{error:#}")))
+        error.downcast::<Self>().unwrap_or_else(|error| {
+            let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            causes.dedup_by(|inner, outer| outer.ends_with(inner.as_str()));
+            Self::new(causes.join(": "))
+        })
     }
 }
 
@@ -122,5 +126,7 @@ mod tests {
         assert_eq!(Failure::from(anyhow::Error::new(failure.clone())), failure);
         let wrapped = anyhow::anyhow!("inner").context("outer");
         assert_eq!(Failure::from(wrapped).message, "outer: inner");
+        let told = anyhow::anyhow!("inner").context("outer: inner");
+        assert_eq!(Failure::from(told).message, "outer: inner");
     }
 }

@@ -9,13 +9,13 @@ mod httpie;
 mod python;
 mod shell;
 
-use std::io::{self, Write};
-
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{Decoded, Exchange, Header, HttpVersion, Outcome, Request};
 
 use crate::bus::Consumer;
+use crate::capture::{CaptureFile, Writer};
 use crate::ledger::Ledger;
+use crate::notice::Notices;
 use crate::record::ConnectionRecord;
 use crate::schema;
 
@@ -161,34 +161,26 @@ fn comment(words: &str) -> String {
     format!("# {safe}\n")
 }
 
-/// Writes the request of each exchange.
+/// Writes the request of each exchange to a file.
 #[derive(Debug)]
-pub struct Snippets<W> {
-    out: W,
+pub struct Snippets {
+    out: Writer,
     tool: Tool,
-    written: u64,
-    problem: Option<io::Error>,
 }
 
-impl<W: Write> Snippets<W> {
-    /// Writes to `out`, which should be buffered.
-    pub const fn new(out: W, tool: Tool) -> Self {
-        Self { out, tool, written: 0, problem: None }
-    }
-
-    fn attempt(&mut self, step: impl FnOnce(&mut W) -> io::Result<()>) {
-        if self.problem.is_none() {
-            self.problem = step(&mut self.out).err();
-        }
+impl Snippets {
+    /// Writes to `file`; trouble is told to `notices`.
+    pub const fn new(file: CaptureFile, tool: Tool, notices: Notices) -> Self {
+        Self { out: Writer::new(file, "requests", notices), tool }
     }
 }
 
-impl<W: Write + Send> Consumer for Snippets<W> {
+impl Consumer for Snippets {
     fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
-        let text = snippet(self.tool, conn, exchange);
-        let gap = if self.written > 0 { "\n" } else { "" };
-        self.written += 1;
-        self.attempt(|out| write!(out, "{gap}{text}"));
+        let gap = if self.out.file().written() > 0 { "\n" } else { "" };
+        let text = format!("{gap}{}", snippet(self.tool, conn, exchange));
+        let ended = exchange.timings.end.unwrap_or(exchange.timings.request_start);
+        self.out.record(ended, text.as_bytes(), Vec::new);
     }
 
     fn decoded(&mut self, _conn: &ConnectionRecord, _decoded: &Decoded) {}
@@ -196,11 +188,11 @@ impl<W: Write + Send> Consumer for Snippets<W> {
     fn finding(&mut self, _conn: &ConnectionRecord, _finding: &Finding) {}
 
     fn idle(&mut self) {
-        self.attempt(Write::flush);
+        self.out.flush();
     }
 
     fn end(&mut self, _ledger: &Ledger) {
-        self.attempt(Write::flush);
+        self.out.end();
     }
 }
 

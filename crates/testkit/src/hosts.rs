@@ -56,6 +56,8 @@ impl Hosts {
         command.arg("mount --bind \"$0\" /etc/hosts && exec \"$@\"");
         command.arg(&self.file).arg(program);
         clean(&mut command);
+        // What a program keeps stays in the test's own folder.
+        command.env("XDG_STATE_HOME", self.file.with_file_name("state"));
         command
     }
 }

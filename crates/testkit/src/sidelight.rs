@@ -40,6 +40,7 @@ impl Sidelight {
     #[track_caller]
     pub fn start(mut command: Command, folder: &Path, options: &[&str], modes: usize) -> Self {
         command.args(["proxy", "--json", "--ca"]).arg(folder.join("ca")).args(options);
+        command.env("XDG_STATE_HOME", folder.join("state"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start sidelight: {e}"));
         let printed = Arc::new(Printed::default());
@@ -99,6 +100,11 @@ impl Sidelight {
     /// Its CA's certificate.
     pub fn ca_file(&self) -> PathBuf {
         self.folder.join("ca/ca.pem")
+    }
+
+    /// The folder of recordings that nobody named.
+    pub fn recordings(&self) -> PathBuf {
+        self.folder.join("state/sidelight")
     }
 
     /// Its process id.

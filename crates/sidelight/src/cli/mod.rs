@@ -4,6 +4,7 @@
 mod ca;
 mod config;
 mod demo;
+mod flows;
 mod mode;
 mod mode_url;
 mod options;
@@ -20,6 +21,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaFolder, CaInstall, CaShow, CaVerb, CertificateFormat};
 pub(crate) use config::{ConfigCommand, ConfigVerb};
 pub(crate) use demo::DemoCommand;
+pub(crate) use flows::{
+    ExportFormat, FlowsCommand, FlowsExport, FlowsFollow, FlowsImport, FlowsList, FlowsShow, FlowsSource, FlowsVerb,
+    ImportFormat, Snippet,
+};
 pub(crate) use mode::{ModeKind, ModeSpec};
 pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};
 pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions};
@@ -60,6 +65,10 @@ Examples:
 
   See what a command says over TLS:
     sidelight run -- curl https://registry.example/v2/
+
+  Find it again, and take it elsewhere:
+    sidelight flows list
+    sidelight flows export --format har -o traffic.har
 
   Run the proxy, for clients that are told to use it:
     sidelight proxy --mode explicit@8080 --mode socks5
@@ -108,6 +117,7 @@ pub(crate) enum ColorWhen {
 pub(crate) enum Command {
     Run(RunCommand),
     Proxy(ProxyCommand),
+    Flows(FlowsCommand),
     Ca(CaCommand),
     Config(ConfigCommand),
     Demo(DemoCommand),

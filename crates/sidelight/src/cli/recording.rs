@@ -12,6 +12,23 @@ use super::{Period, Size};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is recorded")]
 pub(crate) struct RecordingOptions {
+    /// Keep everything in this recording, for `sidelight flows`; one that is there is continued
+    /// [default: a new one under $XDG_STATE_HOME/sidelight]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+
+    /// Keep no recording
+    #[arg(long, conflicts_with = "store")]
+    pub(crate) no_store: bool,
+
+    /// Keep the recording about this large: its oldest connections are forgotten [default: 4GiB, without --store]
+    #[arg(long, value_name = "SIZE", conflicts_with = "no_store")]
+    pub(crate) ring: Option<Size>,
+
+    /// Keep in the recording the original TLS of both sides too, with its secrets
+    #[arg(long, conflicts_with = "no_store")]
+    pub(crate) store_packets: bool,
+
     /// Write packets (pcapng) into FILE, for Wireshark and tshark; - is standard output
     ///
     /// The file holds what decrypts it, and is not redacted. So are --keylog and --raw.
@@ -30,6 +47,10 @@ pub(crate) struct RecordingOptions {
     #[arg(long, value_name = "SIDE", default_value = "both")]
     pub(crate) keylog_side: KeyLogSide,
 
+    /// Write HAR 1.2 into FILE, valid at any moment; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) har: Option<PathBuf>,
+
     /// Write JSON Lines, with bodies, into FILE; - is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) jsonl: Option<PathBuf>,
@@ -38,7 +59,13 @@ pub(crate) struct RecordingOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) raw: Option<PathBuf>,
 
-    /// Begin a new file before one grows larger; applies to every FILE
+    /// Show, and write as HAR, log and JSON Lines, only what matches (see `sidelight flows filters`)
+    ///
+    /// The recording, --pcap, --keylog and --raw hold everything all the same.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+
+    /// Begin a new file before one grows larger; applies to the recording and to every FILE
     ///
     /// FILE may hold strftime(3) conversions, as in capture-%Y%m%dT%H%M%S.pcapng; otherwise -0002, -0003 … stand before the
     /// extension of further files.

@@ -49,7 +49,7 @@ pub(crate) fn run(command: &DemoCommand, global: &GlobalOptions, ui: Ui) -> Resu
 
 /// The defaults of `proxy`, with an authority in memory and a port that the kernel chooses.
 fn proxy_options() -> Result<ProxyOptions, Failure> {
-    let words = ["sidelight", "proxy", "--ephemeral-ca", "--mode", "explicit@127.0.0.1:0"];
+    let words = ["sidelight", "proxy", "--ephemeral-ca", "--no-store", "--mode", "explicit@127.0.0.1:0"];
     match Cli::try_parse_from(words).map(|cli| cli.command) {
         Ok(Command::Proxy(proxy)) => Ok(proxy.options),
         Ok(_) => Err(Failure::new("the demo's own command line names another verb")),

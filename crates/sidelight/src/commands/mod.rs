@@ -4,6 +4,7 @@ mod ca;
 mod completions;
 mod config;
 mod demo;
+mod flows;
 mod interception;
 mod man;
 mod proxy;
@@ -27,6 +28,7 @@ pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
         Command::Man { directory } => man::write(directory),
         Command::Proxy(proxy) => proxy::run(proxy, &settings.cli.global, ui),
         Command::Run(run) => run::run(run, &settings.cli.global, ui),
+        Command::Flows(flows) => flows::run(flows, &settings.cli.global, ui),
         Command::Demo(demo) => demo::run(demo, &settings.cli.global, ui),
     }
 }

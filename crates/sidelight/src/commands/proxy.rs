@@ -20,9 +20,14 @@ use crate::ui::Ui;
 /// When something that the options name cannot be used, or a port is taken.
 pub(crate) fn run(command: &ProxyCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     let options = &command.options;
-    let mut recording = Recording::plan(options, global, Stream::Output)?;
+    let mut recording = Recording::plan(options, global, "proxy", Stream::Output)?;
     let mut interception = Interception::prepare(options, Surroundings::default(), || recording.open(ui), ui)?;
-    listen(options, &mut interception, global.json, ui)?;
+    if let Err(failure) = listen(options, &mut interception, global.json, ui) {
+        // What was made for the recording is not needed any more.
+        let ledger = interception.stop();
+        recording.conclude(ledger.seen, ui);
+        return Err(failure);
+    }
     let stopped = interception.runtime().block_on(async {
         tokio::select! {
             stopped = told_to_stop() => stopped,
@@ -34,6 +39,7 @@ pub(crate) fn run(command: &ProxyCommand, global: &GlobalOptions, ui: Ui) -> Res
     if ledger.seen == 0 && !options.show.quiet {
         ui.note("no connection came");
     }
+    recording.conclude(ledger.seen, ui);
     stopped.map(|()| Exit::Done)
 }
 
@@ -63,7 +69,7 @@ fn announce(mode: &ModeSpec, address: std::net::SocketAddr, json: bool, ui: Ui) 
 
 /// Waits until standard output is a pipe (or terminal) whose other end is closed; for ever where that cannot be. Without this,
 /// `sidelight proxy | head` would go on unseen, and notice only when something is to be printed.
-async fn nobody_reads() {
+pub(crate) async fn nobody_reads() {
     let (tell, told) = tokio::sync::oneshot::channel();
     // A thread of its own, which waits until the process ends: nothing is to be read or written, so only errors are awaited.
     std::thread::spawn(move || {

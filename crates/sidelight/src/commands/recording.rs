@@ -1,18 +1,27 @@
-//! What is kept of an interception. In: the options of `proxy` and `run`. Out: the consumers that show and keep it, and what the
-//! engine has to tell for them.
+//! What is kept of an interception. In: the options of `proxy` and `run`. Out: the consumers that show and keep it, and at the end
+//! one line that says where it is.
 
-use std::path::Path;
+pub(super) mod default_store;
+mod several;
+
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::termios::isatty;
 use sidelight_engine::Capture;
+use sidelight_model::filter::Filter;
 use sidelight_model::time::Timestamp;
 use sidelight_sink::bus::Consumer;
 use sidelight_sink::capture::{CaptureFile, Destination, Rotation};
+use sidelight_sink::filtered::Filtered;
 use sidelight_sink::notice::Notices;
 use sidelight_sink::redact::Redactor;
-use sidelight_sink::{jsonl, key_log, pcapng, raw, schema};
+use sidelight_sink::redact::exchange::Redacting;
+use sidelight_sink::store::{Recorder, StoreOptions};
+use sidelight_sink::{har, jsonl, key_log, pcapng, raw, schema};
 
+use self::several::Several;
+use super::flows::read_filter;
 use crate::cli::{GlobalOptions, KeyLogSide, PcapContent, ProxyOptions, RecordingOptions};
 use crate::exit::Failure;
 use crate::render::{self, Stream};
@@ -22,19 +31,30 @@ use crate::ui::Ui;
 pub(super) struct Recording<'o> {
     options: &'o ProxyOptions,
     global: &'o GlobalOptions,
+    /// What a recording that nobody named is called after: `proxy`, `run-curl`.
+    name: String,
     /// Where text for people goes.
     stream: Stream,
+    filter: Option<Filter>,
+    /// The recording, and whether somebody named it.
+    store: Option<(PathBuf, bool)>,
 }
 
 impl<'o> Recording<'o> {
     /// Reads the options; makes no file yet. Text for people goes to `stream`, unless a capture goes there.
     ///
     /// # Errors
-    /// When several captures want standard output, or one goes where JSON goes.
-    pub(super) fn plan(options: &'o ProxyOptions, global: &'o GlobalOptions, stream: Stream) -> Result<Self, Failure> {
+    /// When several captures want standard output, or the filter cannot be read.
+    pub(super) fn plan(
+        options: &'o ProxyOptions,
+        global: &'o GlobalOptions,
+        name: impl Into<String>,
+        stream: Stream,
+    ) -> Result<Self, Failure> {
         let recording = &options.recording;
         let stream = if on_output(recording, global)?.is_some() { Stream::Error } else { stream };
-        Ok(Self { options, global, stream })
+        let filter = recording.filter.as_deref().map(read_filter).transpose()?;
+        Ok(Self { options, global, name: name.into(), stream, filter, store: None })
     }
 
     /// Whether standard output is ours alone, for JSON or for a capture.
@@ -45,31 +65,103 @@ impl<'o> Recording<'o> {
     /// Makes the files, and gives the consumers that show and keep what passes.
     ///
     /// # Errors
-    /// When a file that was asked for cannot be made.
+    /// When a file that was asked for cannot be made. A recording that nobody named is gone without.
     pub(super) fn open(&mut self, ui: Ui) -> Result<Vec<Box<dyn Consumer>>, Failure> {
         let now = Timestamp::from(SystemTime::now());
         let notices = Notices::new(move |words| ui.warning(words));
-        let files = Files { options: &self.options.recording, now, notices };
+        let files = Files { options: &self.options.recording, now, notices: notices.clone() };
         let mut shown = render::consumers(self.global, &self.options.show, self.body_limit(), self.stream);
         shown.extend(files.redacted(self.options.show.show_secrets, self.body_limit())?);
-        shown.extend(files.whole()?);
-        Ok(shown)
+        let mut consumers: Vec<Box<dyn Consumer>> = match self.filter.take() {
+            Some(filter) => vec![Box::new(Filtered::new(filter, Box::new(Several(shown))))],
+            None => shown,
+        };
+        consumers.extend(files.whole()?);
+        consumers.extend(self.recorder(now, notices, ui)?);
+        Ok(consumers)
     }
 
     fn body_limit(&self) -> usize {
         usize::try_from(self.options.limits.body_limit.0).unwrap_or(usize::MAX)
     }
+
+    fn recorder(&mut self, now: Timestamp, notices: Notices, ui: Ui) -> Result<Option<Box<dyn Consumer>>, Failure> {
+        let recording = &self.options.recording;
+        if recording.no_store {
+            return Ok(None);
+        }
+        let named = recording.store.is_some();
+        let Some(path) = recording.store.clone().map_or_else(|| self.new_default(now, ui), Some) else {
+            return Ok(None);
+        };
+        let ring = recording.ring.map(|size| size.0).or((!named).then_some(default_store::MOST_BYTES));
+        let options =
+            StoreOptions { path, rotation: rotation(recording), ring, packets: recording.store_packets, notices };
+        match Recorder::create(options) {
+            Ok(recorder) => {
+                self.store = Some((recorder.path().to_owned(), named));
+                Ok(Some(Box::new(recorder)))
+            }
+            Err(error) if named => Err(Failure::new(format_args!("--store {error}"))),
+            Err(error) => {
+                ui.warning(&format!(
+                    "nothing is recorded: {error}; --store FILE records elsewhere, --no-store says that this is meant"
+                ));
+                Ok(None)
+            }
+        }
+    }
+
+    /// A file for a recording that nobody named; none, with a warning, where there cannot be one.
+    fn new_default(&self, now: Timestamp, ui: Ui) -> Option<PathBuf> {
+        let advice = "--store FILE records elsewhere, --no-store says that this is meant";
+        let Some(folder) = default_store::folder() else {
+            ui.warning(&format!("nothing is recorded: neither XDG_STATE_HOME nor HOME is set; {advice}"));
+            return None;
+        };
+        for removed in default_store::make_room(&folder, default_store::MOST_BYTES) {
+            ui.note(&format!("removed the old recording {} to make room", removed.display()));
+        }
+        match default_store::create(&folder, &self.name, now) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                ui.warning(&format!("nothing is recorded: {}: {error}; {advice}", folder.display()));
+                None
+            }
+        }
+    }
+
+    /// Says where it was recorded. A recording that nobody named and that holds nothing is removed.
+    pub(super) fn conclude(self, connections: u64, ui: Ui) {
+        let Some((path, named)) = self.store else { return };
+        if connections == 0 && !named {
+            return default_store::remove(&path);
+        }
+        if self.options.show.quiet {
+            return;
+        }
+        let which = if named { format!(" --store {}", shell_word(&path)) } else { String::new() };
+        ui.note(&format!("recorded in {}; next: sidelight flows list{which}", path.display()));
+    }
+}
+
+/// A path as a word of a command that is to be copied.
+pub(super) fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
+    if !text.is_empty() && text.chars().all(is_bare) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Whether anything is written in which bodies stand, so that their digests are wanted.
 pub(super) fn keeps_bodies(options: &RecordingOptions) -> bool {
-    options.jsonl.is_some()
+    !options.no_store || options.har.is_some() || options.jsonl.is_some()
 }
 
 /// What the engine has to tell besides the conversations.
 pub(super) fn capture(options: &RecordingOptions) -> Capture {
     let packets_in_file = options.pcap.is_some() && options.pcap_content != PcapContent::Plain;
-    Capture { packets: packets_in_file, secrets: packets_in_file || options.keylog.is_some() }
+    let packets = packets_in_file || options.store_packets && !options.no_store;
+    Capture { packets, secrets: packets || options.keylog.is_some() }
 }
 
 fn is_output(path: &Path) -> bool {
@@ -79,9 +171,11 @@ fn is_output(path: &Path) -> bool {
 /// The captures that were asked for, by their options.
 fn names(options: &RecordingOptions) -> impl Iterator<Item = (&'static str, &Path)> {
     let all = [
+        ("--store", &options.store),
         ("--raw", &options.raw),
         ("--pcap", &options.pcap),
         ("--keylog", &options.keylog),
+        ("--har", &options.har),
         ("--jsonl", &options.jsonl),
     ];
     all.into_iter().filter_map(|(option, path)| path.as_deref().map(|path| (option, path)))
@@ -90,8 +184,12 @@ fn names(options: &RecordingOptions) -> impl Iterator<Item = (&'static str, &Pat
 /// The option whose capture goes to standard output.
 fn on_output(options: &RecordingOptions, global: &GlobalOptions) -> Result<Option<&'static str>, Failure> {
     let wanting: Vec<&str> = names(options).filter(|(_, path)| is_output(path)).map(|(option, _)| option).collect();
-    if wanting.contains(&"--raw") {
-        return Err(Failure::usage("--raw -: it writes a file for each direction, so it needs a folder"));
+    for option in ["--store", "--raw"] {
+        if wanting.contains(&option) {
+            return Err(Failure::usage(format_args!(
+                "{option} -: a recording needs a file of its own, and --raw a folder"
+            )));
+        }
     }
     match wanting.as_slice() {
         [] => Ok(None),
@@ -134,6 +232,12 @@ impl Files<'_> {
     fn redacted(&self, reveal: bool, body_limit: usize) -> Result<Vec<Box<dyn Consumer>>, Failure> {
         let redactor = Redactor::new(reveal);
         let mut consumers: Vec<Box<dyn Consumer>> = Vec::new();
+        let mut add = |consumer: Box<dyn Consumer>| {
+            consumers.push(if reveal { consumer } else { Box::new(Redacting::new(redactor, consumer)) });
+        };
+        if let Some(path) = &self.options.har {
+            add(Box::new(har::Har::new(self.file("--har", path)?, self.notices.clone())));
+        }
         if let Some(path) = &self.options.jsonl {
             let view = schema::View { redactor, bodies: Some(body_limit) };
             consumers.push(Box::new(jsonl::JsonLines::to_file(

@@ -36,7 +36,7 @@ pub(crate) fn run(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Resul
 fn start(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     let options = &command.options;
     // Standard output is the command's; people's text goes beside it.
-    let mut recording = Recording::plan(options, global, Stream::Error)?;
+    let mut recording = Recording::plan(options, global, recording_name(&command.command), Stream::Error)?;
     let output_is_ours = recording.takes_output();
     let chained = chained_proxy()?;
     let mut interception = Interception::prepare(options, Surroundings::default(), || recording.open(ui), ui)?;
@@ -45,6 +45,7 @@ fn start(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, F
     if let (Ok((_, refused_udp)), false) = (&ended, options.show.quiet) {
         epilogue(ledger.seen, *refused_udp, command.transparent, ui);
     }
+    recording.conclude(ledger.seen, ui);
     ended.map(|(exit, _)| exit)
 }
 
@@ -85,6 +86,12 @@ fn intercept(
     }
     let refused_udp = sandbox.as_ref().and_then(|sandbox| sandbox.refused_udp().ok()).unwrap_or(0);
     Ok((ended, refused_udp))
+}
+
+/// What a recording of this command is called after.
+fn recording_name(command: &[OsString]) -> String {
+    let program = command.first().map(Path::new).and_then(Path::file_name).unwrap_or_default();
+    format!("run-{}", program.to_string_lossy())
 }
 
 /// What a person would wonder about at the end.

@@ -14,7 +14,7 @@ use super::{Look, client_column, escape};
 pub(super) const INDENT: &str = "         ";
 
 /// From this width on, all columns are shown.
-const WIDE: usize = 110;
+pub(super) const WIDE: usize = 110;
 
 /// The line of an exchange, and lines for what is odd about it, each with its line end.
 pub(super) fn render(look: &Look, record: &ConnectionRecord, exchange: &Exchange) -> String {
@@ -102,7 +102,7 @@ fn url(look: &Look, record: &ConnectionRecord, exchange: &Exchange) -> String {
 }
 
 /// Exactly `width` columns. A scheme that the TLS column tells anyway goes first, then something from the middle.
-fn fit_url(url: &str, width: usize) -> String {
+pub(super) fn fit_url(url: &str, width: usize) -> String {
     let url = match url.strip_prefix("https://") {
         Some(bare) if columns(url) > width => bare,
         _ => url,

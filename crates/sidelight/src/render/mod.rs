@@ -2,12 +2,13 @@
 
 mod body;
 mod detail;
-mod escape;
+pub(crate) mod escape;
 mod exchange;
 mod finding;
 mod ledger;
 mod outlet;
 mod quantity;
+mod rows;
 mod stream;
 mod style;
 mod text;
@@ -23,6 +24,8 @@ use sidelight_sink::redact::Redactor;
 
 pub(crate) use finding::render as finding;
 pub(crate) use outlet::{Stream, consumers};
+pub(crate) use quantity::count;
+pub(crate) use rows::Rows;
 pub(crate) use style::Paint;
 pub(crate) use text::Text;
 

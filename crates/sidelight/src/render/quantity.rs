@@ -42,6 +42,14 @@ pub(crate) fn time_of_day(moment: Timestamp, zone: &TimeZone) -> String {
         .map_or_else(|_| "--:--:--".to_owned(), |moment| moment.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string())
 }
 
+/// The day in `zone`, as in `2026-11-22`.
+pub(crate) fn day(moment: Timestamp, zone: &TimeZone) -> String {
+    jiff::Timestamp::from_microsecond(moment.0).map_or_else(
+        |_| "----------".to_owned(),
+        |moment| moment.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string(),
+    )
+}
+
 /// `1 message`, `2 messages`.
 pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })

@@ -5,12 +5,14 @@
 
 mod connection;
 mod exchange;
+mod flow;
 mod ledger;
 mod line;
 mod messages;
 
 pub use connection::{Client, Connection, Finding, Tls};
 pub use exchange::Exchange;
+pub use flow::Flow;
 pub use ledger::Ledger;
 pub use line::line;
 pub use messages::{Anomaly, Grpc, Opaque, ServerSent, Stopped, WebSocket};

@@ -98,5 +98,12 @@ fn write(path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let meta = if secret { Meta::new(0o600) } else { Meta::of_or_new(path, 0o644).map_err(denied_or)? };
-    replace_file(path, bytes, &meta).map_err(denied_or)
+    replace_file(path, bytes, &meta).map_err(|error| {
+        let folder = path.parent().filter(|_| error.is_absent()).map(Path::to_owned);
+        let failure = denied_or(error);
+        match folder {
+            Some(folder) => failure.hint(format_args!("make its folder first: mkdir -p {}", folder.display())),
+            None => failure,
+        }
+    })
 }
