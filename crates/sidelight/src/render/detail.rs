@@ -12,6 +12,7 @@ pub(super) fn render(look: &Look, exchange: &Exchange) -> String {
     if look.verbose == 0 {
         return String::new();
     }
+    let path = exchange.request.as_ref().map_or_else(Default::default, |it| String::from_utf8_lossy(&it.target.raw));
     let mut text = String::new();
     if let Some(request) = &exchange.request {
         let method = String::from_utf8_lossy(&request.method);
@@ -19,7 +20,7 @@ pub(super) fn render(look: &Look, exchange: &Exchange) -> String {
         let line = escape::line(&format!("{method} {target} {}", exchange.version.name()));
         push_line(look, Direction::ToServer, &look.paint.as_(Meaning::Strong, &line), &mut text);
         push_fields(look, Direction::ToServer, "", &request.headers, &mut text);
-        body::push(look, Direction::ToServer, &request.headers, &request.body, &mut text);
+        body::push(look, Direction::ToServer, &request.headers, &request.body, &path, &mut text);
         push_fields(look, Direction::ToServer, "(trailer) ", &request.trailers, &mut text);
     }
     for interim in &exchange.interim {
@@ -32,7 +33,7 @@ pub(super) fn render(look: &Look, exchange: &Exchange) -> String {
         let line = format!("{} {} {reason}", exchange.version.name(), response.status);
         push_line(look, Direction::ToClient, &look.paint.as_(of_status(response.status), line.trim_end()), &mut text);
         push_fields(look, Direction::ToClient, "", &response.headers, &mut text);
-        body::push(look, Direction::ToClient, &response.headers, &response.body, &mut text);
+        body::push(look, Direction::ToClient, &response.headers, &response.body, &path, &mut text);
         push_fields(look, Direction::ToClient, "(trailer) ", &response.trailers, &mut text);
     }
     text

@@ -94,7 +94,8 @@ fn protocol(record: &ConnectionRecord, exchange: &Exchange) -> String {
     format!("{http} {}", side.map_or_else(|| "plain".to_owned(), |side| side.version.name()))
 }
 
-fn url(look: &Look, record: &ConnectionRecord, exchange: &Exchange) -> String {
+/// The whole URL, else the service.
+pub(super) fn url(look: &Look, record: &ConnectionRecord, exchange: &Exchange) -> String {
     exchange.request.as_ref().map_or_else(
         || escape::line(&record.service()),
         |request| escape::line(&look.redactor.url(&schema::url(record, request))),
@@ -110,34 +111,35 @@ pub(super) fn fit_url(url: &str, width: usize) -> String {
     pad(&fit(url, width), width)
 }
 
-/// What is not as usual: a line each.
+/// What is not as usual, a line each.
 fn push_notes(look: &Look, exchange: &Exchange, text: &mut String) {
-    let mut note = |meaning, words: &str| {
+    for (meaning, words) in notes(look, exchange) {
         text.push_str(INDENT);
-        text.push_str(&look.paint.as_(meaning, words));
+        text.push_str(&look.paint.as_(meaning, &words));
         text.push('\n');
-    };
+    }
+}
+
+/// What is not as usual.
+pub(super) fn notes(look: &Look, exchange: &Exchange) -> Vec<(Meaning, String)> {
+    let mut notes = Vec::new();
     match &exchange.outcome {
         Outcome::Complete => {}
-        Outcome::Upgraded(to) => note(Meaning::Onward, &format!("→ goes on as {}", look.peer(to))),
-        Outcome::Cut(words) => note(Meaning::Bad, &format!("✗ cut: {}", look.peer(words))),
+        Outcome::Upgraded(to) => notes.push((Meaning::Onward, format!("→ goes on as {}", look.peer(to)))),
+        Outcome::Cut(words) => notes.push((Meaning::Bad, format!("✗ cut: {}", look.peer(words)))),
         Outcome::Undecodable(words) => {
-            note(Meaning::Caution, &format!("! not decoded, but passed on: {}", look.peer(words)));
+            notes.push((Meaning::Caution, format!("! not decoded, but passed on: {}", look.peer(words))));
         }
     }
     if exchange.request.is_none() {
-        note(Meaning::Caution, "! the request was not seen");
+        notes.push((Meaning::Caution, "! the request was not seen".to_owned()));
     }
     if exchange.pushed {
-        note(Meaning::Onward, "← pushed by the server");
+        notes.push((Meaning::Onward, "← pushed by the server".to_owned()));
     }
-    if let Some(grpc) = &exchange.grpc {
-        let (meaning, words) = grpc_words(look, grpc);
-        note(meaning, &words);
-    }
-    for anomaly in &exchange.anomalies {
-        note(Meaning::Caution, &anomaly_words(look, anomaly));
-    }
+    notes.extend(exchange.grpc.as_ref().map(|grpc| grpc_words(look, grpc)));
+    notes.extend(exchange.anomalies.iter().map(|anomaly| (Meaning::Caution, anomaly_words(look, anomaly))));
+    notes
 }
 
 fn grpc_words(look: &Look, grpc: &Grpc) -> (Meaning, String) {

@@ -36,10 +36,35 @@ pub(crate) fn duration(length: Duration) -> String {
     }
 }
 
+/// A length of time with microseconds where they matter, as in `345 µs`, `1.234 ms`, `34.5 ms`, `12.345 s`.
+pub(crate) fn fine_duration(length: Duration) -> String {
+    match length.as_micros() {
+        micros @ 0..=999 => format!("{micros} µs"),
+        micros @ 1_000..=9_999 => format!("{:.3} ms", micros as f64 / 1_000.0),
+        micros @ 10_000..=999_999 => format!("{:.1} ms", micros as f64 / 1_000.0),
+        _ if length.as_secs() < 60 => format!("{:.3} s", length.as_secs_f64()),
+        _ => duration(length),
+    }
+}
+
+/// A moment in `zone` with its date and its distance from UTC, as in `2026-11-22 19:40:33.000001 +01:00`.
+pub(crate) fn moment(moment: Timestamp, zone: &TimeZone) -> String {
+    formatted(moment, zone, "%Y-%m-%d %H:%M:%S%.6f %:z").unwrap_or_else(|| moment.rfc3339())
+}
+
+/// The time of day in `zone` with microseconds, as in `19:40:33.000001`.
+pub(crate) fn fine_time_of_day(moment: Timestamp, zone: &TimeZone) -> String {
+    formatted(moment, zone, "%H:%M:%S%.6f").unwrap_or_else(|| "--:--:--.------".to_owned())
+}
+
+fn formatted(moment: Timestamp, zone: &TimeZone, format: &str) -> Option<String> {
+    let moment = jiff::Timestamp::from_microsecond(moment.0).ok()?;
+    Some(moment.to_zoned(zone.clone()).strftime(format).to_string())
+}
+
 /// The time of day in `zone`, as in `19:40:33`.
 pub(crate) fn time_of_day(moment: Timestamp, zone: &TimeZone) -> String {
-    jiff::Timestamp::from_microsecond(moment.0)
-        .map_or_else(|_| "--:--:--".to_owned(), |moment| moment.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string())
+    formatted(moment, zone, "%H:%M:%S").unwrap_or_else(|| "--:--:--".to_owned())
 }
 
 /// The day in `zone`, as in `2026-11-22`.
@@ -92,9 +117,27 @@ mod tests {
     }
 
     #[test]
+    fn fine_durations_have_three_digits_that_matter() {
+        for (micros, shown) in [
+            (0, "0 µs"),
+            (345, "345 µs"),
+            (1_234, "1.234 ms"),
+            (34_510, "34.5 ms"),
+            (999_940, "999.9 ms"),
+            (12_345_000, "12.345 s"),
+            (185_000_000, "3m05s"),
+        ] {
+            assert_eq!(fine_duration(Duration::from_micros(micros)), shown);
+        }
+    }
+
+    #[test]
     fn the_zone_counts() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         assert_eq!(time_of_day(Timestamp::from_secs(0), &zone), "02:00:00");
         assert_eq!(time_of_day(Timestamp(i64::MAX), &zone), "--:--:--");
+        assert_eq!(moment(Timestamp(1), &zone), "1970-01-01 02:00:00.000001 +02:00");
+        assert_eq!(fine_time_of_day(Timestamp(1), &zone), "02:00:00.000001");
+        assert_eq!(moment(Timestamp(i64::MAX), &zone), "@9223372036854775807us");
     }
 }

@@ -120,9 +120,16 @@ fn headers_with_v() {
 fn bodies_with_vv() {
     let mut image = exchange("GET", "/logo.png", 200);
     response(&mut image).headers = headers(&[("content-type", "image/png")]);
+    let png =
+        [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &640_u32.to_be_bytes(), &480_u32.to_be_bytes(), &[8; 1_210]].concat();
+    response(&mut image).body = body(&png);
+    let mut blob = exchange("GET", "/v2/blobs/x", 200);
+    response(&mut blob).headers = headers(&[("content-type", "application/octet-stream")]);
+    response(&mut blob).body = body(&[0; 70_000]);
     insta::assert_snapshot!(print(look(Some(100), 2), |text| {
         text.exchange(&record(), &full());
         text.exchange(&record(), &image);
+        text.exchange(&record(), &blob);
     }));
 }
 

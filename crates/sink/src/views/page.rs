@@ -32,6 +32,10 @@ impl Page {
         let room = self.bytes_left.saturating_sub(indent + 1);
         let whole = line.len() <= room.min(LONGEST_LINE);
         let shown = if whole { line } else { prefix(line, room.min(LONGEST_LINE)) };
+        if shown.is_empty() && !whole {
+            self.full = true;
+            return;
+        }
         self.text.extend(std::iter::repeat_n(' ', indent));
         self.text.push_str(shown);
         if !whole {
