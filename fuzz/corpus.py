@@ -428,3 +428,90 @@ put(
     quotes="\"x\\\"y\\d\" ~u 'gr\u00f6\u00dfe' (a|b) ! !c&&d||e".encode(),
     errors=b"~hdr x & ~u \"a(\" | ~c abc ) (",
 )
+
+
+def ipv4(payload, protocol=6, fragment=0, length=None):
+    length = 20 + len(payload) if length is None else length
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, length, 0, fragment, 64, protocol, 0, b"\xc0\0\2\1", b"\xc0\0\2\2")
+    return head + payload
+
+
+def ipv6(payload, following=6):
+    return struct.pack(">IHBB", 0x60000000, len(payload), following, 64) + bytes(15) + b"\1" + bytes(15) + b"\2" + payload
+
+
+def tcp(payload=b"", flags=0x18, options=b""):
+    offset = (20 + len(options)) // 4 << 4
+    return struct.pack(">HHIIBBHHH", 40000, 443, 0xFFFFFFF0, 7, offset, flags, 65535, 0, 0) + options + payload
+
+
+UDP = struct.pack(">HHHH", 40000, 443, 11, 0) + b"abc"
+ETHERNET = bytes(12)
+
+put(
+    "packet",
+    raw_ipv4=b"\0" + ipv4(tcp(b"hello")),
+    raw_ipv6=b"\0" + ipv6(tcp(b"hello")),
+    syn=b"\0" + ipv4(tcp(flags=2, options=b"\2\4\5\xb4\1\1\4\2")),
+    ethernet=b"\1" + ETHERNET + b"\x08\0" + ipv4(tcp(b"hello")) + bytes(6),
+    vlan=b"\1" + ETHERNET + b"\x81\0\0\5\x88\xa8\0\6\x86\xdd" + ipv6(tcp(b"x")),
+    null=b"\2\2\0\0\0" + ipv4(tcp(b"x")),
+    cooked=b"\4" + bytes(14) + b"\x08\0" + ipv4(UDP, 17),
+    cooked_2=b"\5" + b"\x86\xdd" + bytes(18) + ipv6(UDP, 17),
+    extensions=b"\0" + ipv6(b"\x2c\0" + bytes(6) + b"\6\0\0\0\0\0\0\1" + tcp(b"x"), 0),
+    fragment=b"\0" + ipv4(b"rest", fragment=0x2003),
+    no_length=b"\0" + ipv4(tcp(b"hello"), length=0),
+    cut=b"\xf0" + ipv4(tcp(b"hello"), length=60),
+)
+
+
+def block(kind, body, order="<"):
+    body += bytes(-len(body) % 4)
+    length = struct.pack(order + "I", len(body) + 12)
+    return struct.pack(order + "I", kind) + length + body + length
+
+
+def option(code, value, order="<"):
+    return struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def section(order="<"):
+    return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+
+
+def interface(order="<", options=b""):
+    return block(1, struct.pack(order + "HHI", 101, 0, 65535) + options, order)
+
+
+def captured(content, order="<", options=b""):
+    head = struct.pack(order + "IIIII", 0, 5, 9, len(content), len(content))
+    return block(6, head + content + bytes(-len(content) % 4) + options, order)
+
+
+PACKET = ipv4(tcp(b"hello"))
+COMMENTED = option(1, b"sidelight: connection 1, client leg") + bytes(4)
+SECRET = b"CLIENT_RANDOM " + b"0a" * 32 + b" " + b"0b" * 48 + b"\n"
+NAMED = option(1, b"\xc0\0\2\1a.test\0") + option(2, bytes(15) + b"\1b.test\0c.test\0") + bytes(4)
+
+put(
+    "pcapng",
+    whole=section() + interface() + captured(PACKET, options=COMMENTED),
+    big_endian=section(">") + interface(">", option(9, b"\x8a", ">") + option(14, bytes(7) + b"d", ">")) + captured(PACKET, ">"),
+    secrets=section() + block(10, struct.pack("<II", 0x544C534B, len(SECRET)) + SECRET) + interface() + captured(PACKET),
+    names=section() + block(4, NAMED) + block(5, bytes(12)),
+    simple=section() + interface() + block(3, struct.pack("<I", len(PACKET)) + PACKET),
+    obsolete=section() + interface() + block(2, struct.pack("<HHIIII", 0, 0, 5, 9, 4, 4) + b"abcd"),
+    no_interface=section() + captured(PACKET),
+    unknown=section() + block(0xBAD, b"what") + section(">"),
+    bad_length=section() + struct.pack("<II", 6, 13) + bytes(20),
+    cut=(section() + interface() + captured(PACKET))[:-9],
+    classic=struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101) + struct.pack("<IIII", 5, 9, len(PACKET), len(PACKET)) + PACKET,
+    nanoseconds=struct.pack(">IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1) + struct.pack(">IIII", 5, 9, 4, 40) + b"abcd",
+)
+
+put(
+    "key_log",
+    tls_1_2=b"# a comment\n" + SECRET,
+    tls_1_3=b"".join(b"%s %s %s\r\n" % (label, b"0A" * 32, b"ff" * 48) for label in (b"CLIENT_HANDSHAKE_TRAFFIC_SECRET", b"SERVER_TRAFFIC_SECRET_0")),
+    odd=b"\n\nCLIENT_RANDOM 00 11\nlabel-x " + b"00" * 32 + b" 00\nA B\n" + b"z" * 1100 + b"\nOK\t" + b"00" * 32 + b"  ab",
+)

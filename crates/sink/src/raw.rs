@@ -4,14 +4,17 @@
 //! that whatever follows is where it was.
 
 mod files;
+mod gathering;
 
 use std::path::PathBuf;
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{Decoded, Event, EventKind, Exchange};
+use sidelight_wire::encode::{Piece, Turn};
 
 use self::files::Files;
 pub use self::files::RawError;
+pub(crate) use self::gathering::Gathering;
 use crate::bus::Consumer;
 use crate::ledger::Ledger;
 use crate::notice::Notices;
@@ -50,6 +53,65 @@ impl Consumer for Raw {
     fn finding(&mut self, _conn: &ConnectionRecord, _finding: &Finding) {}
 
     fn end(&mut self, _ledger: &Ledger) {
+        self.files.end();
+    }
+}
+
+/// Writes what a recording holds of each conversation, as the bytes that passed.
+#[derive(Debug)]
+pub struct FromMessages {
+    files: Files,
+    gathering: Gathering,
+}
+
+/// Raw streams of a recording in `folder`, which is made if it is missing.
+///
+/// # Errors
+/// When the folder cannot be made, or is none.
+pub fn from_messages(folder: PathBuf, notices: Notices) -> Result<FromMessages, RawError> {
+    Ok(FromMessages { files: Files::new(folder, notices)?, gathering: Gathering::default() })
+}
+
+impl FromMessages {
+    fn write(&mut self, conn: &ConnectionRecord, turns: Vec<Turn>) {
+        for turn in turns {
+            for piece in turn.pieces {
+                match piece {
+                    Piece::Bytes(bytes) => self.files.write(conn, turn.direction, &bytes),
+                    Piece::Unseen(bytes) => self.files.skip(conn, turn.direction, bytes),
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, conn: &ConnectionRecord) {
+        let turns = self.gathering.take(conn.id);
+        self.write(conn, turns);
+        self.files.close(conn.id);
+    }
+}
+
+impl Consumer for FromMessages {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+        let turns = self.gathering.exchange(conn, exchange);
+        self.write(conn, turns);
+    }
+
+    fn decoded(&mut self, conn: &ConnectionRecord, decoded: &Decoded) {
+        let turns = self.gathering.decoded(conn, decoded);
+        self.write(conn, turns);
+    }
+
+    fn finding(&mut self, _conn: &ConnectionRecord, _finding: &Finding) {}
+
+    fn closed(&mut self, conn: &ConnectionRecord) {
+        self.close(conn);
+    }
+
+    fn end(&mut self, _ledger: &Ledger) {
+        for conn in self.gathering.open() {
+            self.close(&conn);
+        }
         self.files.end();
     }
 }

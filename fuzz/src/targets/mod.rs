@@ -2,6 +2,7 @@
 //!
 //! In: bytes that a fuzzer, or the corpus, made. Out: nothing; a broken promise panics.
 
+pub mod captures;
 pub mod certificates;
 pub mod decoders;
 pub mod filters;
@@ -31,6 +32,9 @@ pub const ALL: &[(&str, Target)] = &[
     ("jks", stores::jks),
     ("mitmproxy", foreign::mitmproxy),
     ("sslsplit", foreign::sslsplit),
+    ("pcapng", captures::pcapng),
+    ("packet", captures::packet),
+    ("key_log", captures::key_log),
 ];
 
 /// One slice of a conversation: whether it comes from the server, and its bytes.

@@ -1,9 +1,9 @@
 //! What the comments on packets say. In: what is known of a connection. Out: one line, when it says something new.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use sidelight_model::flow::{Direction, EventKind, Host, Leg, Verdict};
+use sidelight_model::flow::{Authority, Direction, EventKind, Host, Leg, Verdict};
 
 use crate::record::ConnectionRecord;
 
@@ -152,10 +152,19 @@ pub(super) fn name_of<'c>(conn: &'c ConnectionRecord, kind: &EventKind) -> Optio
     if !matches!(kind, EventKind::Upstream(_) | EventKind::Target(_)) {
         return None;
     }
+    name(conn, conn.upstream?, conn.target.as_ref()?)
+}
+
+/// The name of the address at which a service was reached.
+pub(super) fn name<'c>(
+    conn: &ConnectionRecord,
+    upstream: SocketAddr,
+    target: &'c Authority,
+) -> Option<(IpAddr, &'c str)> {
     // What was reached is a further proxy there, which has another name.
     let chained = conn.opened.as_ref().is_some_and(|opened| &*opened.mode == "upstream");
-    let address = conn.upstream?.ip().to_canonical();
-    match &conn.target.as_ref()?.host {
+    let address = upstream.ip().to_canonical();
+    match &target.host {
         Host::Name(name) if !chained && !address.is_loopback() && !address.is_unspecified() => Some((address, name)),
         _ => None,
     }

@@ -1,13 +1,18 @@
 //! Between which addresses a decrypted conversation is written. In: what is known of its connection. Out: two ends, and a remark.
 //!
-//! Wireshark tries TLS on the ports of TLS. There the port of the same protocol without TLS is written, so that the content is read
-//! without any setting.
+//! Wireshark goes by ports. Where the port of the service is one of TLS, or none of HTTP though HTTP is spoken, the port of the same
+//! protocol without TLS is written, so that the content is read without any setting.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use sidelight_model::flow::{ConnId, Ends};
 
 use crate::record::ConnectionRecord;
+
+/// Ports on which Wireshark expects HTTP.
+const HTTP_PORTS: [u16; 4] = [80, 3128, 8080, 8088];
+/// Bytes of a first line that are looked at.
+const LONGEST_LINE: usize = 8192;
 
 /// Ports on which Wireshark expects TLS, and those of the same protocols without it (IANA service names).
 const PLAIN_PORTS: [(u16, u16); 14] = [
@@ -27,9 +32,24 @@ const PLAIN_PORTS: [(u16, u16); 14] = [
     (8883, 1883),
 ];
 
+/// Whether the protocol is HTTP, by what was agreed in the handshake or by the first bytes of either side.
+pub(super) fn is_http(conn: &ConnectionRecord, first: &[u8]) -> bool {
+    match conn.client_tls.as_ref().and_then(|side| side.alpn.as_deref()) {
+        Some(alpn) => alpn == b"h2" || alpn.starts_with(b"http/"),
+        None => {
+            let line = first.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+            let line = line.get(..LONGEST_LINE).unwrap_or(line);
+            let words = || line.split(|byte| *byte == b' ');
+            let is_version = |word: &[u8]| word.starts_with(b"HTTP/");
+            words().next().is_some_and(is_version)
+                || (words().count() == 3 && words().next_back().is_some_and(is_version))
+        }
+    }
+}
+
 /// The ends of the decrypted conversation of `conn`, which are those of no other conversation of it, and how they differ from the
 /// true ones.
-pub(super) fn ends(conn: &ConnectionRecord, taken: impl Fn(&Ends) -> bool) -> (Ends, Option<String>) {
+pub(super) fn ends(conn: &ConnectionRecord, http: bool, taken: impl Fn(&Ends) -> bool) -> (Ends, Option<String>) {
     let opened = conn.opened.as_ref();
     let named = conn.target.as_ref().and_then(|target| Some(SocketAddr::new(target.host.ip()?, target.port)));
     let client = opened.map_or_else(|| invented(conn.id), |opened| opened.client);
@@ -38,9 +58,11 @@ pub(super) fn ends(conn: &ConnectionRecord, taken: impl Fn(&Ends) -> bool) -> (E
     let [client, service] = [client, service].map(canonical);
     let mut to = service;
     let mut remark = None;
-    if let Some((_, port)) = PLAIN_PORTS.iter().find(|(port, _)| *port == service.port()) {
-        to.set_port(*port);
-        remark = Some(format!("port {} is written as {port}, as it is without TLS here", service.port()));
+    let plain = PLAIN_PORTS.iter().find(|(port, _)| *port == service.port()).map(|(_, port)| *port);
+    if let Some(port) = plain.or_else(|| (http && !HTTP_PORTS.contains(&service.port())).then_some(80)) {
+        to.set_port(port);
+        let why = if http { "so that it is read as HTTP" } else { "as it is without TLS here" };
+        remark = Some(format!("port {} is written as {port}, {why}", service.port()));
     }
     let mut ends = Ends { from: client, to };
     // The same four numbers can only be one conversation.

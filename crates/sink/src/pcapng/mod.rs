@@ -13,7 +13,7 @@ mod talk;
 use std::collections::HashMap;
 
 use sidelight_model::finding::Finding;
-use sidelight_model::flow::{ConnId, Decoded, Direction, Ends, Event, EventKind, Exchange, How, Leg, WireEnd};
+use sidelight_model::flow::{ConnId, Decoded, Direction, Ends, Event, EventKind, Exchange, Leg, WireEnd};
 use sidelight_model::time::Timestamp;
 
 use self::comment::Comments;
@@ -95,7 +95,7 @@ impl Pcapng {
     fn on_decrypted(
         &mut self,
         conn: &ConnectionRecord,
-        at: Timestamp,
+        (at, first): (Timestamp, &[u8]),
         step: impl FnOnce(&mut Talk, &mut File, Option<&str>),
     ) {
         // What is not TLS is on the legs already.
@@ -107,7 +107,7 @@ impl Pcapng {
         let legs = &connection.legs;
         let comment = if connection.decrypted.is_none() {
             let taken = |ends: &Ends| legs.iter().flatten().any(|talk| talk.has_ends(ends));
-            let (ends, why) = decrypted::ends(conn, taken);
+            let (ends, why) = decrypted::ends(conn, decrypted::is_http(conn, first), taken);
             connection.comments.set_remark(why);
             let comment = connection.comments.decrypted(conn);
             let mut talk = Talk::new(conn.id, Interface::Decrypted, ends);
@@ -127,15 +127,7 @@ impl Pcapng {
         self.file.forget(conn.id);
         let Some(connection) = self.connections.remove(&conn.id) else { return };
         let Some(mut talk) = connection.decrypted else { return };
-        let how = conn.closed.as_ref().map(|(_, closed)| &closed.how);
-        match how {
-            Some(How::ClientCut(_)) => talk.end(&mut self.file, Direction::ToServer, at, WireEnd::Reset, None),
-            Some(How::ServerCut(_)) => talk.end(&mut self.file, Direction::ToClient, at, WireEnd::Reset, None),
-            _ => {
-                talk.end(&mut self.file, Direction::ToServer, at, WireEnd::Fin, None);
-                talk.end(&mut self.file, Direction::ToClient, at, WireEnd::Fin, None);
-            }
-        }
+        talk.close(&mut self.file, at, conn.closed.as_ref().map(|(_, closed)| &closed.how));
     }
 }
 
@@ -155,10 +147,12 @@ impl Consumer for Pcapng {
             }
             EventKind::Secret(leg, line) if self.content.needs_packets() => self.file.secret(conn.id, *leg, line),
             EventKind::Data(direction, bytes) => {
-                self.on_decrypted(conn, at, |talk, file, comment| talk.data(file, *direction, at, bytes, comment));
+                self.on_decrypted(conn, (at, bytes), |talk, file, comment| {
+                    talk.data(file, *direction, at, bytes, comment)
+                });
             }
             EventKind::Lost(direction, bytes) => {
-                self.on_decrypted(conn, at, |talk, _, _| talk.lost(*direction, *bytes));
+                self.on_decrypted(conn, (at, &[]), |talk, _, _| talk.lost(*direction, *bytes));
             }
             EventKind::HalfClosed(direction) => {
                 if let Some(talk) = self.connections.get_mut(&conn.id).and_then(|it| it.decrypted.as_mut()) {
