@@ -13,7 +13,7 @@ mod talk;
 use std::collections::HashMap;
 
 use sidelight_model::finding::Finding;
-use sidelight_model::flow::{ConnId, Decoded, Direction, Ends, Event, EventKind, Exchange, Leg, WireEnd};
+use sidelight_model::flow::{ConnId, Decoded, Ends, Event, EventKind, Exchange, Leg, WireEnd};
 use sidelight_model::time::Timestamp;
 
 use self::comment::Comments;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sidelight_model::flow::{
-    Authority, Closed, Decision, Hello, How, KeyLogLine, Opened, Process, Tally, TlsSide, TlsVersion, Verdict,
+    Authority, Closed, Decision, Direction, Hello, How, KeyLogLine, Opened, Process, Tally, TlsSide, TlsVersion,
+    Verdict,
 };
 use sidelight_model::redact::Secret;
 use sidelight_wire::packet::{self, Content, Flags};
