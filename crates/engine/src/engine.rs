@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sidelight_model::flow::{Authority, ConnId, Process};
@@ -119,6 +119,8 @@ pub struct Engine {
     pub(crate) forge: Forge,
     pub(crate) fail_open: Mutex<FailOpen>,
     tap: Tap,
+    warn: Warn,
+    no_descriptors: Once,
     last: AtomicU64,
     open: AtomicUsize,
 }
@@ -139,7 +141,12 @@ pub struct Parts {
     pub forge: Forge,
     /// Where events go.
     pub tap: Tap,
+    /// Tells the person what is wrong with the whole, not with one connection.
+    pub warn: Warn,
 }
+
+/// Takes a sentence for the person in front of the program; returns at once.
+pub type Warn = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Engine {
     /// An engine made of these parts.
@@ -154,6 +161,8 @@ impl Engine {
             forge: parts.forge,
             fail_open,
             tap: parts.tap,
+            warn: parts.warn,
+            no_descriptors: Once::new(),
             last: AtomicU64::new(0),
             open: AtomicUsize::new(0),
         }
@@ -175,6 +184,16 @@ impl Engine {
         let conn = ConnId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
         self.tap.admit(conn).await;
         self.tap.connection(conn)
+    }
+
+    /// Clients wait because this process can open no more files; says so once.
+    pub(crate) fn out_of_descriptors(&self, error: &std::io::Error) {
+        self.no_descriptors.call_once(|| {
+            (self.warn)(&format!(
+                "clients wait to be accepted: {error}; {} connections are open. Each takes two descriptors: raise the limit with `ulimit -n`",
+                self.connections()
+            ));
+        });
     }
 
     /// Whether faults of this service are kept from clients by `--insecure-upstream`.

@@ -17,4 +17,4 @@ pub mod transport;
 
 pub use capture::Capture;
 pub use conn::drive;
-pub use engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings};
+pub use engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings, Warn};

@@ -1,13 +1,15 @@
 //! What is it? In: both ends of a fresh connection. Out: the first bytes, kept, and whether they are a ClientHello.
 //!
 //! Whoever speaks first decides: a client with a ClientHello, a client with anything else, or the service (SSH, SMTP, MySQL …).
-//! Nothing is lost and nothing waits for a time limit, but for a hello that stops in the middle.
+//! Nothing is lost and nothing waits for a time limit, but for a hello that stops in the middle, and the limit on silence where
+//! the user has set one.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use sidelight_wire::tls::{ClientHello, Scan, Scanner};
 use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
 
 use crate::transport::{Conn, rewind};
 
@@ -24,19 +26,27 @@ pub(crate) enum Peeked {
     Odd(String),
     /// The client closed without a word, where its words alone could have told the destination.
     Silent,
+    /// Nobody said anything for the limit on silence.
+    Idle,
 }
 
 /// Waits for the first bytes of either side. `server` is `None` where it can only be known from the client's first bytes.
 ///
-/// The transports are given back; for [`Peeked::Tls`] the client's is without the bytes that were read.
-pub(crate) async fn peek(mut client: Conn, mut server: Option<Conn>) -> (Conn, Option<Conn>, Peeked) {
+/// `idle` is how long both may be silent. The transports are given back; for [`Peeked::Tls`] the client's is without the bytes that were read.
+pub(crate) async fn peek(
+    mut client: Conn,
+    mut server: Option<Conn>,
+    idle: Option<Duration>,
+) -> (Conn, Option<Conn>, Peeked) {
     let mut heard = Vec::new();
     let mut scanner = Scanner::default();
     let mut from_server = Vec::new();
-    let mut deadline = None;
+    let mut deadline = idle.map(|limit| Instant::now() + limit);
+    let mut begun = false;
     loop {
-        if !heard.is_empty() && deadline.is_none() {
-            deadline = Some(tokio::time::Instant::now() + HELLO_LIMIT);
+        if !heard.is_empty() && !begun {
+            begun = true;
+            deadline = Some(Instant::now() + HELLO_LIMIT);
         }
         let read = async {
             let from_service = async {
@@ -55,6 +65,9 @@ pub(crate) async fn peek(mut client: Conn, mut server: Option<Conn>) -> (Conn, O
             Some(deadline) => tokio::time::timeout_at(deadline, read).await.ok(),
             None => Some(read.await),
         };
+        if read.is_none() && !begun {
+            return (client, server, Peeked::Idle);
+        }
         let ended = matches!(&read, Some((_, Ok(0) | Err(_))));
         let of_client = matches!(&read, Some((true, _)));
         if ended && heard.is_empty() && server.is_none() {
@@ -78,7 +91,7 @@ pub(crate) async fn peek(mut client: Conn, mut server: Option<Conn>) -> (Conn, O
 mod tests {
     use super::*;
     use tokio::io::{AsyncWriteExt, DuplexStream};
-    use tokio::time::{Instant, sleep};
+    use tokio::time::sleep;
 
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -90,7 +103,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_has_no_limit() {
         let ((mut client, ours), (_server, to_server)) = (wire(), wire());
-        let peeking = tokio::spawn(peek(ours, Some(to_server)));
+        let peeking = tokio::spawn(peek(ours, Some(to_server), None));
         sleep(DAY).await;
         assert!(!peeking.is_finished());
         client.write_all(b"at last").await.unwrap();
@@ -102,11 +115,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn silence_has_the_limit_that_is_set() {
+        let ((mut client, ours), (_server, to_server)) = (wire(), wire());
+        let began = Instant::now();
+        let (ours, to_server, found) = peek(ours, Some(to_server), Some(DAY)).await;
+        assert!(matches!(found, Peeked::Idle));
+        assert_eq!(began.elapsed(), DAY);
+        let short = Some(Duration::from_secs(1));
+        client.write_all(b"\x16\x03\x01\x02\x00\x01").await.unwrap();
+        let (_, _, found) = peek(ours, to_server, short).await;
+        assert!(matches!(found, Peeked::Plain), "a hello that has begun has its own limit");
+        assert_eq!(began.elapsed(), DAY + HELLO_LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_hello_that_stops_in_the_middle_is_relayed_after_its_limit() {
         let ((mut client, ours), (_server, to_server)) = (wire(), wire());
         let began = Instant::now();
         client.write_all(b"\x16\x03\x01\x02\x00\x01").await.unwrap();
-        let (mut client, _, found) = peek(ours, Some(to_server)).await;
+        let (mut client, _, found) = peek(ours, Some(to_server), None).await;
         assert!(matches!(found, Peeked::Plain));
         assert_eq!(began.elapsed().as_secs(), HELLO_LIMIT.as_secs());
         let mut heard = [0; 6];
@@ -119,7 +146,7 @@ mod tests {
         let ((_client, ours), (mut server, to_server)) = (wire(), wire());
         let began = Instant::now();
         server.write_all(b"220 mail.test\r\n").await.unwrap();
-        let (_, back, found) = peek(ours, Some(to_server)).await;
+        let (_, back, found) = peek(ours, Some(to_server), None).await;
         assert!(matches!(found, Peeked::Plain));
         assert!(began.elapsed().is_zero(), "the clock stands still: nothing waited");
         let mut heard = [0; 15];

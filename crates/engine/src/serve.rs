@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -95,7 +96,12 @@ pub async fn serve(engine: Arc<Engine>, listener: Arc<Listener>, socket: TcpList
                     tasks.spawn(drive(engine.clone(), listener.clone(), stream, peer));
                 }
                 // A client that is gone already, or no descriptors left: others must still be served.
-                Err(_) => tokio::time::sleep(BREATHER).await,
+                Err(error) => {
+                    if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) {
+                        engine.out_of_descriptors(&error);
+                    }
+                    tokio::time::sleep(BREATHER).await;
+                }
             },
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
         }

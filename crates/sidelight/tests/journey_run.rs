@@ -184,3 +184,57 @@ fn signals_are_passed_on() {
     let status = child.wait().expect("sidelight ends");
     assert_eq!((status.code(), status.signal()), (Some(9), None));
 }
+
+/// Plays the terminal: starts its arguments on one, sends SIGINT to the program alone, then presses Ctrl-C, then ends it.
+const TERMINAL: &str = r#"
+import os, pty, signal, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+heard = b""
+def hear(words):
+    global heard
+    while words not in heard:
+        heard += os.read(terminal, 1000)
+hear(b"ready")
+os.kill(pid, signal.SIGINT)
+hear(b"interrupt 1")
+os.write(terminal, b"\x03")
+hear(b"interrupt 2")
+os.kill(pid, signal.SIGTERM)
+hear(b"ended after")
+print(heard.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+#[test]
+fn on_a_terminal_each_interrupt_arrives_once() {
+    let stage = Stage::new();
+    let script = "n=0; trap 'n=$((n+1)); echo interrupt $n' INT; trap 'echo ended after $n; exit 9' TERM; echo ready; \
+                  while :; do sleep 0.05; done";
+    let run_command = stage.run(&[], &["sh", "-c", script]);
+    let mut terminal = Command::new("python3");
+    terminal.args(["-c", TERMINAL]).arg(run_command.get_program()).args(run_command.get_args());
+    terminal.current_dir(stage.folder.path());
+    for (name, value) in run_command.get_envs() {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    let done = run(&mut terminal);
+    assert_eq!(done.status.code(), Some(9), "{done}");
+    assert!(done.text().contains("ended after 2"), "{done}");
+}
+
+#[test]
+fn the_command_keeps_its_limit_on_open_files() {
+    let stage = Stage::new();
+    let script = "ulimit -Sn; awk '/open files/ {print $4, $5}' /proc/$PPID/limits";
+    let run_command = stage.run(&["--quiet"], &["sh", "-c", script]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 300; ulimit -Hn 700; exec \"$@\"", "sh"]);
+    limited.arg(run_command.get_program()).args(run_command.get_args()).current_dir(stage.folder.path());
+    let done = run(&mut limited).success();
+    assert_eq!(done.text(), "300\n700 700\n", "{done}");
+}

@@ -16,6 +16,7 @@ use sidelight_model::flow::{
 };
 use sidelight_model::policy::{ClientKey, Subject};
 use sidelight_wire::tls::client_hello::ClientHello;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::capture::Tee;
@@ -23,6 +24,7 @@ use crate::dial::{Dialed, is_nearby};
 use crate::engine::{Engine, Listener, Mode, now};
 use crate::intake;
 use crate::peek::{Peeked, peek};
+use crate::relay::{End, finish};
 use crate::tap::ConnTap;
 use crate::transport::Conn;
 
@@ -157,7 +159,7 @@ impl Call<'_> {
     /// because nothing was said to it yet.
     pub(crate) async fn converse(&mut self, client: Conn, dialed: Dialed, target: Authority, redial: bool) -> How {
         let Dialed { conn, guard, .. } = dialed;
-        let (client, server, found) = peek(client, Some(conn)).await;
+        let (client, server, found) = self.listen(client, Some(conn)).await;
         let Some(server) = server else { return How::Failed };
         let how = match found {
             Peeked::Tls(hello, first) => {
@@ -165,6 +167,7 @@ impl Call<'_> {
                 self.tls(client, first, &hello, server, target, redial).await
             }
             Peeked::Plain | Peeked::Silent => self.plain(client, server, target).await,
+            Peeked::Idle => self.idle(client, Some(server)).await,
             Peeked::Odd(why) => {
                 self.decide(Verdict::Relay, format!("looks like TLS but is not: {why}"));
                 self.pass(client, server).await
@@ -172,6 +175,22 @@ impl Call<'_> {
         };
         drop(guard);
         how
+    }
+
+    /// Waits for the first bytes, no longer than the limit on silence.
+    pub(crate) async fn listen(&self, client: Conn, server: Option<Conn>) -> (Conn, Option<Conn>, Peeked) {
+        peek(client, server, self.engine.settings.idle_limit).await
+    }
+
+    /// Ends a connection on which nothing was said for the limit on silence.
+    pub(crate) async fn idle(&self, mut client: Conn, server: Option<Conn>) -> How {
+        match server {
+            Some(server) => finish(client, server, &End::Idle).await,
+            None => {
+                let _ = tokio::time::timeout(Duration::from_secs(1), client.shutdown()).await;
+            }
+        }
+        pass::how(&End::Idle)
     }
 
     /// A client that begins TLS: open it, or leave it alone.

@@ -6,7 +6,7 @@ use sidelight_wire::tls::alert::AlertDescription;
 
 use super::Call;
 use super::observe::{Seen, Unseen, Upgrading};
-use crate::peek::{Peeked, peek};
+use crate::peek::Peeked;
 use crate::relay::{Break, End, finish, relay};
 use crate::transport::{Conn, rewind};
 
@@ -43,12 +43,13 @@ impl Call<'_> {
         let (client, server) = (rewind(from_client, client), rewind(from_server, server));
         let Some(protocol) = protocol else { return self.show(client, server).await };
         // The client speaks first in TLS, so only it is listened to; the service waits for it.
-        let (client, _, found) = peek(client, None).await;
+        let (client, _, found) = self.listen(client, None).await;
         match found {
             Peeked::Tls(hello, first) => {
                 self.heard(&hello);
                 Box::pin(self.tls(client, first, &hello, server, target, false)).await
             }
+            Peeked::Idle => self.idle(client, Some(server)).await,
             Peeked::Silent | Peeked::Plain | Peeked::Odd(_) => {
                 self.decide(Verdict::Relay, format!("{} announced TLS and did not begin it", protocol));
                 self.pass(client, server).await

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::forward_http::{Forwarder, Next};
 use crate::conn::Call;
 use crate::engine::now;
-use crate::peek::{Peeked, peek};
+use crate::peek::Peeked;
 use crate::transport::{Conn, rewind};
 
 /// A client that was told the end gets so long to close.
@@ -52,10 +52,11 @@ pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, tls_only: bool) -> 
 
 /// Clients may speak TLS to the proxy itself; they are shown a certificate for the name or address that they called.
 async fn face_of_proxy(call: &mut Call<'_>, client: Conn, tls_only: bool) -> Result<Conn, How> {
-    let peeked = timeout(super::PATIENCE, peek(client, None)).await;
+    let peeked = timeout(super::PATIENCE, call.listen(client, None)).await;
     let Ok((client, _, found)) = peeked else { return Err(call.fail(unheard(call, "it said nothing"))) };
     let (hello, first) = match found {
         Peeked::Tls(hello, first) => (hello, first),
+        Peeked::Idle => return Err(call.idle(client, None).await),
         Peeked::Silent => return Err(How::ClientCut("it closed without a word".to_owned())),
         Peeked::Plain | Peeked::Odd(_) if tls_only => {
             return Err(call.refuse(unheard(call, "it does not speak TLS to this proxy (explicit:tls)")));

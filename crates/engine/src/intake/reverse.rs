@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::conn::{Call, Shown};
 use crate::dial::Dialed;
 use crate::engine::now;
-use crate::peek::{Peeked, peek};
+use crate::peek::Peeked;
 use crate::tls::Wish;
 use crate::transport::{Conn, rewind};
 
@@ -22,7 +22,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
     };
     // A service with TLS waits for a hello, so only the client can speak first.
     let how = if tls {
-        let (client, _, found) = peek(client, None).await;
+        let (client, _, found) = call.listen(client, None).await;
         match found {
             Peeked::Tls(hello, first) => {
                 call.heard(&hello);
@@ -32,15 +32,17 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
             }
             Peeked::Plain | Peeked::Odd(_) => plain_to_tls(call, client, server, &to).await,
             Peeked::Silent => How::ClientCut("it closed without a word".to_owned()),
+            Peeked::Idle => call.idle(client, Some(server)).await,
         }
     } else {
-        let (client, server, found) = peek(client, Some(server)).await;
+        let (client, server, found) = call.listen(client, Some(server)).await;
         match (found, server) {
             (Peeked::Tls(hello, first), Some(server)) => {
                 call.heard(&hello);
                 let face = face(call, &hello);
                 tls_to_plain(call, rewind(first, client), server, face, &hello.alpn).await
             }
+            (Peeked::Idle, server) => call.idle(client, server).await,
             (_, Some(server)) => call.plain(client, server, to).await,
             (_, None) => How::Failed,
         }

@@ -7,11 +7,11 @@ use sidelight_wire::http1::{HeadLimits, Progress, parse_request};
 use tokio::io::AsyncReadExt;
 
 use crate::conn::Call;
-use crate::peek::{Peeked, peek};
+use crate::peek::Peeked;
 use crate::transport::{Conn, rewind};
 
 pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, port: u16) -> How {
-    let peeked = tokio::time::timeout(super::PATIENCE, peek(client, None)).await;
+    let peeked = tokio::time::timeout(super::PATIENCE, call.listen(client, None)).await;
     let Ok((mut client, _, found)) = peeked else { return call.refuse(no_name(call, "it said nothing")) };
     match found {
         Peeked::Tls(hello, first) => {
@@ -44,6 +44,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, port: u16) -> How {
             client.reset_on_drop();
             call.refuse(no_name(call, &why))
         }
+        Peeked::Idle => call.idle(client, None).await,
         Peeked::Silent => call.refuse(no_name(call, "it closed without a word")),
     }
 }

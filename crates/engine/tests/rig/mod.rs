@@ -78,7 +78,8 @@ impl Rig {
         let dialer = Dialer::new(resolver, own.clone(), LIMIT, NoProxy::default(), service.clone());
         let face = Face::new(Duration::from_secs(10));
         let forge = Forge::new(ca.clone()).unwrap();
-        let engine = Arc::new(Engine::new(Parts { settings, dialer, own, service, face, forge, tap }));
+        let engine =
+            Arc::new(Engine::new(Parts { settings, dialer, own, service, face, forge, tap, warn: Arc::new(|_| {}) }));
         let socket = listen(&mode, "127.0.0.1:0".parse().unwrap()).unwrap();
         let at = socket.local_addr().unwrap();
         let listener = Listener { mode, name: "test".into(), way: Way::default(), foreign: false, identify: None };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use rustix::process::Rlimit;
 use sidelight_engine::ca::{Authority, CaOptions as NewCa, KeyKind};
 use sidelight_engine::dial::{Dialer, NoProxy, OwnAddresses, Proxy, ProxyKind, Way};
 use sidelight_engine::forge::Forge;
@@ -61,6 +62,7 @@ pub(crate) struct Interception {
     sink: JoinHandle<Ledger>,
     serving: Vec<Task<()>>,
     identify: Arc<Finder>,
+    former_limit: Option<Rlimit>,
 }
 
 /// Finds the programs behind local clients.
@@ -84,6 +86,7 @@ impl Interception {
         consumers: impl FnOnce() -> Result<Vec<Box<dyn Consumer>>, Failure>,
         ui: Ui,
     ) -> Result<Self, Failure> {
+        let former_limit = super::descriptors::raise();
         let now = Timestamp::from(SystemTime::now());
         let authority = Arc::new(authority(&options.ca, now, ui)?);
         let verifier =
@@ -112,10 +115,16 @@ impl Interception {
         let forge = Forge::new(authority.clone()).map_err(|error| Failure::new(error.to_string()))?;
         let face = Face::new(HANDSHAKE_LIMIT);
         let settings = settings(options)?;
-        let engine = Arc::new(Engine::new(Parts { settings, dialer, own, service, face, forge, tap }));
+        let warn = Arc::new(move |words: &str| ui.warning(words));
+        let engine = Arc::new(Engine::new(Parts { settings, dialer, own, service, face, forge, tap, warn }));
         let sink = start_sink(receiver, consumers()?, options)?;
         let identify = Arc::new(Finder(sidelight_host::process::Finder::new()));
-        Ok(Self { runtime, engine, authority, sink, serving: Vec::new(), identify })
+        Ok(Self { runtime, engine, authority, sink, serving: Vec::new(), identify, former_limit })
+    }
+
+    /// The limit on open files that this process was started with, where it is another now.
+    pub(crate) const fn former_limit(&self) -> Option<Rlimit> {
+        self.former_limit
     }
 
     /// Our authority.

@@ -4,6 +4,7 @@ mod ca;
 mod completions;
 mod config;
 mod demo;
+mod descriptors;
 mod flows;
 mod interception;
 mod man;

@@ -6,12 +6,14 @@ use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sidelight_host::run_env::RunEnvironment;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::super::descriptors;
 use super::super::interception::Interception;
 use super::shown;
 use crate::exit::{Exit, Failure};
@@ -49,6 +51,9 @@ pub(super) fn run(prepared: Prepared, interception: &Interception) -> Result<Exi
     interception.runtime().block_on(async {
         let Prepared { mut command, name } = prepared;
         let mut signals = Signals::listen()?;
+        if let Some(limit) = interception.former_limit() {
+            descriptors::restore_in(&mut command, limit);
+        }
         let mut child = command.spawn().map_err(|error| not_started(&name, &error))?;
         if let Some(pid) = child.id() {
             interception.hint(pid);
@@ -78,11 +83,33 @@ fn exit(status: ExitStatus) -> Exit {
     Exit::Command(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
+/// Whether a process sent the latest SIGINT or SIGQUIT, by their number; those of a terminal come from the kernel.
+static SENT_BY_PROCESS: [AtomicBool; 4] = [const { AtomicBool::new(false) }; 4];
+
+/// Begins to note where SIGINT and SIGQUIT come from. Has to be called before anybody else listens to them: who hears of a
+/// signal first is called first.
+fn note_senders() {
+    for number in [Signal::INT, Signal::QUIT].map(Signal::as_raw) {
+        let Some(sent) = usize::try_from(number).ok().and_then(|index| SENT_BY_PROCESS.get(index)) else { continue };
+        // SAFETY: the action stores into an atomic, and does nothing else that a signal handler must not do. The codes of
+        // sigaction(2) that say that a process sent a signal are not positive; SI_KERNEL is.
+        #[allow(unsafe_code, reason = "only a signal handler is told where a signal comes from")]
+        let _ = unsafe {
+            signal_hook_registry::register_sigaction(number, move |info| {
+                if info.si_code <= 0 {
+                    sent.store(true, Ordering::Release);
+                }
+            })
+        };
+    }
+}
+
 /// The signals that are passed on.
 struct Signals([(tokio::signal::unix::Signal, Signal); 7]);
 
 impl Signals {
     fn listen() -> Result<Self, Failure> {
+        note_senders();
         let open = |kind: SignalKind, number: Signal| {
             signal(kind)
                 .map(|stream| (stream, number))
@@ -116,8 +143,10 @@ impl Signals {
 
 /// The terminal sends its signals to every process of the foreground group, the command among them: those are not sent again.
 fn pass_on(child: &Child, signal: Signal) {
+    let number = usize::try_from(signal.as_raw()).unwrap_or(usize::MAX);
+    let by_process = SENT_BY_PROCESS.get(number).is_some_and(|sent| sent.swap(false, Ordering::AcqRel));
     let by_terminal = matches!(signal, Signal::INT | Signal::QUIT | Signal::WINCH) && in_foreground();
-    if by_terminal {
+    if by_terminal && !by_process {
         return;
     }
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
