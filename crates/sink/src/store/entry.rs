@@ -72,12 +72,14 @@ impl Place {
         let is_readable = !matches!(read, Some(Err(_)));
         let target = record.target.as_ref();
         let upstream = record.upstream.map(Authority::from);
-        let place = read.and_then(Result::ok).or_else(|| target.cloned()).or(upstream);
+        let named = read.and_then(Result::ok).or_else(|| target.cloned());
+        let is_named = named.is_some();
+        let place = named.or(upstream);
         let site = request.map(|it| site(record, it));
         Self {
             scheme,
             is_elsewhere: place.as_ref().map(|it| &it.host) != target.map(|it| &it.host),
-            is_odd: !is_readable || matches!(site, Some(None)),
+            is_odd: !is_readable || !is_named || matches!(site, Some(None)),
             host: place.as_ref().map(|it| it.host.to_string()),
             port: place.map(|it| it.port),
             site: site.flatten(),

@@ -77,7 +77,7 @@ impl Recording {
         let filled = made.and_then(|()| {
             let sql = "INSERT INTO temp.chosen SELECT ?1, ?2, ?3, ?1 = (SELECT max(id) FROM main.flow WHERE conn = ?2)";
             let mut insert = self.db.prepare(sql)?;
-            let columns = "flow.id AS id, flow.conn AS conn, flow.stream AS stream";
+            let columns = "flow.id AS id, flow.conn AS conn, flow.stream AS stream, flow.flags AS flags";
             self.chosen(query, columns, &mut |row| {
                 let (id, conn, stream): (i64, i64, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 insert.execute(params![id, conn, stream])?;

@@ -48,23 +48,26 @@ impl Recording {
         columns: &str,
         each: &mut dyn FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
     ) -> rusqlite::Result<()> {
-        let selection = Selection::of(&self.db, query.filter.as_ref())?;
+        let now = SystemTime::now().into();
+        let selection = Selection::of(&self.db, query.filter.as_ref(), now)?;
+        let may_be_wrong = !selection.is_exact || selection.has_odd;
         let order = if query.newest_first { "DESC" } else { "ASC" };
         let limit = query.limit.map_or(i64::MAX, |it| i64::try_from(it).unwrap_or(i64::MAX));
-        let (condition, sql_limit) = (&selection.condition, if selection.is_exact { limit } else { -1 });
+        let (condition, sql_limit) = (&selection.condition, if may_be_wrong { -1 } else { limit });
         let sql = format!(
-            "SELECT {columns} FROM flow JOIN connection ON connection.id = flow.connection
+            "SELECT {columns} FROM flow CROSS JOIN connection ON connection.id = flow.connection
              WHERE flow.id > ?1 AND ({condition}) ORDER BY flow.id {order} LIMIT ?2"
         );
         let mut find = self.db.prepare(&sql)?;
         let after = query.after.map_or(i64::MIN, |id| i64::try_from(id.0).unwrap_or(i64::MAX));
         let mut rows = find.query(params![after, sql_limit])?;
-        let residual = query.filter.as_ref().filter(|_| !selection.is_exact).map(|filter| Residual::new(self, filter));
+        let residual = query.filter.as_ref().filter(|_| may_be_wrong).map(|filter| Residual::new(self, filter, now));
         let mut left = limit;
         while left > 0
             && let Some(row) = rows.next()?
         {
             if let Some(residual) = &residual
+                && (!selection.is_exact || row.get::<_, i64>("flags")? & entry::flag::ODD != 0)
                 && !residual.matches(row.get("id")?)?
             {
                 continue;
@@ -129,8 +132,8 @@ struct Residual<'r> {
 }
 
 impl<'r> Residual<'r> {
-    fn new(recording: &'r Recording, filter: &'r Filter) -> Self {
-        Self { recording, loader: Loader::new(&recording.db), filter, now: SystemTime::now().into() }
+    fn new(recording: &'r Recording, filter: &'r Filter, now: Timestamp) -> Self {
+        Self { recording, loader: Loader::new(&recording.db), filter, now }
     }
 
     fn matches(&self, id: i64) -> rusqlite::Result<bool> {

@@ -2,4 +2,5 @@
 
 mod arbitrary;
 mod calls;
+mod queries;
 mod round_trip;

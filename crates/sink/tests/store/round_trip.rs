@@ -19,6 +19,9 @@ pub(crate) enum Step {
     Finding(Finding),
 }
 
+/// A connection: states that its entries were told with, which entries those were, and whether it ends.
+pub(crate) type Chapter = (Vec<ConnectionRecord>, Vec<(usize, Step)>, bool);
+
 fn step() -> BoxedStrategy<Step> {
     prop_oneof![
         3 => arbitrary::exchange().prop_map(|it| Step::Exchange(Box::new(it))),
@@ -28,14 +31,14 @@ fn step() -> BoxedStrategy<Step> {
     .boxed()
 }
 
-/// Connections: for each some states that its entries were told with, and whether it ends.
-pub(crate) fn story() -> impl Strategy<Value = Vec<(Vec<ConnectionRecord>, Vec<(usize, Step)>, bool)>> {
+/// Connections, one after another.
+pub(crate) fn story() -> impl Strategy<Value = Vec<Chapter>> {
     let connection = (vec(arbitrary::record(), 1..3), vec((0..3usize, step()), 0..5), prop::bool::weighted(0.8));
     vec(connection, 1..4)
 }
 
 /// Tells a story to a consumer, connections one after another.
-pub(crate) fn tell(story: &[(Vec<ConnectionRecord>, Vec<(usize, Step)>, bool)], to: &mut dyn Consumer) {
+pub(crate) fn tell(story: &[Chapter], to: &mut dyn Consumer) {
     for (n, (states, steps, ends)) in story.iter().enumerate() {
         let states: Vec<ConnectionRecord> =
             states.iter().map(|it| ConnectionRecord { id: ConnId(n as u64 + 1), ..it.clone() }).collect();
