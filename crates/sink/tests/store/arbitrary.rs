@@ -216,12 +216,19 @@ fn hello() -> BoxedStrategy<Arc<Hello>> {
         .boxed()
 }
 
+/// A certificate in DER, or something else.
+fn certificate() -> BoxedStrategy<Vec<u8>> {
+    const FILE: &[u8] = include_bytes!("../../../../fuzz/corpus/certificate/sound");
+    let length = 2 + usize::from(u16::from_be_bytes([FILE[0], FILE[1]]));
+    prop_oneof![Just(FILE[2..length].to_vec()), vec(any::<u8>(), 0..30)].boxed()
+}
+
 fn side() -> BoxedStrategy<Arc<TlsSide>> {
     let verified = of(prop_oneof![Just(Ok(())), words().prop_map(Err)]);
     let alpn = of(prop_oneof![Just(b"h2".to_vec()), vec(any::<u8>(), 0..5)]);
     (
         (prop_oneof![0x301..0x305u16, any::<u16>()], words(), of(words()), alpn),
-        (of("[a-c]\\.test"), of(hello()), any::<bool>(), vec(vec(any::<u8>(), 0..30), 0..3), verified),
+        (of("[a-c]\\.test"), of(hello()), any::<bool>(), vec(certificate(), 0..3), verified),
     )
         .prop_map(|((version, cipher, group, alpn), (sni, hello, resumed, chain, verified))| {
             Arc::new(TlsSide {
