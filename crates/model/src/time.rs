@@ -33,6 +33,11 @@ impl Timestamp {
             .map_or_else(|_| format!("@{}us", self.0), |moment| format!("{moment:.6}"))
     }
 
+    /// Reads RFC 3339 with any offset; what is finer than a microsecond is cut off.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_microsecond()))
+    }
+
     /// The day in UTC, as in `2026-11-22`.
     pub fn date(self) -> String {
         self.rfc3339().chars().take(10).collect()
@@ -55,6 +60,8 @@ mod tests {
     #[test]
     fn prints_utc_with_microseconds() {
         assert_eq!(Timestamp(1_795_372_833_000_001).rfc3339(), "2026-11-22T18:40:33.000001Z");
+        assert_eq!(Timestamp::parse("2026-11-22T19:40:33.000001+01:00"), Some(Timestamp(1_795_372_833_000_001)));
+        assert_eq!(Timestamp::parse("2026-11-22"), None);
         assert_eq!(Timestamp(0).date(), "1970-01-01");
         assert_eq!(Timestamp(-1).as_secs(), -1);
     }

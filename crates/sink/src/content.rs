@@ -81,6 +81,11 @@ impl Media {
         &self.name
     }
 
+    /// Whether each byte of it is a character (ISO 8859-1).
+    pub(crate) const fn is_latin1(&self) -> bool {
+        self.latin1
+    }
+
     /// Whether bodies of this type are text.
     pub(crate) fn is_textual(&self) -> bool {
         is_textual(&self.name)

@@ -6,9 +6,9 @@ mod cookies;
 mod entry;
 pub(crate) mod exchange;
 mod messages;
-mod target;
+pub(crate) mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waiting;
 
 use sidelight_model::finding::Finding;
@@ -16,6 +16,7 @@ use sidelight_model::flow::{Decoded, Exchange};
 use sidelight_model::time::Timestamp;
 use sidelight_wire::har::{Entry, TAIL, head};
 
+pub(crate) use self::target::url;
 use self::waiting::Waiting;
 use crate::bus::Consumer;
 use crate::capture::{CaptureFile, Turn, Writer};

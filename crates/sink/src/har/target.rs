@@ -8,7 +8,7 @@ use crate::record::ConnectionRecord;
 use crate::schema;
 
 /// The absolute URL of a request, in the characters that a URL may have.
-pub(super) fn url(record: &ConnectionRecord, request: &Request) -> String {
+pub(crate) fn url(record: &ConnectionRecord, request: &Request) -> String {
     if request.method.as_ref() == b"CONNECT" {
         return escaped(&format!("https://{}", String::from_utf8_lossy(&request.target.raw)));
     }
@@ -55,7 +55,7 @@ pub(super) fn parts(url: &str) -> Parts<'_> {
 }
 
 /// The target that a request most likely had, by its URL and head. With `tls_known`, the connection says that it is https.
-pub(super) fn likely(
+pub(crate) fn likely(
     method: &[u8],
     url: &str,
     version: HttpVersion,
