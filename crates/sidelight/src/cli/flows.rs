@@ -70,7 +70,7 @@ pub(crate) struct FlowsList {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sidelight flows show 12\n  sidelight flows show last\n  sidelight flows show 3..7 --json\n  \
-    sidelight flows show 12 --format curl"
+    sidelight flows show 12 --format curl\n  sidelight flows show last --proto shop.proto --include ./protos"
 )]
 pub(crate) struct FlowsShow {
     /// Number of a flow as `flows list` gives it, a range (3..7, 12..), or `last`
@@ -85,9 +85,36 @@ pub(crate) struct FlowsShow {
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<Snippet>,
 
+    /// How bodies and messages are shown
+    #[arg(long, value_name = "VIEW", default_value = "pretty", conflicts_with = "format")]
+    pub(crate) view: BodyView,
+
+    /// Lines of each body, and messages, that are shown; 0: all [default: 100 on a terminal, else all]
+    #[arg(long, value_name = "N", conflicts_with = "format")]
+    pub(crate) lines: Option<usize>,
+
+    /// Definitions that name the fields of gRPC and protobuf messages: a .proto file, or what protoc --descriptor_set_out wrote; repeatable
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(crate) proto: Vec<PathBuf>,
+
+    /// Folder in which the imports of --proto files are looked for, besides their own; repeatable
+    #[arg(long, value_name = "DIR", requires = "proto")]
+    pub(crate) include: Vec<PathBuf>,
+
     /// Show secrets instead of their fingerprints
     #[arg(long)]
     pub(crate) show_secrets: bool,
+}
+
+/// How bodies and messages are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BodyView {
+    /// Laid out by what they are; what is no text is dumped
+    Pretty,
+    /// As text, as it came
+    Raw,
+    /// As a dump of bytes
+    Hex,
 }
 
 /// Print flows as they come, until interrupted

@@ -22,8 +22,8 @@ pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaFolder, CaInstall, CaShow, 
 pub(crate) use config::{ConfigCommand, ConfigVerb};
 pub(crate) use demo::DemoCommand;
 pub(crate) use flows::{
-    ExportFormat, FlowsCommand, FlowsExport, FlowsFollow, FlowsImport, FlowsList, FlowsShow, FlowsSource, FlowsVerb,
-    ImportFormat, Snippet,
+    BodyView, ExportFormat, FlowsCommand, FlowsExport, FlowsFollow, FlowsImport, FlowsList, FlowsShow, FlowsSource,
+    FlowsVerb, ImportFormat, Snippet,
 };
 pub(crate) use mode::{ModeKind, ModeSpec};
 pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};

@@ -5,7 +5,6 @@ mod detail;
 pub(crate) mod escape;
 mod exchange;
 mod finding;
-#[allow(dead_code)] // until `flows show` calls it
 pub(crate) mod flow;
 mod ledger;
 mod outlet;

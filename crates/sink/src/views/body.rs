@@ -6,8 +6,8 @@ use super::page::Page;
 use super::{Call, Scene, View, ViewOptions, grpc, view};
 use crate::content::Undone;
 
-/// Bytes of decoded content that are looked at; more than any view shows.
-const MOST_DECODED: usize = 4 << 20;
+/// Bytes of decoded content that are looked at; and when everything is wanted.
+const MOST_DECODED: (usize, usize) = (4 << 20, 64 << 20);
 
 /// A body laid out, with what its fields say about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,8 @@ pub struct BodyView {
 /// Lays out what is kept of `body`, which went this way; `path` is that of the request.
 pub fn view_body(direction: Direction, headers: &[Header], body: &Body, path: &str, options: &ViewOptions) -> BodyView {
     let content_type = Header::find(headers, "content-type").unwrap_or_default();
-    let undone = Undone::read(headers, body, MOST_DECODED);
+    let most = if options.limit_bytes == usize::MAX { MOST_DECODED.1 } else { MOST_DECODED.0 };
+    let undone = Undone::read(headers, body, most);
     let options = ViewOptions {
         cut: options.cut || undone.cut,
         call: options.call.clone().or_else(|| Call::of(path, direction == Direction::ToServer, headers)),
@@ -33,6 +34,9 @@ pub fn view_body(direction: Direction, headers: &[Header], body: &Body, path: &s
     };
     let mut shown = view(content_type, path, &undone.bytes, &options);
     shown.problem = undone.problem.or(shown.problem);
+    if undone.bytes.len() >= most {
+        shown.left_out.get_or_insert_with(|| format!("only the first {} MiB of its content are looked at", most >> 20));
+    }
     BodyView {
         media_type: super::kind::essence(content_type),
         codings: undone.codings,

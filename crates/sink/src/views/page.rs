@@ -1,6 +1,6 @@
 //! Where views write. In: lines. Out: text of so many lines and bytes at most, and whether anything did not fit.
 
-/// Longest text that is written of one line: terminals, and people, give up on longer ones.
+/// Longest text that is written of one line, unless all lines are wanted: terminals, and people, give up on longer ones.
 const LONGEST_LINE: usize = 16 * 1024;
 
 /// Deepest indentation: beyond it, deeper levels look alike.
@@ -13,13 +13,23 @@ pub(super) struct Page {
     indent: usize,
     lines_left: usize,
     bytes_left: usize,
+    longest: usize,
     clipped: bool,
     full: bool,
 }
 
 impl Page {
     pub(super) const fn new(lines: usize, bytes: usize) -> Self {
-        Self { text: String::new(), indent: 0, lines_left: lines, bytes_left: bytes, clipped: false, full: false }
+        let longest = if lines == usize::MAX { usize::MAX } else { LONGEST_LINE };
+        Self {
+            text: String::new(),
+            indent: 0,
+            lines_left: lines,
+            bytes_left: bytes,
+            longest,
+            clipped: false,
+            full: false,
+        }
     }
 
     /// Adds a line; without effect when the page is full.
@@ -30,8 +40,8 @@ impl Page {
         }
         let indent = if line.is_empty() { 0 } else { self.indent.min(MOST_INDENT) * 2 };
         let room = self.bytes_left.saturating_sub(indent + 1);
-        let whole = line.len() <= room.min(LONGEST_LINE);
-        let shown = if whole { line } else { prefix(line, room.min(LONGEST_LINE)) };
+        let whole = line.len() <= room.min(self.longest);
+        let shown = if whole { line } else { prefix(line, room.min(self.longest)) };
         if shown.is_empty() && !whole {
             self.full = true;
             return;
@@ -40,8 +50,8 @@ impl Page {
         self.text.push_str(shown);
         if !whole {
             self.text.push('…');
-            self.clipped |= room > LONGEST_LINE;
-            self.full |= room <= LONGEST_LINE;
+            self.clipped |= room > self.longest;
+            self.full |= room <= self.longest;
         }
         self.text.push('\n');
         self.lines_left -= 1;

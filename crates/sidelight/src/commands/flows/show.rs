@@ -1,19 +1,22 @@
 //! `sidelight flows show`. In: numbers of flows. Out: each whole, for people or as JSON, or as a request to make again.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use sidelight_sink::bus::Consumer as _;
 use sidelight_sink::redact::{Redactor, exchange as redacted};
 use sidelight_sink::schema::{self, Tagged, View};
 use sidelight_sink::snippet::{Tool, snippet};
 use sidelight_sink::store::{FlowId, FlowRow, Query, StoredFlow};
+use sidelight_sink::views::{Force, Protos, ViewOptions};
 use sidelight_wire::encode::{self, Piece};
 
 use super::output::{Output, Reader};
 use super::source::{Source, failed};
-use crate::cli::{FlowsShow, GlobalOptions, Snippet};
+use crate::cli::{BodyView, FlowsShow, GlobalOptions, Snippet};
 use crate::exit::{Exit, Failure};
-use crate::render::{Look, Stream, Text, escape};
+use crate::render::flow::{self, Flow, FlowShow};
+use crate::render::{Look, Stream, escape};
 use crate::ui::Ui;
 
 pub(super) fn run(command: &FlowsShow, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
@@ -103,10 +106,13 @@ fn no_such(id: FlowId, source: &Source) -> Failure {
     }
 }
 
+/// Lines of each body that a terminal gets, unless the person says otherwise.
+const LINES_ON_A_TERMINAL: usize = 100;
+
 struct Shower<'c> {
     command: &'c FlowsShow,
     out: Output,
-    options: Look,
+    options: FlowShow,
     view: View,
     json: bool,
     shown: u64,
@@ -116,7 +122,14 @@ struct Shower<'c> {
 impl<'c> Shower<'c> {
     fn new(command: &'c FlowsShow, global: &GlobalOptions, ui: Ui) -> Result<Self, Failure> {
         let redactor = Redactor::new(command.show_secrets);
-        let options = Look { verbose: 2, ..Look::of(Stream::Output, global, redactor) };
+        let look = Look::of(Stream::Output, global, redactor);
+        let default = if look.width.is_some() { LINES_ON_A_TERMINAL } else { 0 };
+        let lines = match command.lines.unwrap_or(default) {
+            0 => usize::MAX,
+            lines => lines,
+        };
+        let options =
+            FlowShow { look, view: views(command, lines)?, limit_messages: lines, now: SystemTime::now().into() };
         let view = View { redactor, bodies: Some(usize::MAX) };
         Ok(Self { command, out: Output::new(), options, view, json: global.json, shown: 0, ui })
     }
@@ -131,16 +144,8 @@ impl<'c> Shower<'c> {
         let tool = match self.command.format {
             None => {
                 self.out.print(gap)?;
-                let mut text = Vec::new();
-                let mut printer = Text::new(&mut text, self.options.clone());
-                flow.findings.iter().for_each(|finding| printer.finding(&flow.conn, finding));
-                flow.messages.iter().for_each(|message| printer.decoded(&flow.conn, message));
-                match &flow.exchange {
-                    Some(exchange) => printer.exchange(&flow.conn, exchange),
-                    None => printer.closed(&flow.conn),
-                }
-                printer.idle();
-                return self.out.with(|out| out.write_all(&text));
+                let options = &self.options;
+                return self.out.with(|mut out| flow::show(Flow::from(flow), options, &mut out));
             }
             Some(Snippet::Curl) => Tool::Curl,
             Some(Snippet::Httpie) => Tool::Httpie,
@@ -153,6 +158,23 @@ impl<'c> Shower<'c> {
         let text = snippet(tool, &flow.conn, &redacted::exchange(self.view.redactor, exchange));
         self.out.print(&format!("{gap}{text}"))
     }
+}
+
+/// How bodies are laid out, as the person asks.
+fn views(command: &FlowsShow, lines: usize) -> Result<ViewOptions, Failure> {
+    let protos = match command.proto.as_slice() {
+        [] => None,
+        files => Some(Arc::new(Protos::load(files, &command.include).map_err(|error| {
+            Failure::new(format_args!("--proto {error}"))
+                .hint("--include DIR names a folder in which imports are looked for")
+        })?)),
+    };
+    let force = match command.view {
+        BodyView::Pretty => None,
+        BodyView::Raw => Some(Force::Raw),
+        BodyView::Hex => Some(Force::Hex),
+    };
+    Ok(ViewOptions { limit_lines: lines, limit_bytes: usize::MAX, force, protos, ..ViewOptions::default() })
 }
 
 impl Shower<'_> {
