@@ -9,6 +9,7 @@ mod flow;
 mod ledger;
 mod line;
 mod messages;
+mod stats;
 
 pub use connection::{Client, Connection, Finding, Tls};
 pub use exchange::Exchange;
@@ -17,6 +18,7 @@ pub use ledger::Ledger;
 pub use line::line;
 pub use messages::{Anomaly, Grpc, Opaque, ServerSent, Stopped, WebSocket};
 pub use sidelight_model::flow::url;
+pub use stats::Stats;
 
 use std::time::Duration;
 

@@ -62,6 +62,26 @@ impl Recording {
         told.map(|()| ledger)
     }
 
+    /// Calls `read` on one moment of the recording, with whether not all flows are meant: then those that are stand in the table
+    /// `temp.chosen` (`flow`, `conn`, `stream`).
+    pub(crate) fn with_chosen<T>(
+        &self,
+        query: &Query,
+        read: impl FnOnce(&rusqlite::Connection, bool) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let run = || {
+            let moment = self.db.unchecked_transaction()?;
+            let chosen = self.choose(query)?;
+            let result = read(&self.db, chosen)?;
+            if chosen {
+                self.db.execute_batch("DELETE FROM temp.chosen")?;
+            }
+            moment.commit()?;
+            Ok(result)
+        };
+        run().map_err(|error: rusqlite::Error| self.failed(&error))
+    }
+
     /// Writes down which flows are meant. Out: whether that is not simply all.
     fn choose(&self, query: &Query) -> rusqlite::Result<bool> {
         if query.filter.is_none() && query.after.is_none() && query.limit.is_none() {
