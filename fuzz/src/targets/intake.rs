@@ -2,9 +2,9 @@
 
 use sidelight_wire::http1::{BodyFraming, BodyState, HeadLimits, Progress, parse_request};
 use sidelight_wire::socks5;
-use sidelight_wire::tls::{Scan, Scanner, client_hello::MAX_WIRE, scan};
+use sidelight_wire::tls::{Scan, Scanner, client_hello::MAX_WIRE, fingerprint, scan};
 
-/// Answers other than `Partial` stay as bytes are added; a hello takes exactly the bytes that it says.
+/// Answers other than `Partial` stay as bytes are added; a hello takes exactly the bytes that it says, and has fingerprints.
 pub fn client_hello(data: &[u8]) {
     let answer = scan(data);
     let mut scanner = Scanner::default();
@@ -21,6 +21,9 @@ pub fn client_hello(data: &[u8]) {
     assert_eq!(scan(&data[..hello.wire_length - 1]), Scan::Partial);
     let numbers = hello.ciphers.len() + hello.groups.len() + hello.versions.len() + hello.signature_schemes.len();
     assert!(2 * (numbers + hello.extensions.len()) <= data.len() + 2, "more values than bytes");
+    let kept = fingerprint::hello(&hello);
+    assert_eq!((kept.ja3.len(), kept.ja4.len()), (32, 36), "{kept:?}");
+    assert!(kept.ja4.is_ascii() && kept.ja3_text.matches(',').count() == 4, "{kept:?}");
     assert!(hello.sni.is_none_or(|name| name.bytes().all(|byte| byte.is_ascii_graphic())));
 }
 

@@ -1,5 +1,7 @@
 //! A whole engine between a client and a service on loopback. In: settings, a service. Out: its address, and all events.
 
+#![allow(dead_code, reason = "each file of tests uses a part of it")]
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use sidelight_engine::dial::{Dialer, NoProxy, OwnAddresses, Way};
 use sidelight_engine::forge::Forge;
 use sidelight_engine::resolve::Resolver;
 use sidelight_engine::serve::{listen, serve};
-use sidelight_engine::tap::{Overload, Received, TapReceiver, queue};
+use sidelight_engine::tap::{Overload, Received, Tap, TapReceiver, queue};
 use sidelight_engine::tls::{Face, Identities, Service, Trusted, Verifier};
 use sidelight_engine::{Engine, Listener, Mode, Parts, Settings};
 use sidelight_model::flow::{Direction, Event, EventKind, Leg};
@@ -66,7 +68,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new(mode: Mode, settings: Settings, pki: Pki) -> Self {
-        let (tap, receiver) = queue(1 << 30, Overload::Drop);
+        Self::on(queue(1 << 30, Overload::Drop), mode, settings, pki).await
+    }
+
+    pub(crate) async fn on((tap, receiver): (Tap, TapReceiver), mode: Mode, settings: Settings, pki: Pki) -> Self {
         let now = Timestamp::from(std::time::SystemTime::now());
         let options = CaOptions { life: Duration::from_secs(86_400), ..CaOptions::default() };
         let ca = Arc::new(Ca::ephemeral(&options, now).unwrap());

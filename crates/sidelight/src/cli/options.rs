@@ -147,7 +147,7 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "SIZE", default_value = "1MiB")]
     pub(crate) body_limit: Size,
 
-    /// When showing and recording are slower than the traffic: leave out bytes and say so, or slow the traffic down
+    /// When showing and recording are slower than the traffic: leave out bytes, or whole connections, and say how many, or slow the traffic down
     #[arg(long, value_name = "WHAT", default_value = "drop")]
     pub(crate) on_overload: OnOverload,
 }
