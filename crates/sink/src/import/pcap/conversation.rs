@@ -318,6 +318,7 @@ impl Conversation {
             waited: at.since(self.began),
             reset: self.reset,
             over: self.tcp.state() == State::Over,
+            said: self.content[0].bytes,
             at,
         };
         let found = verdict::finding(&end, &self.layers);

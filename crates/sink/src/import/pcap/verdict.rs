@@ -32,6 +32,8 @@ pub(super) struct End {
     pub(super) reset: Option<Direction>,
     /// It ended by itself.
     pub(super) over: bool,
+    /// Bytes of content that the client sent.
+    pub(super) said: u64,
     pub(super) at: Timestamp,
 }
 
@@ -56,7 +58,7 @@ pub(super) fn finding(end: &End, layers: &Layers) -> Option<Finding> {
     }
     let session = layers.session()?;
     if session.is_finished(Direction::ToServer) && session.is_finished(Direction::ToClient) {
-        return after_the_handshake(&target, layers, session);
+        return after_the_handshake(end, &target, layers, session);
     }
     let alert = layers.facts.alerts.iter().find(|(_, level, _)| *level == FATAL);
     match alert {
@@ -121,8 +123,10 @@ fn unanswered(end: &End, target: &Authority, layers: &Layers, since: Timestamp) 
 
 fn not_tls(target: &Authority, place: String, first: &[u8]) -> Finding {
     let line = first.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default().escape_ascii().to_string();
-    let greets = |words: &[&[u8]]| words.iter().any(|word| first.starts_with(word));
-    let (cause, why, action) = if greets(&[b"HTTP/"]) {
+    let greets = |words: &[&[u8]]| {
+        words.iter().any(|word| first.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
+    };
+    let (cause, why, action) = if greets(&[b"HTTP/", b"<!DOCTYPE", b"<html"]) {
         (Cause::PlainHttp, "speaks HTTP without TLS on this port", "Call it by http://, or by the port that has TLS")
     } else if greets(&[b"220 ", b"220-", b"* OK", b"+OK"]) {
         let why = "speaks a plain protocol on this port, which becomes TLS by STARTTLS";
@@ -257,11 +261,30 @@ fn sealed_refusal(end: &End, target: &Authority, session: &Session) -> Option<Fi
     left.then(|| refused_by_client(end, target, session, Refusal::Left))
 }
 
-/// A service may refuse the client's certificate once the handshake is over (RFC 8446 §4.4.2.4).
-fn after_the_handshake(target: &Authority, layers: &Layers, session: &Session) -> Option<Finding> {
+/// A service may refuse the client's certificate once the handshake is over (RFC 8446 §4.4.2.4); and some clients look at the
+/// name in the service's certificate only then.
+fn after_the_handshake(end: &End, target: &Authority, layers: &Layers, session: &Session) -> Option<Finding> {
     let refuses = |(direction, level, alert): &&(Direction, u8, AlertDescription)| {
         *direction == Direction::ToClient && *level == FATAL && (alert.refuses_certificate() || alert.0 == 116)
     };
-    let (_, _, alert) = layers.facts.alerts.iter().find(refuses)?;
-    session.wants_client_certificate().then(|| refused_by_service(target, *alert))
+    if let Some((_, _, alert)) = layers.facts.alerts.iter().find(refuses) {
+        return session.wants_client_certificate().then(|| refused_by_service(target, *alert));
+    }
+    if end.said > 0 || !end.over || end.reset == Some(Direction::ToClient) {
+        return None;
+    }
+    let chain = session.agreed()?.chain;
+    let (cause, certificate) = certificate_fault(&chain, target, end.at, &Refusal::Left);
+    let client = end.client.to_string();
+    // Without a fault in the certificate a client that says nothing has its own reasons.
+    let (Some(certificate), false) = (certificate, cause == Cause::RootNotTrusted) else { return None };
+    let text = format!(
+        "{client} leaves without a word after the handshake with {target}; most likely it refuses the certificate"
+    );
+    let finding = Finding::new(cause, text, "end", client, "no data of the client after the handshake");
+    Some(
+        finding
+            .with_evidence("certificate", target.to_string(), certificate)
+            .with_fix("See the chain that is presented", format!("openssl s_client -showcerts -connect {target}")),
+    )
 }

@@ -67,6 +67,8 @@ pub struct Session {
     /// A ClientHello came that is not answered yet.
     unanswered: bool,
     server: Option<message::ServerHello>,
+    /// The server asked for another ClientHello, as only TLS 1.3 has it.
+    asked_again: bool,
     /// TLS 1.2: keys for the next change of cipher.
     pending: [Option<Epoch>; 2],
     sealed: [bool; 2],
@@ -187,6 +189,10 @@ impl Session {
         self.release(secrets, out);
     }
 
+    fn is_tls13(&self) -> bool {
+        self.asked_again || self.server.as_ref().is_some_and(|server| server.version >= 0x0304)
+    }
+
     fn stop(&mut self, direction: Direction, at: Timestamp, why: String, out: &mut Vec<(Timestamp, Seen)>) {
         if !std::mem::replace(&mut self.stopped[direction.index()], true) {
             self.sides[direction.index()] = Side::default();
@@ -240,7 +246,7 @@ impl Session {
     fn read(&mut self, direction: Direction, record: Record, secrets: &Secrets, out: &mut Vec<(Timestamp, Seen)>) {
         let index = direction.index();
         let kind = record.head[0];
-        let tls13 = self.server.as_ref().is_some_and(|server| server.version >= 0x0304);
+        let tls13 = self.is_tls13();
         if tls13 && kind == CHANGE_CIPHER_SPEC {
             return;
         }
@@ -352,7 +358,7 @@ impl Session {
     ) {
         let index = direction.index();
         let from_server = direction == Direction::ToClient;
-        let tls13 = self.server.as_ref().is_some_and(|server| server.version >= 0x0304);
+        let tls13 = self.is_tls13();
         match kind {
             message::CLIENT_HELLO if !from_server => self.client_hello(at, body, out),
             message::SERVER_HELLO if from_server => self.server_hello(at, body, secrets, out),
@@ -424,6 +430,7 @@ impl Session {
         if server.asks_again() {
             // Early data is lost with it (RFC 8446 §4.2.10); records sealed with its keys may still be under way.
             self.early = if self.early == Early::None { Early::None } else { Early::Rejected };
+            self.asked_again = true;
             return;
         }
         if server.version < 0x0304 {
