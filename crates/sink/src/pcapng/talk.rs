@@ -12,6 +12,8 @@ use super::file::{File, Interface};
 
 /// Bytes of the longest segment: less than the window, so that it never seems to be full, and four TLS records at most.
 const LONGEST: usize = 64_000;
+/// The longest jump between two packets of one direction: more than half of all numbers would look like a step back.
+const LONGEST_JUMP: u64 = 1 << 30;
 /// The window that each side announces; without scaling, as a file may begin in the middle.
 const WINDOW: u16 = u16::MAX;
 
@@ -61,12 +63,7 @@ impl Talk {
         bytes: &[u8],
         comment: Option<&str>,
     ) {
-        let mut comment = comment.map(str::to_owned);
-        let lost = std::mem::take(&mut self.gap[direction.index()]);
-        if lost > 0 {
-            let words = comment::gap(direction, lost);
-            comment = Some(comment.map_or(words.clone(), |comment| format!("{comment}\n{words}")));
-        }
+        let mut comment = self.leap(file, direction, at, comment);
         for piece in bytes.chunks(LONGEST) {
             self.segment(file, direction, at, Flags::PSH.and(Flags::ACK), piece, comment.take().as_deref());
             self.advance(direction, piece.len() as u64);
@@ -80,7 +77,25 @@ impl Talk {
     pub(super) fn lost(&mut self, direction: Direction, bytes: u64) {
         let gap = &mut self.gap[direction.index()];
         *gap = gap.saturating_add(bytes);
-        self.advance(direction, bytes);
+    }
+
+    /// Steps over what was lost before the next packet; gives the comment on it.
+    fn leap(&mut self, file: &mut File, direction: Direction, at: Timestamp, comment: Option<&str>) -> Option<String> {
+        let comment = comment.map(str::to_owned);
+        let lost = std::mem::take(&mut self.gap[direction.index()]);
+        if lost == 0 {
+            return comment;
+        }
+        let mut left = lost % (1 << 32);
+        while left > LONGEST_JUMP {
+            self.advance(direction, LONGEST_JUMP);
+            self.segment(file, direction, at, Flags::ACK, &[], None);
+            self.segment(file, direction.other(), at, Flags::ACK, &[], None);
+            left -= LONGEST_JUMP;
+        }
+        self.advance(direction, left);
+        let words = comment::gap(direction, lost);
+        Some(comment.map_or(words.clone(), |comment| format!("{comment}\n{words}")))
     }
 
     /// One direction ends.
@@ -95,9 +110,8 @@ impl Talk {
         if self.reset || (self.ended[direction.index()] && end == WireEnd::Fin) {
             return;
         }
-        let lost = std::mem::take(&mut self.gap[direction.index()]);
-        let words = (lost > 0).then(|| comment::gap(direction, lost));
-        let comment = comment.or(words.as_deref());
+        let comment = self.leap(file, direction, at, comment);
+        let comment = comment.as_deref();
         match end {
             WireEnd::Fin => {
                 self.segment(file, direction, at, Flags::FIN.and(Flags::ACK), &[], comment);
