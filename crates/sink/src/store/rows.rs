@@ -1,13 +1,14 @@
 //! Lists of flows, and single ones. In: a query or a number. Out: rows, in order; a flow with all that is known of it.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
+use rusqlite::types::FromSql;
 use rusqlite::{OptionalExtension, Row, params};
 use sidelight_model::filter::{Bodies, Filter, FlowView};
 use sidelight_model::flow::{Exchange, Header};
 use sidelight_model::time::Timestamp;
-use std::borrow::Cow;
 
 use super::document::cause;
 use super::entry;
@@ -20,15 +21,25 @@ use crate::content::Undone;
 /// Bytes that a content coding is undone to at the most, for filters of bodies.
 const MOST_CONTENT: usize = 8 << 20;
 
-/// What a row of a list is made of.
-const ROW_COLUMNS: &str = "flow.id AS id, flow.kind AS kind, flow.conn AS conn, flow.stream AS stream,
-    flow.started AS started, flow.response_start AS response_start, flow.ended AS ended, flow.scheme AS scheme,
-    flow.port AS port, flow.path AS path, flow.status AS status, flow.request_size AS request_size,
-    flow.response_size AS response_size, flow.outcome AS outcome, flow.flags AS flags,
-    (SELECT name FROM method WHERE id = flow.method) AS method, (SELECT name FROM host WHERE id = flow.host) AS host,
-    (SELECT media_type FROM content_type WHERE id = flow.response_type) AS media_type,
-    connection.client AS client, connection.cause AS cause,
-    (SELECT coalesce(exe, name) FROM process WHERE id = connection.process) AS program";
+/// What a row of a list is made of, in the order in which [`row_of`] reads it.
+const ROW_COLUMNS: &str = "flow.id AS id, flow.flags AS flags, flow.kind, flow.conn, flow.stream, flow.started,
+    (SELECT name FROM method WHERE id = flow.method), flow.scheme, (SELECT name FROM host WHERE id = flow.host),
+    flow.port, flow.path, flow.status, flow.request_size, flow.response_size, flow.response_start, flow.ended,
+    (SELECT media_type FROM content_type WHERE id = flow.response_type), flow.outcome,
+    (SELECT coalesce(exe, name) FROM process WHERE id = connection.process), connection.client, connection.cause";
+
+/// Reads columns one after another: looking for their names would cost more than reading them.
+struct Columns<'r, 's> {
+    row: &'r Row<'s>,
+    at: usize,
+}
+
+impl Columns<'_, '_> {
+    fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        self.at += 1;
+        self.row.get(self.at - 1)
+    }
+}
 
 impl Recording {
     /// Tells `each` the flows that the query means, in its order, until it answers `false`.
@@ -182,38 +193,46 @@ impl Bodies for Contents<'_> {
 }
 
 fn row_of(row: &Row<'_>) -> rusqlite::Result<FlowRow> {
-    let started: i64 = row.get("started")?;
+    let mut columns = Columns { row, at: 0 };
+    let id = FlowId(columns.next::<i64>()?.cast_unsigned());
+    let _flags: i64 = columns.next()?;
+    let is_exchange = columns.next::<i64>()? == entry::EXCHANGE;
+    let conn = columns.next::<i64>()?.cast_unsigned();
+    let stream = columns.next::<Option<i64>>()?.map(i64::cast_unsigned);
+    let started: i64 = columns.next()?;
     let since = |at: Option<i64>| at.map(|at| Duration::from_micros(at.saturating_sub(started).max(0).unsigned_abs()));
-    let size = |column: &str| row.get::<_, i64>(column).map(|it| it.max(0).unsigned_abs());
-    let client = match (row.get::<_, Option<String>>("program")?, row.get::<_, Option<String>>("client")?) {
+    Ok(FlowRow {
+        id,
+        kind: if is_exchange { FlowKind::Exchange } else { FlowKind::Connection },
+        conn,
+        stream,
+        started: Timestamp(started),
+        method: columns.next()?,
+        scheme: columns.next()?,
+        host: columns.next()?,
+        port: columns.next()?,
+        path: columns.next()?,
+        status: columns.next()?,
+        request_size: columns.next::<i64>()?.max(0).unsigned_abs(),
+        response_size: columns.next::<i64>()?.max(0).unsigned_abs(),
+        first_byte: since(columns.next()?),
+        total: since(columns.next()?),
+        media_type: columns.next()?,
+        outcome: outcome_of(&columns.next::<String>()?),
+        client: client(columns.next()?, columns.next()?),
+        cause: columns.next::<Option<String>>()?.and_then(|code| cause(&code)),
+    })
+}
+
+/// Who connected: the program, else the address.
+fn client(program: Option<String>, address: Option<String>) -> String {
+    match (program, address) {
         (Some(program), _) => program,
         (None, Some(address)) => {
             address.parse().map_or(address, |it: std::net::SocketAddr| it.ip().to_canonical().to_string())
         }
         (None, None) => "unknown client".to_owned(),
-    };
-    let is_exchange = row.get::<_, i64>("kind")? == entry::EXCHANGE;
-    Ok(FlowRow {
-        id: FlowId(row.get::<_, i64>("id")?.cast_unsigned()),
-        kind: if is_exchange { FlowKind::Exchange } else { FlowKind::Connection },
-        conn: row.get::<_, i64>("conn")?.cast_unsigned(),
-        stream: row.get::<_, Option<i64>>("stream")?.map(i64::cast_unsigned),
-        started: Timestamp(started),
-        method: row.get("method")?,
-        scheme: row.get("scheme")?,
-        host: row.get("host")?,
-        port: row.get("port")?,
-        path: row.get("path")?,
-        status: row.get("status")?,
-        request_size: size("request_size")?,
-        response_size: size("response_size")?,
-        first_byte: since(row.get("response_start")?),
-        total: since(row.get("ended")?),
-        media_type: row.get("media_type")?,
-        outcome: outcome_of(&row.get::<_, String>("outcome")?),
-        client,
-        cause: row.get::<_, Option<String>>("cause")?.and_then(|code| cause(&code)),
-    })
+    }
 }
 
 /// The word as one that lives as long as the program.

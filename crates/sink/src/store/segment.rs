@@ -40,6 +40,8 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     pub(super) since: Instant,
     pub(super) course: Course,
+    /// This run has written into the file before.
+    pub(super) is_known: bool,
     next_seq: i64,
     /// Numbers of the next flow and entry as they were when the transaction began.
     mark: (i64, i64),
@@ -96,12 +98,13 @@ impl Segment {
             None => db.query_row("SELECT coalesce(max(conn), 0) FROM connection", [], last_conn)?,
         };
         course.conn_base = Some(base);
-        let session = session(&db, course.started, base)?;
+        let (session, is_known) = session(&db, course.started, base)?;
         Ok(Self {
             db,
             path: path.to_owned(),
             since: Instant::now(),
             course,
+            is_known,
             next_seq: last_seq.saturating_add(1),
             mark: (course.next_flow, last_seq.saturating_add(1)),
             session,
@@ -336,12 +339,12 @@ fn configure(db: &mut Connection) -> rusqlite::Result<()> {
     db.busy_timeout(ATTEMPT)
 }
 
-/// The row of this run; made when the file has none.
-fn session(db: &Connection, started: Timestamp, base: i64) -> rusqlite::Result<i64> {
+/// The row of this run, made when the file has none; and whether it had.
+fn session(db: &Connection, started: Timestamp, base: i64) -> rusqlite::Result<(i64, bool)> {
     let find = "SELECT id FROM session WHERE started = ?1 AND ended IS NULL AND conn_base = ?2";
     let found = db.query_row(find, params![started.0, base], |row| row.get(0)).optional()?;
     if let Some(id) = found {
-        return Ok(id);
+        return Ok((id, true));
     }
     let command: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let uname = rustix::system::uname();
@@ -352,5 +355,5 @@ fn session(db: &Connection, started: Timestamp, base: i64) -> rusqlite::Result<i
     let id = db.last_insert_rowid();
     let sql = "INSERT OR IGNORE INTO meta (key, value) VALUES ('created', ?1), ('program', ?2)";
     db.execute(sql, params![started.0, program])?;
-    Ok(id)
+    Ok((id, false))
 }

@@ -80,6 +80,8 @@ struct Trouble {
     next_try: Instant,
     reason: String,
     lost: Count,
+    /// Flows in a file that is gone; should it come back, they are not lost.
+    gone: u64,
 }
 
 fn now() -> Timestamp {
@@ -214,19 +216,20 @@ impl Writer {
         false
     }
 
-    /// The file was removed or replaced: nobody will ever read what goes into the old one.
+    /// The name leads elsewhere: the file was removed or replaced, or something was mounted over it. Nobody would read what goes
+    /// into the old one.
     fn begin_anew(&mut self) {
-        let lost = Count { flows: std::mem::take(&mut self.written), ..Count::default() };
+        let gone = std::mem::take(&mut self.written);
         self.say(&format!(
-            "the file was removed while it was recorded to, with {} flows; a new one is begun",
-            lost.flows
+            "the file is gone, with {gone} flows of this run; recording looks for it, or begins a new one"
         ));
         self.segment = None;
         self.trouble = Some(Trouble {
             since: self.course.started,
             next_try: Instant::now(),
             reason: "the file was removed while it was recorded to".to_owned(),
-            lost,
+            lost: Count::default(),
+            gone,
         });
         self.try_again();
     }
@@ -257,14 +260,15 @@ impl Writer {
         self.say(&format!("cannot record: {reason}; traffic goes on, and recording as soon as that is mended"));
         let next_try = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        self.trouble = Some(Trouble { since: now(), next_try, reason, lost });
+        self.trouble = Some(Trouble { since: now(), next_try, reason, lost, gone: 0 });
     }
 
     /// Opens the file again, and writes down what is missing in it.
     fn try_again(&mut self) {
         let Some(mut trouble) = self.trouble.take() else { return };
-        match self.reopen(&trouble) {
+        match self.reopen(&mut trouble) {
             Ok(segment) => {
+                self.written += if segment.is_known { trouble.gone } else { 0 };
                 self.course = segment.course;
                 self.segment = Some(segment);
                 let Count { flows, bytes, .. } = trouble.lost;
@@ -277,23 +281,25 @@ impl Writer {
         }
     }
 
-    fn reopen(&self, trouble: &Trouble) -> Result<Segment, StoreError> {
+    fn reopen(&self, trouble: &mut Trouble) -> Result<Segment, StoreError> {
         let path = self.current();
-        let failed = |error: rusqlite::Error| StoreError::sqlite(&path, "write to it", &error);
         let mut segment = Segment::open(&path, self.course, self.names.makes_folders())?;
-        let lost = &trouble.lost;
-        segment
-            .write_loss(&Loss {
-                what: "store".to_owned(),
-                since: trouble.since,
-                until: now(),
-                connections: lost.connections,
-                flows: lost.flows,
-                messages: lost.messages,
-                bytes: lost.bytes,
-                reason: trouble.reason.clone(),
-            })
-            .map_err(failed)?;
+        let mut lost = trouble.lost;
+        if !segment.is_known {
+            lost.flows += trouble.gone;
+        }
+        let loss = Loss {
+            what: "store".to_owned(),
+            since: trouble.since,
+            until: now(),
+            connections: lost.connections,
+            flows: lost.flows,
+            messages: lost.messages,
+            bytes: lost.bytes,
+            reason: trouble.reason.clone(),
+        };
+        segment.write_loss(&loss).map_err(|error| StoreError::sqlite(&path, "write to it", &error))?;
+        trouble.lost = lost;
         Ok(segment)
     }
 
@@ -361,6 +367,7 @@ impl Writer {
         }
         if let Some(trouble) = &self.trouble {
             let Count { flows, bytes, .. } = trouble.lost;
+            let flows = flows + trouble.gone;
             self.say(&format!("{flows} flows ({bytes} bytes) could not be recorded: {}", trouble.reason));
         }
         if let Some(segment) = self.segment.take()

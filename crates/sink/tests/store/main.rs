@@ -2,5 +2,8 @@
 
 mod arbitrary;
 mod calls;
+mod disks;
+mod files;
 mod queries;
 mod round_trip;
+mod traffic;
