@@ -10,6 +10,7 @@ mod ledger;
 mod outlet;
 mod quantity;
 mod rows;
+mod stats;
 mod stream;
 mod style;
 mod text;
@@ -27,6 +28,8 @@ pub(crate) use finding::render as finding;
 pub(crate) use outlet::{Stream, consumers};
 pub(crate) use quantity::count;
 pub(crate) use rows::Rows;
+#[allow(unused_imports)]
+pub(crate) use stats::render as stats;
 pub(crate) use style::Paint;
 pub(crate) use text::Text;
 
