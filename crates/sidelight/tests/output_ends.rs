@@ -24,7 +24,9 @@ impl Started {
     /// Starts `sidelight proxy` with JSON on a pipe.
     fn new(options: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidelight"));
-        command.args(["proxy", "--json", "--ephemeral-ca", "--mode", "explicit@127.0.0.1:0"]).args(options);
+        command
+            .args(["proxy", "--json", "--ephemeral-ca", "--no-store", "--mode", "explicit@127.0.0.1:0"])
+            .args(options);
         Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
     }
 

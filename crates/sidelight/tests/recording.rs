@@ -39,6 +39,13 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Frames of a capture that a display filter of tshark selects.
+fn frames(capture: &Path, filter: &str) -> usize {
+    let mut command = Command::new("tshark");
+    command.args(["-r", text(capture), "-Y", filter, "-T", "fields", "-e", "frame.number"]);
+    run(&mut command).success().text().lines().count()
+}
+
 #[test]
 fn every_format_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -46,6 +53,7 @@ fn every_format_at_once() {
     let files: Vec<(&str, PathBuf)> = [
         ("--store", "it.sidelight"),
         ("--har", "it.har"),
+        ("--log", "it.log"),
         ("--pcap", "it.pcapng"),
         ("--keylog", "keys.log"),
         ("--jsonl", "it.jsonl"),
@@ -87,18 +95,15 @@ fn every_format_at_once() {
     assert_eq!(har["log"]["entries"].as_array().map(Vec::len), Some(exchanges as usize));
     let jsonl = std::fs::read_to_string(path("it.jsonl")).expect("JSON Lines");
     assert_eq!(jsonl.lines().filter(|line| line.contains("\"type\":\"exchange\"")).count() as u64, exchanges);
+    let log = std::fs::read_to_string(path("it.log")).expect("a log");
+    assert!(log.contains("/bytes/70001") && log.contains("/chat"), "{log}");
     assert!(std::fs::read_to_string(path("keys.log")).expect("a key log").contains("CLIENT_TRAFFIC_SECRET_0 "));
     assert!(std::fs::read_dir(path("raw")).expect("a folder").count() >= 8);
-    let capture = path("it.pcapng");
-    let tshark = |filter: &str| {
-        let mut command = Command::new("tshark");
-        command.args(["-r", text(&capture), "-Y", filter, "-T", "fields", "-e", "frame.number"]);
-        run(&mut command).success().text().lines().count()
-    };
+    let frames = |filter: &str| frames(&path("it.pcapng"), filter);
     // The messages of this gRPC service are no protobuf, which tshark tries to read in them.
-    assert_eq!(tshark("_ws.malformed and not protobuf"), 0);
+    assert_eq!(frames("_ws.malformed and not protobuf"), 0);
     for protocol in ["http", "http2", "websocket", "grpc", "tls.handshake"] {
-        assert!(tshark(protocol) > 0, "tshark finds no {protocol}");
+        assert!(frames(protocol) > 0, "tshark finds no {protocol}");
     }
 }
 
@@ -266,7 +271,7 @@ fn a_recording_is_continued_and_nothing_else_is_overwritten() {
 fn captures_that_cannot_be_are_told_before_anything_is_served() {
     let folder = tempfile::tempdir().expect("a folder");
     for (options, status, words) in [
-        (&["--har", "-", "--jsonl", "-"][..], 2, &["--jsonl -", "--har -", "only one"][..]),
+        (&["--har", "-", "--log", "-"][..], 2, &["--log -", "--har -", "only one"][..]),
         (&["--har", "-", "--json"], 2, &["--har -", "--json"]),
         (&["--store", "-"], 2, &["--store -"]),
         (&["--raw", "-"], 2, &["--raw -", "folder"]),

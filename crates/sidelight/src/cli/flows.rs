@@ -229,6 +229,8 @@ pub(crate) enum ExportFormat {
     Har,
     /// Packets, for Wireshark and tshark
     Pcapng,
+    /// Content log: one record a message
+    Log,
     /// JSON Lines, with bodies
     Jsonl,
     /// One file a direction, in a folder

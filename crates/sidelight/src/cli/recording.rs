@@ -29,6 +29,10 @@ pub(crate) struct RecordingOptions {
     #[arg(long, conflicts_with = "no_store")]
     pub(crate) store_packets: bool,
 
+    /// Write one record a message, for people and grep, into FILE; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+
     /// Write packets (pcapng) into FILE, for Wireshark and tshark; - is standard output
     ///
     /// The file holds what decrypts it, and is not redacted. So are --keylog and --raw.

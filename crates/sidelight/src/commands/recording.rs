@@ -18,7 +18,7 @@ use sidelight_sink::notice::Notices;
 use sidelight_sink::redact::Redactor;
 use sidelight_sink::redact::exchange::Redacting;
 use sidelight_sink::store::{Recorder, StoreOptions};
-use sidelight_sink::{har, jsonl, key_log, pcapng, raw, schema};
+use sidelight_sink::{content_log, har, jsonl, key_log, pcapng, raw, schema};
 
 use self::several::Several;
 use super::flows::read_filter;
@@ -154,7 +154,7 @@ pub(super) fn shell_word(path: &Path) -> String {
 
 /// Whether anything is written in which bodies stand, so that their digests are wanted.
 pub(super) fn keeps_bodies(options: &RecordingOptions) -> bool {
-    !options.no_store || options.har.is_some() || options.jsonl.is_some()
+    !options.no_store || options.har.is_some() || options.log.is_some() || options.jsonl.is_some()
 }
 
 /// What the engine has to tell besides the conversations.
@@ -173,6 +173,7 @@ fn names(options: &RecordingOptions) -> impl Iterator<Item = (&'static str, &Pat
     let all = [
         ("--store", &options.store),
         ("--raw", &options.raw),
+        ("--log", &options.log),
         ("--pcap", &options.pcap),
         ("--keylog", &options.keylog),
         ("--har", &options.har),
@@ -237,6 +238,9 @@ impl Files<'_> {
         };
         if let Some(path) = &self.options.har {
             add(Box::new(har::Har::new(self.file("--har", path)?, self.notices.clone())));
+        }
+        if let Some(path) = &self.options.log {
+            add(Box::new(content_log::ContentLog::new(self.file("--log", path)?, self.notices.clone())));
         }
         if let Some(path) = &self.options.jsonl {
             let view = schema::View { redactor, bodies: Some(body_limit) };

@@ -26,7 +26,7 @@ use sidelight_sink::redact::Redactor;
 
 pub(crate) use finding::render as finding;
 pub(crate) use outlet::{Stream, consumers};
-pub(crate) use quantity::count;
+pub(crate) use quantity::{bytes, count};
 pub(crate) use rows::Rows;
 #[allow(unused_imports)]
 pub(crate) use stats::render as stats;

@@ -175,6 +175,28 @@ impl Recording {
         self.read_info().map_err(|error| self.failed(&error))
     }
 
+    /// What is not in it. Cheaper than [`Recording::info`].
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn lost(&self) -> Result<Vec<Loss>, StoreError> {
+        self.losses().map_err(|error| self.failed(&error))
+    }
+
+    /// The file in which it goes on, once there is one. Cheaper than [`Recording::info`].
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn continued_in(&self) -> Result<Option<PathBuf>, StoreError> {
+        self.read_continued_in().map_err(|error| self.failed(&error))
+    }
+
+    fn read_continued_in(&self) -> rusqlite::Result<Option<PathBuf>> {
+        let sql = "SELECT value FROM meta WHERE key = 'continued_in'";
+        let found: Option<String> = self.db.query_row(sql, [], |row| row.get(0)).optional()?;
+        Ok(found.map(PathBuf::from))
+    }
+
     fn read_info(&self) -> rusqlite::Result<RecordingInfo> {
         let count = |sql: &str| self.db.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
         let ends = "SELECT (SELECT min(id) FROM flow), (SELECT max(id) FROM flow), (SELECT min(started) FROM flow),
@@ -183,8 +205,6 @@ impl Recording {
             let pair = |a: Option<i64>, b: Option<i64>| a.zip(b);
             Ok((pair(row.get(0)?, row.get(1)?), pair(row.get(2)?, row.get(3)?)))
         })?;
-        let continued = "SELECT value FROM meta WHERE key = 'continued_in'";
-        let continued: Option<String> = self.db.query_row(continued, [], |row| row.get(0)).optional()?;
         Ok(RecordingInfo {
             sessions: self.sessions()?,
             flows: count("SELECT count(*) FROM flow")?,
@@ -195,7 +215,7 @@ impl Recording {
             losses: self.losses()?,
             packets: count("SELECT EXISTS (SELECT 1 FROM packets)")? > 0,
             size: count("PRAGMA page_count")?.saturating_mul(count("PRAGMA page_size")?),
-            continued_in: continued.map(PathBuf::from),
+            continued_in: self.read_continued_in()?,
         })
     }
 

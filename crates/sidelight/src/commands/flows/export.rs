@@ -17,7 +17,7 @@ use sidelight_sink::redact::exchange::Redacting;
 use sidelight_sink::schema::View;
 use sidelight_sink::snippet::{Snippets, Tool};
 use sidelight_sink::store::Query;
-use sidelight_sink::{har, jsonl, pcapng, raw};
+use sidelight_sink::{content_log, har, jsonl, pcapng, raw};
 use sidelight_wire::flow_decoder::Limits;
 
 use super::import::{damage, refused};
@@ -44,7 +44,7 @@ pub(super) fn run(export: &FlowsExport, global: &GlobalOptions, ui: Ui) -> Resul
         damage(capture, &report).iter().for_each(|line| ui.warning(line));
         return Ok(trouble.exit());
     }
-    let recording = source::open(&source::path(export.source.store.as_deref(), ui)?)?;
+    let recording = source::open(&source::path(export.source.store.as_deref(), ui)?, ui)?;
     let mut consumers = vec![target(export, notices)?];
     let query = Query { filter, ..Query::default() };
     if wants_packets(export) {
@@ -101,6 +101,7 @@ fn target(export: &FlowsExport, notices: Notices) -> Result<Box<dyn Consumer>, F
     let view = View { redactor, bodies: Some(usize::MAX) };
     let consumer: Box<dyn Consumer> = match export.format {
         ExportFormat::Har => Box::new(har::Har::new(file()?, notices)),
+        ExportFormat::Log => Box::new(content_log::ContentLog::new(file()?, notices)),
         // It redacts by itself.
         ExportFormat::Jsonl => return Ok(Box::new(jsonl::JsonLines::to_file(file()?, view, notices))),
         ExportFormat::Pcapng if wants_packets(export) => {

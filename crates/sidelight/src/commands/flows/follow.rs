@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use sidelight_sink::store::Query;
+use sidelight_sink::store::{Query, Recording};
 
 use super::super::proxy::{nobody_reads, told_to_stop};
 use super::list::Printer;
-use super::{read_filter, source};
+use super::read_filter;
+use super::source::{self, failed};
 use crate::cli::{FlowsFollow, GlobalOptions};
 use crate::exit::{Exit, Failure};
 use crate::ui::Ui;
@@ -16,11 +17,9 @@ const PERIOD: Duration = Duration::from_millis(200);
 
 pub(super) fn run(follow: &FlowsFollow, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     let filter = follow.filter.as_deref().map(read_filter).transpose()?;
-    let recording = source::open(&source::path(follow.store.as_deref(), ui)?)?;
+    let mut recording = source::open(&source::path(follow.store.as_deref(), ui)?, ui)?;
     let mut printer = Printer::new(global, follow.show_secrets);
     let query = Query { filter, ..Query::default() };
-    // What changes from now on is seen by the next look.
-    recording.changed();
     printer.print(&recording, query.clone(), Some(follow.last))?;
     printer.flush()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -37,12 +36,25 @@ pub(super) fn run(follow: &FlowsFollow, global: &GlobalOptions, ui: Ui) -> Resul
                 () = tokio::time::sleep(PERIOD) => {}
             }
             if recording.changed() {
-                let news = Query { after: printer.last(), ..query.clone() };
-                printer.print(&recording, news, None)?;
-                printer.flush()?;
+                recording = print_news(recording, &mut printer, &query, ui)?;
             }
         }
         Ok(())
     })?;
     Ok(Exit::Done)
+}
+
+/// Prints what has come; gives the file in which the recording goes on, where it was rotated.
+fn print_news(mut recording: Recording, printer: &mut Printer, query: &Query, ui: Ui) -> Result<Recording, Failure> {
+    loop {
+        // Asked first: what is written before the end of a file is there when its follower is named.
+        let next = recording.continued_in().map_err(failed)?;
+        let news = Query { after: printer.last(), ..query.clone() };
+        printer.print(&recording, news, None)?;
+        printer.flush()?;
+        let Some(next) = next else { return Ok(recording) };
+        // Named as the writer saw it; moved together, the files still stand side by side.
+        let beside = recording.path().with_file_name(next.file_name().unwrap_or_default());
+        recording = source::open(if beside.exists() { &beside } else { &next }, ui)?;
+    }
 }

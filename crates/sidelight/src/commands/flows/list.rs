@@ -7,7 +7,7 @@ use sidelight_sink::schema::{self, Tagged, View};
 use sidelight_sink::store::{FlowId, FlowRow, Query, Recording};
 
 use super::output::{Output, Reader};
-use super::source::{Source, failed};
+use super::source::{self, Source, failed};
 use crate::cli::{FlowsList, GlobalOptions};
 use crate::exit::{Exit, Failure};
 use crate::render::{Look, Rows, Stream};
@@ -18,6 +18,7 @@ pub(super) fn run(list: &FlowsList, global: &GlobalOptions, ui: Ui) -> Result<Ex
     let mut printer = Printer::new(global, list.show_secrets);
     let count = printer.print(&source.recording, source.query(), list.last)?;
     printer.flush()?;
+    source::tell_losses(&source.recording, ui)?;
     if count == 0 && std::io::stderr().is_terminal() {
         ui.note(if source.filter.is_some() { "no flow matches" } else { "no flow is recorded" });
     }

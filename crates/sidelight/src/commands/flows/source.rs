@@ -17,6 +17,7 @@ use super::import::{damage, refused};
 use super::read_filter;
 use crate::cli::FlowsSource;
 use crate::exit::Failure;
+use crate::render::{bytes, count};
 use crate::ui::Ui;
 
 /// Bytes kept of a body of a capture that is read for one command.
@@ -40,13 +41,13 @@ impl Source {
     pub(super) fn open(source: &FlowsSource, ui: Ui) -> Result<Self, Failure> {
         let filter = source.filter.as_deref().map(read_filter).transpose()?;
         let Some(capture) = &source.from else {
-            let recording = open(&path(source.store.as_deref(), ui)?)?;
+            let recording = open(&path(source.store.as_deref(), ui)?, ui)?;
             return Ok(Self { recording, filter, _folder: None });
         };
         let folder = tempfile::Builder::new().prefix("sidelight-").tempdir()?;
         let path = folder.path().join("capture.sidelight");
         import_into(&path, capture, &source.keylog, ui)?;
-        Ok(Self { recording: open(&path)?, filter, _folder: Some(folder) })
+        Ok(Self { recording: open(&path, ui)?, filter, _folder: Some(folder) })
     }
 
     /// All flows that match.
@@ -81,8 +82,30 @@ pub(super) fn path(named: Option<&Path>, ui: Ui) -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// Says what the file is instead, and what to do.
-pub(super) fn open(path: &Path) -> Result<Recording, Failure> {
-    Recording::open(path).map_err(failed)
+pub(super) fn open(path: &Path, ui: Ui) -> Result<Recording, Failure> {
+    let recording = Recording::open(path).map_err(failed)?;
+    if let Some(caveat) = recording.caveat() {
+        ui.warning(&format!("{}: {caveat}", path.display()));
+    }
+    Ok(recording)
+}
+
+/// Says what is not in the recording.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn tell_losses(recording: &Recording, ui: Ui) -> Result<(), Failure> {
+    for loss in recording.lost().map_err(failed)? {
+        let counts = [(loss.connections, "connection"), (loss.flows, "flow"), (loss.messages, "message")];
+        let mut parts: Vec<String> =
+            counts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(*number, what)).collect();
+        if loss.bytes > 0 {
+            parts.push(bytes(loss.bytes));
+        }
+        let (since, until) = (loss.since.rfc3339(), loss.until.rfc3339());
+        ui.warning(&format!("not recorded from {since} to {until}: {} ({})", parts.join(", "), loss.reason));
+    }
+    Ok(())
 }
 
 /// An error of a recording.
