@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sidelight_wire::tls::{ClientHello, Scan, Scanner};
-use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
-use crate::transport::{Conn, rewind};
+use crate::transport::{Conn, hear, rewind};
 
 /// A hello that has begun may take this long to arrive.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
@@ -51,13 +50,13 @@ pub(crate) async fn peek(
         let read = async {
             let from_service = async {
                 match server.as_mut() {
-                    Some(server) => server.read_buf(&mut from_server).await,
+                    Some(server) => hear(server, &mut from_server).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 biased;
-                count = client.read_buf(&mut heard) => (true, count),
+                count = hear(&mut client, &mut heard) => (true, count),
                 count = from_service => (false, count),
             }
         };
@@ -90,7 +89,7 @@ pub(crate) async fn peek(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncWriteExt, DuplexStream};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::time::sleep;
 
     const DAY: Duration = Duration::from_secs(86_400);

@@ -3,7 +3,6 @@
 //! A direction holds a buffer only while its reader is slow; a slow reader stops the other side. FIN, close_notify, truncation,
 //! resets and alerts are passed on as what they are. No time limit on transfers; an idle limit when asked for.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,18 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sidelight_model::flow::Direction;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep};
 
-use crate::transport::{Conn, Transport};
-
-/// Bytes moved at a time.
-const SCRATCH: usize = 64 * 1024;
-
-thread_local! {
-    /// Bytes are read into this and written on at once; only what the other side did not take is copied.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
-}
+use crate::transport::{Conn, Transport, poll_take};
 
 /// Looks at what passes.
 pub trait Observer: Send {
@@ -160,21 +151,12 @@ impl Half {
         to: &mut Conn,
         observer: &mut O,
     ) -> Poll<Result<(), Break>> {
-        BUFFER.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            if let Err(error) = ready!(Pin::new(from).poll_read(cx, &mut buffer)) {
-                let failed = self.read_failed(error);
-                if failed.is_ok() {
-                    observer.ended(self.direction);
-                }
-                return Poll::Ready(failed);
-            }
-            let bytes = buffer.filled();
+        let moved = poll_take(from, cx, |cx, bytes| {
             if bytes.is_empty() {
                 self.ended = Some(Ending::Orderly);
                 observer.half_closed(self.direction);
                 observer.ended(self.direction);
-                return Poll::Ready(Ok(()));
+                return;
             }
             let bytes = match observer.seen(self.direction, bytes) {
                 Flow::On => bytes,
@@ -187,8 +169,15 @@ impl Half {
                 }
             };
             self.write_now(cx, to, bytes);
-            Poll::Ready(Ok(()))
-        })
+        });
+        let failed = ready!(moved).err().map_or(Ok(()), |error| {
+            let failed = self.read_failed(error);
+            if failed.is_ok() {
+                observer.ended(self.direction);
+            }
+            failed
+        });
+        Poll::Ready(failed)
     }
 
     fn write_now(&mut self, cx: &mut Context<'_>, to: &mut Conn, bytes: &[u8]) {

@@ -38,6 +38,15 @@ fn labels<'e>(events: &'e [Event], leg: Leg) -> Vec<&'e str> {
     labels
 }
 
+/// Lengths of what was read from the client, or written to the service, at a time.
+fn pieces(events: &[Event], leg: Leg) -> Vec<usize> {
+    let length = |event: &Event| match &event.kind {
+        EventKind::Wire(on, Direction::ToServer, bytes) if *on == leg => Some(bytes.len()),
+        _ => None,
+    };
+    events.iter().filter_map(length).collect()
+}
+
 fn ends(events: &[Event]) -> Vec<(Leg, Direction, WireEnd)> {
     let end = |event: &Event| match event.kind {
         EventKind::WireEnd(leg, direction, end) => Some((leg, direction, end)),
@@ -207,6 +216,9 @@ async fn what_is_relayed_untouched_is_captured_too() {
     assert!(client[0].starts_with(asked.as_bytes()) && client[1].starts_with(&answer), "the preamble is on the leg");
     assert!(client[0][asked.len()..] == server[0] && client[1][answer.len()..] == server[1]);
     assert!(server[0].len() > said.len() && server[0].starts_with(&[22, 3, 1]));
+    let pieces = pieces(&events, Leg::Client);
+    let hello_length = 5 + usize::from(u16::from_be_bytes([server[0][3], server[0][4]]));
+    assert_eq!(pieces[..2], [asked.len(), hello_length], "what was sent at once is read at once");
     let hello = position(&events, |kind| matches!(kind, EventKind::Hello(_)));
     let decided = position(&events, |kind| matches!(kind, EventKind::Decided(it) if it.verdict == Verdict::Relay));
     assert!(hello < decided);

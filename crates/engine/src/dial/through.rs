@@ -5,10 +5,10 @@ use sidelight_model::policy::{Pattern, Subject};
 use sidelight_model::redact::Secret;
 use sidelight_wire::http1::{HeadLimits, Progress, parse_response};
 use sidelight_wire::socks5::{self, client};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use super::DialError;
-use crate::transport::{Conn, rewind};
+use crate::transport::{Conn, hear, rewind};
 
 /// The protocol spoken to a further proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl Proxy {
     }
 
     async fn more(&self, conn: &mut Conn, buffer: &mut Vec<u8>) -> Result<(), DialError> {
-        match conn.read_buf(buffer).await {
+        match hear(conn, buffer).await {
             Ok(0) => Err(self.gone(&"it closed the connection before its answer was whole")),
             Ok(_) => Ok(()),
             Err(error) => Err(self.gone(&error)),

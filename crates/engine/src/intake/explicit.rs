@@ -13,7 +13,7 @@ use super::forward_http::{Forwarder, Next};
 use crate::conn::Call;
 use crate::engine::now;
 use crate::peek::Peeked;
-use crate::transport::{Conn, rewind};
+use crate::transport::{Conn, hear, rewind};
 
 /// A client that was told the end gets so long to close.
 const LINGER: Duration = Duration::from_secs(2);
@@ -110,7 +110,7 @@ async fn request(
                 return Err(call.refuse(unheard(call, &why)));
             }
         }
-        let read = client.read_buf(heard);
+        let read = hear(client, heard);
         let read = match (deadline, call.engine.settings.idle_limit) {
             (Some(deadline), _) => timeout_at(deadline, read).await.unwrap_or(Ok(0)),
             (None, Some(limit)) => timeout(limit, read).await.unwrap_or(Ok(0)),

@@ -4,11 +4,10 @@
 use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::flow::{Authority, Host, How};
 use sidelight_wire::http1::{HeadLimits, Progress, parse_request};
-use tokio::io::AsyncReadExt;
 
 use crate::conn::Call;
 use crate::peek::Peeked;
-use crate::transport::{Conn, rewind};
+use crate::transport::{Conn, hear, rewind};
 
 pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, port: u16) -> How {
     let peeked = tokio::time::timeout(super::PATIENCE, call.listen(client, None)).await;
@@ -58,7 +57,7 @@ async fn host_of(mut client: Conn) -> Option<(Conn, Authority)> {
                 let target = Authority::parse(&head.target.authority?, Some(80)).ok()?;
                 return Some((rewind(heard.into(), client), target));
             }
-            Progress::Partial if client.read_buf(&mut heard).await.ok()? > 0 => {}
+            Progress::Partial if hear(&mut client, &mut heard).await.ok()? > 0 => {}
             _ => return None,
         }
     }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::flow::{Authority, How};
 use sidelight_wire::socks5::{Error, Method, Progress, Reply, server};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use crate::conn::Call;
-use crate::transport::{Conn, rewind};
+use crate::transport::{Conn, hear, rewind};
 
 /// Why the client's wish is not known.
 enum Failure {
@@ -77,7 +77,7 @@ async fn next<T>(client: &mut Conn, heard: &mut Vec<u8>, parse: impl Fn(&[u8]) -
                 return Ok(value);
             }
             Progress::Error(error) => return Err(Failure::Protocol(error)),
-            Progress::Partial => match client.read_buf(heard).await {
+            Progress::Partial => match hear(client, heard).await {
                 Ok(0) => return Err(Failure::Gone("it closed the connection".to_owned())),
                 Ok(_) => {}
                 Err(error) => return Err(Failure::Gone(error.to_string())),

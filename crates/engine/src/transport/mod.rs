@@ -5,11 +5,13 @@ mod decrypted;
 mod first_bytes;
 mod layer;
 mod rewound;
+mod scratch;
 mod teed;
 
 pub use decrypted::Decrypted;
 pub use first_bytes::{First, FirstBytes};
 pub use rewound::rewind;
+pub(crate) use scratch::{hear, poll_take};
 pub(crate) use teed::Teed;
 
 use std::io;
