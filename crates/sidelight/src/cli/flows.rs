@@ -20,6 +20,7 @@ pub(crate) enum FlowsVerb {
     List(FlowsList),
     Show(FlowsShow),
     Follow(FlowsFollow),
+    Stats(FlowsStats),
     Export(FlowsExport),
     Import(FlowsImport),
     Filters(FlowsFilters),
@@ -140,10 +141,8 @@ pub(crate) struct FlowsFollow {
 
 /// Count what was talked to: hosts, bytes, statuses, latencies, TLS, certificates, failures by cause
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  sidelight flows stats\n  sidelight flows stats --filter '~d *.example' --json\n  \
-    sidelight flows stats --assert 'tls>=1.2; expires>30d; hosts in allowed.txt'"
-)]
+#[command(after_help = "Examples:\n  sidelight flows stats\n  sidelight flows stats --filter '~d example$' --json\n  \
+    sidelight flows stats --assert 'tls>=1.2; expires>30d; hosts in allowed.txt'")]
 pub(crate) struct FlowsStats {
     /// What is read.
     #[command(flatten)]

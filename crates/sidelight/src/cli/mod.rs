@@ -23,7 +23,7 @@ pub(crate) use config::{ConfigCommand, ConfigVerb};
 pub(crate) use demo::DemoCommand;
 pub(crate) use flows::{
     BodyView, ExportFormat, FlowsCommand, FlowsExport, FlowsFollow, FlowsImport, FlowsList, FlowsShow, FlowsSource,
-    FlowsVerb, ImportFormat, Snippet,
+    FlowsStats, FlowsVerb, ImportFormat, Snippet,
 };
 pub(crate) use mode::{ModeKind, ModeSpec};
 pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};

@@ -26,7 +26,7 @@ pub(crate) struct RunCommand {
     pub(crate) options: ProxyOptions,
 
     /// The command and its arguments
-    #[arg(value_name = "COMMAND", required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", required = true, num_args = 1.., trailing_var_arg = true)]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod show;
 mod source;
+mod stats;
 
 use sidelight_model::filter::{CASE_SENSITIVE_VARIABLES, Filter, Options};
 
@@ -25,6 +26,7 @@ pub(super) fn run(command: &FlowsCommand, global: &GlobalOptions, ui: Ui) -> Res
         FlowsVerb::List(list) => list::run(list, global, ui),
         FlowsVerb::Show(show) => show::run(show, global, ui),
         FlowsVerb::Follow(follow) => follow::run(follow, global, ui),
+        FlowsVerb::Stats(stats) => stats::run(stats, global, ui),
         FlowsVerb::Export(export) => export::run(export, global, ui),
         FlowsVerb::Import(import) => import::run(import, global, ui),
         FlowsVerb::Filters(_) => filters::run(global),

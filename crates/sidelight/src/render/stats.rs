@@ -20,7 +20,6 @@ const NAME: usize = 40;
 const SOON: i64 = 30;
 
 /// The account.
-#[allow(dead_code)]
 pub(crate) fn render(look: &Look, stats: &Stats) -> String {
     let mut text = sums(look, stats);
     if stats.flows == 0 {
