@@ -515,3 +515,48 @@ put(
     tls_1_3=b"".join(b"%s %s %s\r\n" % (label, b"0A" * 32, b"ff" * 48) for label in (b"CLIENT_HANDSHAKE_TRAFFIC_SECRET", b"SERVER_TRAFFIC_SECRET_0")),
     odd=b"\n\nCLIENT_RANDOM 00 11\nlabel-x " + b"00" * 32 + b" 00\nA B\n" + b"z" * 1100 + b"\nOK\t" + b"00" * 32 + b"  ab",
 )
+
+
+# Views -------------------------------------------------------------------------------------------------------------
+
+
+def shown(kind, how, content):
+    """Content with the number of its declared type, as in `src/sinks/views.rs`, and how it is shown."""
+    return bytes([kind, how]) + content
+
+
+TAR = b"etc/motd".ljust(100, b"\0") + b"0000644\0" * 3 + b"00000000005\0" + b"14712351055\0" + bytes(8) + b"0"
+TAR = (TAR.ljust(257, b"\0") + b"ustar\x0000").ljust(512, b"\0") + b"hello".ljust(512, b"\0") + bytes(1024)
+GZIP = zlib.compressobj(9, zlib.DEFLATED, 31)
+GZIP = GZIP.compress(TAR) + GZIP.flush()
+PART = b'--b\r\nContent-Disposition: form-data; name="%s"\r\nContent-Type: %s\r\n\r\n%s\r\n'
+TOKEN = b".".join(
+    base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"ES256"}', b'{"exp":1795372833,"a":[1]}', b"sig")
+)
+
+put(
+    "views",
+    json=shown(1, 1, b'{"a":[1,2.50,{}],"token":"s3cret","a":{"b":null,"c":"\\u00e9 {"}}\n[]\n"x"'),
+    json_cut=shown(1, 2, b'{"a":[{"b":"cut in the mi'),
+    json_secret=shown(0, 0, b'{"password":"hunter2","token":123456,"tokens":["a"]}'),
+    form=shown(2, 0, b"grant_type=password&pass%77ord=hunter2&data=%7B%22a%22%3A1%7D&&x"),
+    multipart=shown(3, 0, PART % (b"meta", b"application/json", b'{"a":1}') + PART % (b"password", b"text/plain", b"x") + b"--b--\r\n"),
+    xml=shown(4, 0, b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x ">">]><a b=\'>\'><!-- n --><c>&x;</c><d/><![CDATA[<e>]]></a>'),
+    html=shown(5, 0, b"<!doctype html><html><head><meta a=b><script>if (a<b) c()</script></head><p>one<br>two</html>"),
+    grpc=shown(6, 0, b"\0\0\0\0\x07\x0a\x05world\0\0\0\0\x03\x10\x96\x01\x01\0\0\0\x02xy"),
+    grpc_web=shown(17, 0, base64.b64encode(b"\0\0\0\0\x02\x08\x01") + base64.b64encode(b"\x80\0\0\0\x0egrpc-status: 0")),
+    protobuf=shown(7, 0, b"\x0a\x05hello\x12\x06\x0a\x04\x08\x01\x10\x02\x1b\x08\x01\x1c\x25\0\0\x80\x3f\x31" + bytes(8) + b"\x3a\x09cut"),
+    delimited=shown(18, 2, b"\x02\x08\x01\x04\x0a\x02ab\x09\x08"),
+    msgpack=shown(8, 0, bytes.fromhex("88a2696407a47461677392a161c40200ffa27069cb400c000000000000a46e6f6e65c0a36e6567d1fed4a16580a5746f6b656ea6733363726574a47768656ed7ff00000fa06b033721")),
+    msgpack_deep=shown(8, 0, b"\x91" * 300),
+    cbor=shown(9, 0, bytes.fromhex("bf6346756ef563416d7421ff") + bytes.fromhex("5f42010243030405ff") + bytes.fromhex("c11a514b67b0f90001")),
+    png=shown(10, 2, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480) + bytes(9)),
+    jwt=shown(11, 0, TOKEN),
+    pem=shown(12, 1, b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"),
+    gzip=shown(13, 0, GZIP),
+    tar=shown(14, 4, TAR),
+    zip=shown(15, 0, bytes.fromhex("504b03041400000000000000210086a61036050000000500000005000000612e74787468656c6c6f504b010214031400000000000000210086a610360500000005000000050000000000000000000000800100000000612e747874504b05060000000001000100330000002800000000 00".replace(" ", ""))),
+    utf16=shown(16, 0, "né\n".encode("utf-16-le")),
+    hex=shown(0, 0x20, bytes(range(256)) + b"token=0123456789abcdef"),
+    raw=shown(1, 0x18, b'{"a":1, "long": "' + b"x" * 200 + b'"}'),
+)

@@ -10,7 +10,7 @@ use sidelight_model::time::Timestamp;
 /// Reads a filter, prints it, reads that, and asks both about a flow made of the same text.
 pub fn filter(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let options = Options { case_sensitive: data.len() % 2 == 0, utc_offset: 3_600 };
+    let options = Options { case_sensitive: data.len().is_multiple_of(2), utc_offset: 3_600 };
     let filter = match Filter::parse_with(&text, options) {
         Ok(filter) => filter,
         Err(error) => {
