@@ -144,6 +144,7 @@ fn keys_change_and_hellos_come_twice() {
 fn tls_may_begin_later() {
     let mut stage = stage();
     let script = "import socket,ssl,sys\n\
+        socket.setdefaulttimeout(30)\n\
         s=socket.create_server(('127.0.0.1',4433));print('ready',flush=True);c,_=s.accept()\n\
         c.sendall(b'220 mail.test ESMTP\\r\\n')\n\
         c.recv(999);c.sendall(b'250-mail.test\\r\\n250 STARTTLS\\r\\n')\n\

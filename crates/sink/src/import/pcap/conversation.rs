@@ -112,6 +112,20 @@ impl Conversation {
         format!("{} to {}", self.client, self.server)
     }
 
+    /// Whether it was made to sidelight, which is not the service.
+    fn is_own_client(&self) -> bool {
+        self.role.part == Some(Part::Client)
+    }
+
+    /// The address of the client (0) or service (1), with the port that it had.
+    fn true_end(&self, side: usize) -> SocketAddr {
+        let mut end = if side == 0 { self.client } else { self.server };
+        if let Some(port) = self.role.about.ports.get(side).copied().flatten() {
+            end.set_port(port);
+        }
+        end
+    }
+
     fn direction(&self, from: SocketAddr) -> Direction {
         if from == self.client { Direction::ToServer } else { Direction::ToClient }
     }
@@ -139,7 +153,9 @@ impl Conversation {
         }
         if direction == Direction::ToClient && !flags.has(Flags::RST) && !self.answered {
             self.answered = true;
-            self.tell(at, EventKind::Upstream(self.server), out);
+            if !self.is_own_client() {
+                self.tell(at, EventKind::Upstream(self.true_end(1)), out);
+            }
         }
         let segment = tcp::Segment {
             seq: segment.seq,
@@ -193,7 +209,7 @@ impl Conversation {
         if self.role.part == Some(Part::Service) {
             return;
         }
-        let opened = Opened { client: self.client, local: self.server, mode: "pcap".into() };
+        let opened = Opened { client: self.true_end(0), local: self.true_end(1), mode: "pcap".into() };
         self.tell(at, EventKind::Opened(opened), out);
         match self.role.about.process.take() {
             Some(process) => self.process(process, at, out),

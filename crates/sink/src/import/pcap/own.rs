@@ -29,6 +29,8 @@ pub(super) struct About {
     pub(super) version: TlsVersion,
     /// IANA name of the cipher suite; empty when it is not told.
     pub(super) cipher: String,
+    /// The true ports of client and service, where others are written.
+    pub(super) ports: [Option<u16>; 2],
 }
 
 /// Reads `sidelight: connection 7, client leg; curl[1234]; container 0123456789ab; to registry.test:443; SNI …; intercept (…)`.
@@ -52,7 +54,7 @@ pub(super) fn read(comment: &str) -> Option<(u64, Part, About)> {
 impl Default for About {
     fn default() -> Self {
         let (process, target, sni, verdict) = (None, None, None, None);
-        Self { process, target, sni, verdict, version: TlsVersion(0), cipher: String::new() }
+        Self { process, target, sni, verdict, version: TlsVersion(0), cipher: String::new(), ports: [None; 2] }
     }
 }
 
@@ -69,6 +71,10 @@ impl About {
             }
         } else if let Some(verdict) = verdict_of(verdict) {
             self.verdict = Some(verdict);
+        } else if let Some(port) = true_port(word.strip_prefix("port ")) {
+            self.ports[1] = Some(port);
+        } else if let Some(port) = true_port(word.strip_prefix("the client's port ")) {
+            self.ports[0] = Some(port);
         } else if let Some((version, cipher)) = agreed(word) {
             (self.version, self.cipher) = (version, cipher.to_owned());
         } else if let Some((name, pid)) = word.strip_suffix(']').and_then(|word| word.rsplit_once('['))
@@ -77,6 +83,11 @@ impl About {
             self.process = Some(Process { pid, name: name.to_owned(), exe: None, container: None });
         }
     }
+}
+
+/// `443 is written as 80 …`.
+fn true_port(words: Option<&str>) -> Option<u16> {
+    words?.split_once(" is written as ")?.0.parse().ok()
 }
 
 /// `TLS 1.3 TLS_AES_128_GCM_SHA256`.
@@ -103,7 +114,7 @@ mod tests {
     #[test]
     fn comments_tell_whose_packets_they_are() {
         let comment = "sidelight: connection 7, client leg; my curl[1234]; container 0123456789ab; to registry.test:443; \
-                       SNI registry.test; TLS 1.3 TLS_AES_128_GCM_SHA256; intercept (matches --only *)\nsidelight: 5 bytes …";
+                       SNI registry.test; port 443 is written as 80, as it is without TLS here; TLS 1.3 TLS_AES_128_GCM_SHA256; intercept (matches --only *)\nsidelight: 5 bytes …";
         let (number, part, about) = read(comment).unwrap();
         assert_eq!((number, part), (7, Part::Client));
         let process = about.process.unwrap();
@@ -111,6 +122,7 @@ mod tests {
         assert_eq!(process.container.as_deref(), Some("0123456789ab"));
         assert_eq!(about.target.unwrap().to_string(), "registry.test:443");
         assert_eq!((about.sni.as_deref(), about.verdict), (Some("registry.test"), Some(Verdict::Intercept)));
+        assert_eq!(about.ports, [None, Some(443)]);
         assert_eq!((about.version, about.cipher.as_str()), (TlsVersion(0x0304), "TLS_AES_128_GCM_SHA256"));
         assert_eq!(read("sidelight: connection 12, service leg").unwrap().1, Part::Service);
         assert_eq!(read("sidelight: connection 12, decrypted; plain").unwrap().1, Part::Content);
