@@ -94,10 +94,12 @@ pub(super) fn pack(data: &[u8]) -> (i64, std::borrow::Cow<'_, [u8]>) {
     }
 }
 
+fn damaged(words: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, words.into())
+}
+
 /// Undoes [`pack`]; `size` is how much there was.
 pub(super) fn unpack(coding: i64, data: Vec<u8>, size: i64) -> rusqlite::Result<Vec<u8>> {
-    let damaged =
-        |words: String| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, words.into());
     match coding {
         0 => Ok(data),
         1 => zstd::bulk::decompress(&data, usize::try_from(size).unwrap_or(0).min(MOST_IN_PIECE))
@@ -108,6 +110,9 @@ pub(super) fn unpack(coding: i64, data: Vec<u8>, size: i64) -> rusqlite::Result<
 
 /// Most bytes that a piece may say it has: what is not of ours must not make us allocate without end.
 const MOST_IN_PIECE: usize = 64 << 20;
+
+/// Most bytes of a body: the same, for a list of pieces that names one of them over and over.
+const MOST_IN_BODY: usize = 1 << 30;
 
 /// Reads a body again.
 pub(super) fn load(db: &Connection, id: Option<i64>) -> rusqlite::Result<Body> {
@@ -138,6 +143,9 @@ fn join(db: &Connection, pieces: &[i64]) -> rusqlite::Result<Vec<u8>> {
         let (coding, size, data) =
             find.query_row([piece], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?)))?;
         whole.extend(unpack(coding, data, size)?);
+        if whole.len() > MOST_IN_BODY {
+            return Err(damaged("a body of more than 1 GiB".to_owned()));
+        }
     }
     Ok(whole)
 }

@@ -102,6 +102,8 @@ impl Recording {
             db.set_prepared_statement_cache_capacity(64);
             recognise(db, path, || head(path))?;
             db.pragma_update(None, "query_only", true).map_err(failed)?;
+            // What a file of others brings along (views, triggers) is not to do anything of its own.
+            db.pragma_update(None, "trusted_schema", false).map_err(failed)?;
             db.pragma_update(None, "temp_store", "FILE").map_err(failed)?;
             db.pragma_update(None, "cache_size", -32_000).map_err(failed)?;
             Ok(())

@@ -2,9 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
 use sidelight_model::filter::Filter;
 use sidelight_model::flow::{
     Closed, ConnId, ConnectionRecord, Direction, Ends, Event, EventKind, How, KeyLogLine, Leg, Tally, WireEnd,
@@ -392,4 +393,39 @@ fn ordinary_sqlite3_reads_it() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damage_anywhere_is_an_error_and_nothing_else(
+        places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("r.sidelight");
+            let mut it = recorder(&path);
+            flows(&mut it, 1, 40);
+            it.exchange(&connection(90, "b.test:443"), &exchange(90, 1, "/y", &[7; 100_000]));
+            drop(it);
+            std::fs::read(path).unwrap()
+        });
+        let mut bytes = WHOLE.clone();
+        for (place, byte) in places {
+            *place.get_mut(&mut bytes) = byte;
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.sidelight");
+        std::fs::write(&path, bytes).unwrap();
+        let Ok(recording) = Recording::open(&path) else { return Ok(()) };
+        recording.info().ok();
+        for filter in [None, Some("~d a & ~t text"), Some("~b text | ~h x")] {
+            let query = Query { filter: filter.map(|it| Filter::parse(it).unwrap()), ..Query::default() };
+            recording.rows(&query, &mut |row| recording.flow(row.id).is_ok()).ok();
+            recording.replay_packets(&query, &mut [Box::new(Calls::default())]).ok();
+        }
+    }
 }
