@@ -98,7 +98,7 @@ impl Suite {
 }
 
 /// HKDF-Expand-Label with an empty context. No output here is longer than one block of the hash.
-fn expand_label(hash: hmac::Algorithm, secret: &[u8], label: &str, length: usize) -> Vec<u8> {
+pub(super) fn expand_label(hash: hmac::Algorithm, secret: &[u8], label: &str, length: usize) -> Vec<u8> {
     let mut info = Vec::with_capacity(32);
     info.extend_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
     info.push(u8::try_from(label.len() + 6).unwrap_or_default());
