@@ -1,5 +1,6 @@
 //! Tests of the queue's bounds. In: taps that tell more than there is room for. Out: what is told, counted, waited for.
 
+use std::io::IoSlice;
 use std::sync::atomic::AtomicBool;
 
 use sidelight_model::finding::{Cause, Finding};
@@ -189,7 +190,7 @@ fn secrets_come_before_what_they_decrypt() {
     let shared = WireTap::new(&tap, Leg::Server);
     let mut wire = WireTap::lock(&shared);
     wire.handshaking(true);
-    wire.written(Direction::ToServer, b"hello");
+    wire.written(Direction::ToServer, &[IoSlice::new(b"hel"), IoSlice::new(b"lo and more")], 5);
     wire.read(Direction::ToClient, b"server hello");
     let secret = sidelight_model::flow::KeyLogLine {
         label: "CLIENT_RANDOM".into(),
@@ -197,7 +198,7 @@ fn secrets_come_before_what_they_decrypt() {
         secret: sidelight_model::redact::Secret::new(vec![1; 48]),
     };
     wire.secret(secret);
-    wire.written(Direction::ToServer, b"finished");
+    wire.written(Direction::ToServer, &[IoSlice::new(b"finished")], 8);
     wire.read(Direction::ToClient, b"finished, and the first data");
     wire.handshaking(false);
     wire.read(Direction::ToClient, b"data");

@@ -1,6 +1,7 @@
 //! What passes on the two sockets of one connection, below TLS, and the secrets of the TLS on them. In: bytes as they were read
 //! and written. Out: events, those with secrets before those with the bytes that they decrypt.
 
+use std::io::IoSlice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -10,6 +11,7 @@ use sidelight_model::time::Timestamp;
 
 use super::connection::Line;
 use super::{ConnTap, now};
+use crate::transport::each_written;
 
 /// The tap of one leg.
 #[derive(Debug)]
@@ -59,11 +61,13 @@ impl WireTap {
         }
     }
 
-    /// Bytes were written.
-    pub(crate) fn written(&mut self, direction: Direction, bytes: &[u8]) {
+    /// The first `count` bytes of `bufs` were written at once.
+    pub(crate) fn written(&mut self, direction: Direction, bufs: &[IoSlice<'_>], count: usize) {
         self.flush();
-        if self.takes(direction, bytes.len()) {
-            self.tell(now(), direction, Bytes::copy_from_slice(bytes));
+        if count > 0 && self.takes(direction, count) {
+            let mut bytes = Vec::with_capacity(count);
+            each_written(bufs, count, |part| bytes.extend_from_slice(part));
+            self.tell(now(), direction, bytes.into());
         }
     }
 

@@ -1,6 +1,6 @@
 //! What stands between a transport and its user. In: a transport, something to do when it is read or written. Out: a transport.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,6 +15,18 @@ pub(super) trait Layer: Send + Unpin {
 
     /// These bytes were written.
     fn written(&mut self, _bytes: &[u8]) {}
+}
+
+/// Goes over the first `count` bytes of `bufs`.
+pub(crate) fn each_written(bufs: &[IoSlice<'_>], count: usize, mut each: impl FnMut(&[u8])) {
+    let mut rest = count;
+    for buf in bufs {
+        let part = &buf[..buf.len().min(rest)];
+        if !part.is_empty() {
+            each(part);
+        }
+        rest -= part.len();
+    }
 }
 
 /// A transport with a layer on it.
@@ -37,6 +49,23 @@ impl<L: Layer> AsyncWrite for Layered<L> {
             self.layer.written(&buf[..count]);
         }
         written
+    }
+
+    /// A TLS library has several records to write at a time; one call, and one packet, for all of them.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.below).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(count)) = written {
+            each_written(bufs, count, |part| self.layer.written(part));
+        }
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.below.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,6 +10,7 @@ mod teed;
 
 pub use decrypted::Decrypted;
 pub use first_bytes::{First, FirstBytes};
+pub(crate) use layer::each_written;
 pub use rewound::rewind;
 pub(crate) use scratch::{hear, poll_take};
 pub(crate) use teed::Teed;

@@ -52,17 +52,7 @@ impl<T: Transport> Teed<T> {
 
     fn wrote(&mut self, written: &io::Result<usize>, bufs: &[IoSlice<'_>]) {
         match written {
-            Ok(count) => {
-                let mut rest = *count;
-                let mut wire = WireTap::lock(&self.wire);
-                for buf in bufs {
-                    let part = &buf[..buf.len().min(rest)];
-                    if !part.is_empty() {
-                        wire.written(self.incoming.other(), part);
-                    }
-                    rest -= part.len();
-                }
-            }
+            Ok(count) => WireTap::lock(&self.wire).written(self.incoming.other(), bufs, *count),
             Err(error) => self.failed(error),
         }
     }
