@@ -32,7 +32,7 @@ pub(super) enum What {
     Tls,
     /// The version of TLS.
     TlsVersion(Expr),
-    /// The time until certificates expire, in microseconds.
+    /// The time until certificates expire, in microseconds, or when they do.
     Expires(Expr),
     /// The status of exchanges.
     Status(Expr),
@@ -60,11 +60,16 @@ pub(super) enum Counted {
 
 /// Whether `number` is among those that a comparison means.
 pub(super) fn holds(expr: &Expr, number: i64) -> bool {
+    holds_of(expr, &|_| number)
+}
+
+/// Whether the numbers that fields have are among those that a comparison means.
+pub(super) fn holds_of(expr: &Expr, number: &dyn Fn(Field) -> i64) -> bool {
     match expr {
-        Expr::All(parts) => parts.iter().all(|part| holds(part, number)),
-        Expr::Any(parts) => parts.iter().any(|part| holds(part, number)),
-        Expr::Not(part) => !holds(part, number),
-        Expr::Leaf(Leaf { test: Test::Number(numbers), .. }) => Numbers::contains(*numbers, number),
+        Expr::All(parts) => parts.iter().all(|part| holds_of(part, number)),
+        Expr::Any(parts) => parts.iter().any(|part| holds_of(part, number)),
+        Expr::Not(part) => !holds_of(part, number),
+        Expr::Leaf(Leaf { test: Test::Number(numbers), field }) => Numbers::contains(*numbers, number(*field)),
         Expr::Leaf(_) => false,
     }
 }
@@ -186,9 +191,9 @@ impl Reader<'_> {
         }
         let read = Filter::parse(&format!("{operator}{argument}"));
         let is_one = |expr: &Expr| {
-            let mut fields = 0;
-            expr.leaves(&mut |leaf| fields += usize::from(leaf.field != field));
-            fields == 0
+            let mut others = 0;
+            expr.leaves(&mut |leaf| others += usize::from(leaf.field.operator() != field.operator()));
+            others == 0
         };
         match read {
             Ok(filter) if is_one(filter.expr()) => Ok(filter.expr().clone()),

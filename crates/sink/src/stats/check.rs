@@ -8,8 +8,9 @@ use sidelight_model::filter::Field;
 use sidelight_model::finding::{Cause, Finding, Party};
 use sidelight_model::flow::Fate;
 use sidelight_model::policy::Subject;
+use sidelight_model::time::Timestamp;
 
-use super::assertion::{Assertion, Assertions, Counted, What, holds};
+use super::assertion::{Assertion, Assertions, Counted, What, holds, holds_of};
 use super::{CertificateUse, Service, Stats};
 
 impl Assertions {
@@ -66,8 +67,13 @@ fn check(assertion: &Assertion, stats: &Stats) -> Vec<Finding> {
         }),
         What::Expires(times) => {
             let wrong = |it: &&CertificateUse| {
-                let left = it.not_after.map(|end| end.0.saturating_sub(stats.now.0));
-                it.is_leaf && left.is_some_and(|left| !holds(times, left))
+                let holds = |end: Timestamp| {
+                    holds_of(times, &|field| match field {
+                        Field::ExpiresAt => end.0,
+                        _ => end.0.saturating_sub(stats.now.0),
+                    })
+                };
+                it.is_leaf && it.not_after.is_some_and(|end| !holds(end))
             };
             let found = stats.certificates.iter().filter(wrong).map(|it| expiry(it, stats));
             found.map(|it| it.with_evidence("assertion", "--assert", text)).collect()
