@@ -112,7 +112,7 @@ fn target(export: &FlowsExport, notices: Notices) -> Result<Box<dyn Consumer>, F
             return Ok(Box::new(pcapng::Pcapng::new(file()?, content, notices)));
         }
         ExportFormat::Pcapng => Box::new(pcapng::from_messages(file()?, notices)),
-        ExportFormat::Raw => Box::new(raw::Raw::new(export.output.clone(), notices).map_err(Failure::new)?),
+        ExportFormat::Raw => Box::new(raw::from_messages(export.output.clone(), notices).map_err(Failure::new)?),
         ExportFormat::Curl => Box::new(Snippets::new(file()?, Tool::Curl, notices)),
         ExportFormat::Httpie => Box::new(Snippets::new(file()?, Tool::Httpie, notices)),
         ExportFormat::Python => Box::new(Snippets::new(file()?, Tool::Python, notices)),
