@@ -560,3 +560,22 @@ put(
     hex=shown(0, 0x20, bytes(range(256)) + b"token=0123456789abcdef"),
     raw=shown(1, 0x18, b'{"a":1, "long": "' + b"x" * 200 + b'"}'),
 )
+
+ENTRY = b'{"startedDateTime":"2026-11-22T18:40:33.000Z","time":"3","request":{"method":"GET","url":"https://a.test/?a=b","headers":[{"name":":path","value":"/?a=b"},{"name":"x","value":"?","_base64":"/w=="}],"bodySize":null},"response":{"status":"200","content":{"size":3,"text":"YWJj","encoding":"base64","_cut":4}},"timings":{"send":1,"wait":-1},"_webSocketMessages":[{"type":"send","time":1.5,"opcode":1,"data":"x"}]}'
+ARCHIVE = b'{"log":{"version":"1.2","creator":{"name":"WebInspector"},"pages":[{"entries":[]}],"entries":[' + ENTRY + b',7,\n{"a":"}]"}]}}'
+
+put(
+    "har",
+    whole=ARCHIVE,
+    cut=ARCHIVE[:300],
+    surrogate=b'{"log":{"entries":[{"request":{"method":"a\\ud800\\u00e9\n"}}]}}',
+    no_entries=b'{"log":{"entries":{}},"entries":[{}]}',
+    order=b'\xef\xbb\xbf {"x":[{"log":{}}],"log":{"entries":[{}],"creator":{"name":"late"}}}',
+)
+
+put(
+    "content_log",
+    request=b"@ 2026-11-22T18:40:33.000001Z 1/3 127.0.0.1:5 -> a.test:443 request url=https://a.test/x%20y us=1 bytes=5\nhello\n\n",
+    connection=b"@ 2026-11-22T18:40:33.000001Z 1/- - -- - connection escaped=1 bytes=3\n\\x40\n",
+    escapes=b"\x1b[2J\n@ 2026\xff\\x41\r\xe2\x80\xaex\\u{61}",
+)

@@ -2,6 +2,7 @@
 //!
 //! In: bytes that a fuzzer, or the corpus, made. Out: nothing; a broken promise panics.
 
+pub mod archives;
 pub mod captures;
 pub mod certificates;
 pub mod decoders;
@@ -35,6 +36,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("pcapng", captures::pcapng),
     ("packet", captures::packet),
     ("key_log", captures::key_log),
+    ("har", archives::har),
+    ("content_log", archives::content_log),
 ];
 
 /// One slice of a conversation: whether it comes from the server, and its bytes.

@@ -13,6 +13,7 @@ mod multipart;
 mod private_key;
 mod text;
 mod tokens;
+mod xml;
 
 use std::borrow::Cow;
 
@@ -89,6 +90,7 @@ impl Redactor {
         }
         let body = match media_type {
             "multipart/form-data" => Cow::Owned(multipart::redact(&body)),
+            media if media.ends_with("xml") || media == "text/html" => Cow::Owned(xml::redact(&body)),
             _ => body,
         };
         text::redact(&json::redact(&body))
