@@ -226,6 +226,39 @@ async fn what_is_relayed_untouched_is_captured_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_inside_tls_tells_the_secrets_of_both() {
+    let pki = Pki::new();
+    let at = tls_echo(pki.server(&[&TLS13])).await;
+    let mut rig = Rig::new(Mode::Explicit { tls: true }, capturing(), pki).await;
+    let config = rig.client(&[&TLS13]);
+    let mut outer = rig.connect(&config).await;
+    outer.write_all(format!("CONNECT {NAME}:{} HTTP/1.1\r\n\r\n", at.port()).as_bytes()).await.unwrap();
+    outer.read_exact(&mut [0; 39]).await.unwrap();
+    let name = rustls_pki_types::ServerName::try_from(NAME).unwrap();
+    let mut inner = tokio_rustls::TlsConnector::from(config).connect(name, outer).await.unwrap();
+    inner.write_all(b"deep inside").await.unwrap();
+    inner.read_exact(&mut [0; 11]).await.unwrap();
+    inner.shutdown().await.unwrap();
+    drop(inner);
+    let events = rig.events(1).await;
+    let randoms: std::collections::HashSet<_> = events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Secret(Leg::Client, line) => Some(line.client_random),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((randoms.len(), labels(&events, Leg::Client).len()), (2, 10));
+    let files = Files::of(&events, ConnId(1), Leg::Client);
+    // tshark opens the outer one; in it stands the hello of the inner one, whose secrets are told too.
+    let outer = files.decrypted().concat();
+    let holds = |part: &[u8]| outer.windows(part.len()).any(|window| window == part);
+    assert!(holds(b"CONNECT origin.test:") && holds(b"HTTP/1.1 200 "));
+    let inside = randoms.iter().filter(|random| holds(&random[..])).count();
+    assert_eq!(inside, 1, "one hello is inside the other's conversation");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_call_to_the_service_is_a_socket_of_its_own() {
     // It hangs up on whatever it hears, so the client's own hello is tried on a new connection.
     let at = service(|mut socket| async move {
