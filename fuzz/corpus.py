@@ -579,3 +579,23 @@ put(
     connection=b"@ 2026-11-22T18:40:33.000001Z 1/- - -- - connection escaped=1 bytes=3\n\\x40\n",
     escapes=b"\x1b[2J\n@ 2026\xff\\x41\r\xe2\x80\xaex\\u{61}",
 )
+
+
+def segment(side_and_flags, seq, ack, length, missing=0, ticks=1):
+    """A segment of the target tcp: bit 0 is the side, bit 1 says that `ack` counts; 4 is SYN, 8 FIN, 12 RST."""
+    return struct.pack(">BHHBBB", side_and_flags, seq, ack, length, missing, ticks)
+
+
+# Number 0x8000 is 0: these streams wrap around in their first bytes.
+FIRST = 0x7FFF
+BEGIN = segment(4, FIRST, 0, 0)
+put(
+    "tcp",
+    whole=BEGIN + segment(7, 100, FIRST + 1, 0) + segment(2, FIRST + 1, 101, 20) + segment(3, 101, FIRST + 21, 50)
+    + segment(10, FIRST + 21, 151, 0) + segment(11, 151, FIRST + 22, 0),
+    mixed=BEGIN + segment(2, FIRST + 41, 1, 20) + segment(2, FIRST + 1, 1, 30) + segment(2, FIRST + 21, 1, 20)
+    + segment(2, FIRST + 11, 1, 60),
+    gap=BEGIN + segment(2, FIRST + 41, 1, 20, 10) + segment(3, 5, FIRST + 60, 0, 0, 50) + segment(3, 5, FIRST + 60, 0, 0, 60)
+    + segment(12, FIRST + 61, 0, 0),
+    midway=segment(3, 5, FIRST + 60, 9) + segment(2, FIRST + 62, 14, 5) + segment(2, FIRST + 60, 14, 5),
+)

@@ -22,4 +22,4 @@ macro_rules! targets {
     };
 }
 
-targets! { views }
+targets! { import_pcap views }

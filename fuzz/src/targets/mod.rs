@@ -9,6 +9,7 @@ pub mod decoders;
 pub mod filters;
 pub mod foreign;
 pub mod intake;
+pub mod packets;
 pub mod starttls;
 pub mod stores;
 
@@ -38,6 +39,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("key_log", captures::key_log),
     ("har", archives::har),
     ("content_log", archives::content_log),
+    ("tcp", packets::tcp),
+    ("tls_decrypt", packets::tls_decrypt),
 ];
 
 /// One slice of a conversation: whether it comes from the server, and its bytes.
