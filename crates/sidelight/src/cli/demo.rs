@@ -1,5 +1,7 @@
 //! `sidelight demo`. In: arguments. Out: [`DemoCommand`].
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::ShowOptions;
@@ -11,6 +13,10 @@ use super::ShowOptions;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DemoCommand {
+    /// Keep it in this recording too, for `sidelight flows`; otherwise nothing is kept
+    #[arg(long, value_name = "FILE", help_heading = "What is recorded")]
+    pub(crate) store: Option<PathBuf>,
+
     /// What is shown.
     #[command(flatten)]
     pub(crate) show: ShowOptions,
@@ -20,4 +26,5 @@ const EXAMPLES: &str = "\
 Examples:
   sidelight demo
   sidelight demo -vv
+  sidelight demo --quiet --store demo.sidelight; sidelight flows list --store demo.sidelight
   sidelight demo --json | jq -r 'select(.type == \"exchange\") | .url'";
