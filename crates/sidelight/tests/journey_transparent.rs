@@ -1,6 +1,8 @@
 //! Connections that know of no proxy, taken off the wire by a router. In: three network namespaces, nftables rules, the real program, curl.
 //! Out: the body arrives over IPv4 and IPv6, by SO_ORIGINAL_DST and by TPROXY, and the exchange is reported with its true destination.
 
+mod wireshark;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sidelight_testkit::netns::{Namespace, join};
@@ -44,9 +46,9 @@ impl Routed {
         Self { client, router, origins, hosts, folder, root, _origin: origin }
     }
 
-    fn sidelight(&self, modes: &[&str]) -> Sidelight {
+    fn sidelight(&self, modes: &[&str], more: &[&str]) -> Sidelight {
         let roots = self.root.write_to(&self.folder.path().join("roots.pem"));
-        let options = [&["--roots", roots.to_str().expect("a path in UTF-8")], modes].concat();
+        let options = [&["--roots", roots.to_str().expect("a path in UTF-8")], modes, more].concat();
         let program = self.hosts.inside(&self.router).command(world::binary(PROGRAM));
         Sidelight::start(program, self.folder.path(), &options, modes.len() / 2)
     }
@@ -73,8 +75,9 @@ impl Routed {
 #[test]
 fn by_redirect() {
     let routed = Routed::new();
-    let sidelight =
-        routed.sidelight(&["--mode", "transparent@10.92.1.1:8443", "--mode", "transparent@[fd92:1::1]:8443"]);
+    let pcap = wireshark::file(routed.folder.path(), "routed.pcapng");
+    let modes = ["--mode", "transparent@10.92.1.1:8443", "--mode", "transparent@[fd92:1::1]:8443"];
+    let sidelight = routed.sidelight(&modes, &["--pcap", &pcap, "--pcap-content", "both"]);
     routed.router.nft(
         "table inet sidelight { chain in { type nat hook prerouting priority dstnat; \
          iifname \"v*\" ip daddr 10.92.2.2 tcp dport 443 redirect to :8443; \
@@ -83,12 +86,28 @@ fn by_redirect() {
     routed.check(&sidelight, "transparent");
     let ledger = sidelight.stop();
     assert_eq!(ledger["decrypted"], 2, "{ledger}");
+    // Both legs as they would be without a router that reads along: the client's is with the origin's own address.
+    let capture = wireshark::Capture::new(pcap, 443);
+    capture.is_sound();
+    let body = sidelight_testkit::origin::body(0, 700_001);
+    let bodies = capture.http2_bodies();
+    assert!(
+        bodies.len() == 6 && bodies.iter().all(|found| *found == body),
+        "two legs and the content, of two connections"
+    );
+    for (filter, name) in [("ip.dst == 10.92.2.2", NAME), ("ipv6.dst == fd92:2::2", NAME6)] {
+        let mut seen =
+            capture.fields(&format!("{filter} and http2.headers.path"), &["frame.interface_id", "tcp.dstport"]);
+        seen.sort();
+        assert_eq!(seen, ["0\t443", "1\t443", "2\t80"], "{name}");
+        assert!(capture.tshark(&["-q", "-z", "hosts"]).contains(name), "the name of the service is in the file");
+    }
 }
 
 #[test]
 fn by_tproxy() {
     let routed = Routed::new();
-    let sidelight = routed.sidelight(&["--mode", "tproxy@127.0.0.1:8443", "--mode", "tproxy@[::1]:8443"]);
+    let sidelight = routed.sidelight(&["--mode", "tproxy@127.0.0.1:8443", "--mode", "tproxy@[::1]:8443"], &[]);
     routed.router.nft(
         "table inet sidelight { chain in { type filter hook prerouting priority mangle; \
          ip daddr 10.92.2.2 tcp dport 443 tproxy ip to 127.0.0.1:8443 meta mark set 1 accept; \
