@@ -1,4 +1,4 @@
-//! JSON as text: secrets replaced, and lines indented, without a full parser, because bodies are cut at a limit and peers
+//! JSON as text: secrets replaced without a full parser, because bodies are cut at a limit and peers
 //! send what is nearly JSON. In: text. Out: text. Everything that is not a secret stays byte for byte (numbers, escapes, order).
 //! Spec: RFC 8259.
 
@@ -92,64 +92,6 @@ fn unescaped(literal: &str) -> String {
     serde_json::from_str(literal).unwrap_or_else(|_| literal.trim_matches('"').to_owned())
 }
 
-/// Puts each member and element on a line of its own, indented by two spaces. Only white space outside of strings changes.
-/// `None` when the text does not look like JSON. Text that was cut is indented as far as it goes.
-pub fn reindent(text: &str) -> Option<String> {
-    if !text.trim_start().starts_with(['{', '[']) {
-        return None;
-    }
-    let mut out = String::with_capacity(text.len() * 2);
-    let mut depth = 0_usize;
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let mut taken = first.len_utf8();
-        match first {
-            '"' => {
-                let string = string_at(rest);
-                out.push_str(string);
-                taken = string.len();
-            }
-            '{' | '[' => {
-                let inner = rest[1..].trim_start();
-                out.push(first);
-                if inner.starts_with(['}', ']']) {
-                    out.push_str(&inner[..1]);
-                    taken = rest.len() - inner.len() + 1;
-                } else {
-                    depth += 1;
-                    new_line(depth, &mut out);
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                new_line(depth, &mut out);
-                out.push(first);
-            }
-            ',' => {
-                out.push(',');
-                new_line(depth, &mut out);
-            }
-            ':' => out.push_str(": "),
-            // A second document, as in JSON Lines, begins on a line of its own.
-            '\n' if depth == 0 => out.push('\n'),
-            c if c.is_whitespace() => {}
-            c => out.push(c),
-        }
-        rest = &rest[taken..];
-    }
-    Some(out.trim_end().to_owned())
-}
-
-/// Indentation beyond which deeper levels look alike: peers may nest without end.
-const MOST_DEPTH: usize = 32;
-
-fn new_line(depth: usize, out: &mut String) {
-    out.push('\n');
-    for _ in 0..depth.min(MOST_DEPTH) {
-        out.push_str("  ");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -183,28 +125,10 @@ mod tests {
         assert_eq!(redact(&once), once);
     }
 
-    #[test]
-    fn reindents_and_keeps_numbers_and_escapes() {
-        let text = r#"{"b":1.0e5,"a":[{},[],"x: {\u00e9}",true],"c":{"d":null}}"#;
-        let expected = "{\n  \"b\": 1.0e5,\n  \"a\": [\n    {},\n    [],\n    \"x: {\\u00e9}\",\n    true\n  ],\n  \"c\": {\n    \"d\": null\n  }\n}";
-        assert_eq!(reindent(text).as_deref(), Some(expected));
-        assert_eq!(reindent("{\"a\":\"cut of").as_deref(), Some("{\n  \"a\": \"cut of"));
-        assert_eq!(reindent("{\"a\":1}\n{\"a\":2}\n").as_deref(), Some("{\n  \"a\": 1\n}\n{\n  \"a\": 2\n}"));
-        assert_eq!(reindent("<html>"), None);
-    }
-
     proptest! {
         #[test]
         fn nothing_panics(text in "[\\[\\]{}\",:\\\\ a-zé\n0-9]{0,80}") {
             redact(&text);
-            reindent(&text);
-        }
-
-        #[test]
-        fn indenting_changes_no_value(text in "[a-z\"\\\\{}é ]{0,12}", number: i64) {
-            let value = serde_json::json!({ "k": [text, number, { "x": null, "y": [] }], "z": {} });
-            let shown = reindent(&value.to_string()).unwrap();
-            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
         }
     }
 }

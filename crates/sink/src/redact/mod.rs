@@ -20,8 +20,6 @@ use std::borrow::Cow;
 use sidelight_model::flow::Header;
 use sidelight_model::redact::{fingerprint, is_secret_field, is_secret_member};
 
-pub use json::reindent;
-
 /// Replaces secrets by fingerprints, or does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redactor {

@@ -34,6 +34,7 @@ use crate::redact::Redactor;
 
 pub use body::{BodyView, view_body, view_grpc_message};
 pub use grpc::Call;
+pub use jwt::summary as token_summary;
 pub use protos::{Protos, ProtosError};
 
 /// How deep content may be nested in content: a part of a multipart in a gzip in …

@@ -1,7 +1,7 @@
 //! Request and response. In: an exchange. Out: heads as they were on the wire, bodies laid out, what of them was cut, trailers.
 
 use sidelight_model::flow::{Body, ConnectionRecord, Decoded, Direction, Exchange, Header};
-use sidelight_sink::views::{BodyView, view_body};
+use sidelight_sink::views::{BodyView, token_summary, view_body};
 
 use super::super::escape;
 use super::super::quantity::bytes;
@@ -56,6 +56,10 @@ fn show_fields(label: &str, fields: &[Header], options: &FlowShow, sheet: &mut S
     for field in fields {
         let name = escape::line(&String::from_utf8_lossy(&field.name));
         sheet.field(label, &name, &escape::line(&options.look.redactor.field(field)));
+        let value = std::str::from_utf8(&field.value).unwrap_or_default();
+        if let Some(words) = token_summary(value, options.look.redactor) {
+            sheet.line(Meaning::Faint, &format!("  (token: {})", escape::line(&words)));
+        }
     }
 }
 

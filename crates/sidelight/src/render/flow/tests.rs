@@ -88,6 +88,10 @@ fn full() -> Exchange {
     request(&mut full).headers = headers(&[
         ("Host", "registry.test"),
         ("authorization", "Bearer s3cret-marked"),
+        (
+            "X-Forwarded-Authorization",
+            "Bearer eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIn0.eyJpc3MiOiJhdXRoLnRlc3QiLCJzdWIiOiJraW0iLCJleHAiOjE3OTUzNzI4MzN9.c2ln",
+        ),
         ("Content-Type", "application/json"),
     ]);
     request(&mut full).body = body(br#"{"user":"kim","password":"s3cret-marked","n":[1,2.50]}"#);
