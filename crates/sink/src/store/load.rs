@@ -101,6 +101,17 @@ impl<'d> Loader<'d> {
         Ok(record)
     }
 
+    /// Tells of a connection how it went on: its latest moment, the count of its exchanges, its end.
+    pub(super) fn catch_up(&self, record: &mut ConnectionRecord) -> rusqlite::Result<()> {
+        let latest = "SELECT id FROM connection WHERE conn = ?1 ORDER BY id DESC LIMIT 1";
+        let conn = record.id.0.cast_signed();
+        let latest = self.connection(self.db.prepare_cached(latest)?.query_row([conn], |row| row.get(0))?)?;
+        record.latest = latest.latest;
+        record.exchanges = latest.exchanges;
+        record.closed.clone_from(&latest.closed);
+        Ok(())
+    }
+
     /// The connection of a row, as it stands there.
     pub(super) fn connection(&self, id: i64) -> rusqlite::Result<Rc<ConnectionRecord>> {
         self.connections.get(id, || {

@@ -135,7 +135,7 @@ pub struct FlowRow {
 pub struct StoredFlow {
     /// Which flow.
     pub id: FlowId,
-    /// Its connection, as it was known when the flow ended.
+    /// Its connection as it was known when the flow ended, and how it went on: its latest moment, its count of exchanges, its end.
     pub conn: ConnectionRecord,
     /// The exchange; `None` for a connection without any.
     pub exchange: Option<Exchange>,

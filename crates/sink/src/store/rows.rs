@@ -110,7 +110,8 @@ impl Recording {
             let stream: Option<i64> = row.get("stream")?;
             Ok((loader.connection_of(row)?, exchange, row.get::<_, i64>("conn")?, stream))
         });
-        let Some((conn, exchange, number, stream)) = found.optional()? else { return Ok(None) };
+        let Some((mut conn, exchange, number, stream)) = found.optional()? else { return Ok(None) };
+        loader.catch_up(&mut conn)?;
         let messages = self.messages(loader, number, id, stream)?;
         let mut find = self.db.prepare_cached("SELECT * FROM finding WHERE conn = ?1 ORDER BY seq")?;
         let findings =

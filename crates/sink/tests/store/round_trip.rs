@@ -40,8 +40,14 @@ pub(crate) fn story() -> impl Strategy<Value = Vec<Chapter>> {
 /// Tells a story to a consumer, connections one after another.
 pub(crate) fn tell(story: &[Chapter], to: &mut dyn Consumer) {
     for (n, (states, steps, ends)) in story.iter().enumerate() {
-        let states: Vec<ConnectionRecord> =
-            states.iter().map(|it| ConnectionRecord { id: ConnId(n as u64 + 1), ..it.clone() }).collect();
+        // A connection ends but once.
+        let closed = states.iter().find_map(|it| it.closed.clone());
+        let mut has_ended = false;
+        let state = |it: &ConnectionRecord| {
+            has_ended |= it.closed.is_some();
+            ConnectionRecord { id: ConnId(n as u64 + 1), closed: closed.clone().filter(|_| has_ended), ..it.clone() }
+        };
+        let states: Vec<ConnectionRecord> = states.iter().map(state).collect();
         let first = &states[0];
         let mut opened = ConnectionRecord::new(first.id, first.since);
         opened.opened.clone_from(&first.opened);
@@ -91,13 +97,22 @@ proptest! {
         recording.rows(&Query::default(), &mut |row| { ids.push(row.id); true }).unwrap();
         let flows: Vec<_> = ids.iter().map(|id| recording.flow(*id).unwrap().unwrap()).collect();
         let exchanges: Vec<_> = expected.iter().filter_map(|call| match call {
-            Call::Exchange(conn, exchange) => Some((conn.clone(), exchange.as_ref().clone())),
+            Call::Exchange(_, exchange) => Some(exchange.as_ref().clone()),
             _ => None,
         }).collect();
-        let found: Vec<_> = flows.iter().filter_map(|flow| {
-            flow.exchange.clone().map(|exchange| (format!("{:?}", flow.conn), exchange))
-        }).collect();
+        let found: Vec<_> = flows.iter().filter_map(|flow| flow.exchange.clone()).collect();
         prop_assert_eq!(found, exchanges);
+        for flow in &flows {
+            // A flow tells how its connection ended, though that came after it.
+            let id = format!("id: {:?},", flow.conn.id);
+            let end = expected.iter().find_map(|call| match call {
+                Call::Closed(conn) if conn.contains(&id) => Some(conn),
+                _ => None,
+            });
+            if let Some(end) = end {
+                prop_assert!(end.ends_with(&format!("closed: {:?} }}", flow.conn.closed)), "{:?}", flow.conn);
+            }
+        }
         prop_assert_eq!(ids, (1..=flows.len() as u64).map(FlowId).collect::<Vec<_>>());
         prop_assert!(recording.flow(FlowId(u64::MAX)).unwrap().is_none());
     }

@@ -19,14 +19,18 @@ const ASSETS: [&str; 7] = [
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
-/// The connection ended while the flow was written or before.
-const HOW: &str = "CASE WHEN flow.conn_closed THEN connection.how END";
+/// How the connection ended, as far as that is known by now.
+const HOW: &str = "(SELECT how FROM connection AS last WHERE last.conn = flow.conn ORDER BY last.id DESC LIMIT 1)";
 
-/// What became of the connection, as it was known when the flow was written.
-const FATE: &str = "CASE WHEN flow.conn_closed OR connection.closed IS NULL THEN connection.fate
-    WHEN connection.verdict = 'refuse' THEN 'refused' WHEN connection.verdict = 'relay' THEN 'relayed'
-    WHEN connection.verdict = 'plain' THEN 'plain'
-    WHEN connection.verdict = 'intercept' AND connection.client_tls IS NOT NULL THEN 'decrypted' ELSE 'failed' END";
+/// What became of the connection: `Fate::of` in SQL.
+fn fate() -> String {
+    format!(
+        "CASE WHEN connection.verdict = 'refuse' THEN 'refused' WHEN {HOW} = 'failed' THEN 'failed'
+            WHEN connection.verdict = 'relay' THEN 'relayed' WHEN connection.verdict = 'plain' THEN 'plain'
+            WHEN connection.verdict = 'intercept' AND connection.client_tls IS NOT NULL THEN 'decrypted'
+            ELSE 'failed' END"
+    )
+}
 
 const METHOD: &str = "(SELECT name FROM method WHERE id = flow.method)";
 
@@ -165,7 +169,7 @@ impl Selection<'_> {
                 format!("connection.process IN (SELECT id FROM process WHERE {holds}(container))")
             }
             Field::Mode => format!("{}(connection.mode)", self.test(test, Holds::Text)?),
-            Field::Fate => format!("{}({FATE})", self.test(test, Holds::Text)?),
+            Field::Fate => format!("{}({})", self.test(test, Holds::Text)?, fate()),
             Field::Cause => {
                 let holds = self.test(test, Holds::Text)?;
                 let all = format!("flow.conn IN (SELECT conn FROM finding WHERE {holds}(cause))");
