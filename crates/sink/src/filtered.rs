@@ -9,7 +9,7 @@ mod early;
 #[cfg(test)]
 mod tests;
 
-pub use bodies::Undone;
+pub use bodies::Contents;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -98,11 +98,11 @@ impl Filtered {
         messages: &[Decoded],
         findings: &[Finding],
     ) -> bool {
-        self.filter.matches(&view(conn, exchange, messages, findings, &Undone(exchange)))
+        self.filter.matches(&view(conn, exchange, messages, findings, &Contents(exchange)))
     }
 
     fn early(&self, conn: &ConnectionRecord, messages: &[Decoded], findings: &[Finding]) -> Option<bool> {
-        early::decide(self.filter.expr(), &view(conn, None, messages, findings, &Undone(None)))
+        early::decide(self.filter.expr(), &view(conn, None, messages, findings, &Contents(None)))
     }
 
     /// Tells the connection, and what of it was waiting, if that was not done before.
@@ -278,7 +278,7 @@ fn view<'v>(
     exchange: Option<&'v Exchange>,
     messages: &'v [Decoded],
     findings: &'v [Finding],
-    bodies: &'v Undone<'v>,
+    bodies: &'v Contents<'v>,
 ) -> FlowView<'v> {
     FlowView { id: None, conn, exchange, messages, findings, bodies, now: conn.latest }
 }

@@ -4,18 +4,17 @@ use std::borrow::Cow;
 
 use sidelight_model::filter::Bodies;
 use sidelight_model::flow::{Body, Exchange, Header};
-use sidelight_wire::content_coding;
 
-use crate::content::joined;
+use crate::content::Undone;
 
 /// Bytes that a body may become; a filter looks no further.
 const MOST_DECODED: usize = 8 << 20;
 
 /// The bodies of an exchange, content codings undone as far as they were kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Undone<'e>(pub Option<&'e Exchange>);
+pub struct Contents<'e>(pub Option<&'e Exchange>);
 
-impl Bodies for Undone<'_> {
+impl Bodies for Contents<'_> {
     fn request(&self) -> Cow<'_, [u8]> {
         let request = self.0.and_then(|it| it.request.as_ref());
         request.map_or(Cow::Borrowed(&[]), |it| undone(&it.headers, &it.body))
@@ -31,6 +30,5 @@ fn undone<'b>(headers: &[Header], body: &'b Body) -> Cow<'b, [u8]> {
     if !headers.iter().any(|header| header.is("content-encoding")) {
         return Cow::Borrowed(&body.kept);
     }
-    let (decoded, _) = content_coding::decode(&joined(headers, "content-encoding"), &body.kept, MOST_DECODED);
-    Cow::Owned(decoded)
+    Cow::Owned(Undone::read(headers, body, MOST_DECODED).bytes)
 }

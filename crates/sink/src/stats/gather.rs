@@ -32,7 +32,7 @@ impl Stats {
     /// When the recording cannot be read.
     pub fn of(recording: &Recording, filter: Option<&Filter>, now: Timestamp) -> Result<Self, StoreError> {
         let query = Query { filter: filter.cloned(), ..Query::default() };
-        recording.with_chosen(&query, |db, chosen| Gatherer::new(db, now).run(chosen)).and_then(|mut stats| {
+        recording.with_meant(&query, |db, is_limited| Gatherer::new(db, now).run(is_limited)).and_then(|mut stats| {
             stats.losses = recording.info()?.losses;
             Ok(stats)
         })
@@ -101,8 +101,8 @@ impl<'d> Gatherer<'d> {
         }
     }
 
-    fn run(mut self, chosen: bool) -> rusqlite::Result<Stats> {
-        let only = if chosen { "WHERE flow.id IN (SELECT flow FROM temp.chosen)" } else { "" };
+    fn run(mut self, is_limited: bool) -> rusqlite::Result<Stats> {
+        let only = if is_limited { "WHERE id IN (SELECT flow FROM temp.meant)" } else { "" };
         let sql = format!(
             "SELECT conn, kind, host, port, status, request_size, response_size, started, response_start, ended, outcome
              FROM flow {only} ORDER BY conn"

@@ -63,23 +63,38 @@ impl Recording {
     }
 
     /// Calls `read` on one moment of the recording, with whether not all flows are meant: then those that are stand in the table
-    /// `temp.chosen` (`flow`, `conn`, `stream`).
-    pub(crate) fn with_chosen<T>(
+    /// `temp.meant` (`flow`).
+    pub(crate) fn with_meant<T>(
         &self,
         query: &Query,
         read: impl FnOnce(&rusqlite::Connection, bool) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let run = || {
             let moment = self.db.unchecked_transaction()?;
-            let chosen = self.choose(query)?;
-            let result = read(&self.db, chosen)?;
-            if chosen {
-                self.db.execute_batch("DELETE FROM temp.chosen")?;
+            let is_limited = query.filter.is_some() || query.after.is_some() || query.limit.is_some();
+            if is_limited {
+                self.mean(query)?;
+            }
+            let result = read(&self.db, is_limited)?;
+            if is_limited {
+                self.db.execute_batch("DELETE FROM temp.meant")?;
             }
             moment.commit()?;
             Ok(result)
         };
         run().map_err(|error: rusqlite::Error| self.failed(&error))
+    }
+
+    fn mean(&self, query: &Query) -> rusqlite::Result<()> {
+        self.db.pragma_update(None, "query_only", false)?;
+        self.db.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS meant (flow INTEGER PRIMARY KEY); DELETE FROM temp.meant;",
+        )?;
+        let mut insert = self.db.prepare("INSERT INTO temp.meant VALUES (?1)")?;
+        self.chosen(query, "flow.id AS id, flow.flags AS flags", &mut |row| {
+            insert.execute([row.get::<_, i64>(0)?])?;
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Writes down which flows are meant. Out: whether that is not simply all.

@@ -1,13 +1,11 @@
 //! Lists of flows, and single ones. In: a query or a number. Out: rows, in order; a flow with all that is known of it.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::FromSql;
 use rusqlite::{OptionalExtension, Row, params};
-use sidelight_model::filter::{Bodies, Filter, FlowView};
-use sidelight_model::flow::{Exchange, Header};
+use sidelight_model::filter::{Filter, FlowView};
 use sidelight_model::time::Timestamp;
 
 use super::document::cause;
@@ -16,10 +14,7 @@ use super::load::{FLOW_COLUMNS, Loader, finding};
 use super::recording::Recording;
 use super::select::Selection;
 use super::{FlowId, FlowKind, FlowRow, Query, StoreError, StoredFlow};
-use crate::content::Undone;
-
-/// Bytes that a content coding is undone to at the most, for filters of bodies.
-const MOST_CONTENT: usize = 8 << 20;
+use crate::filtered::Contents;
 
 /// What a row of a list is made of, in the order in which [`row_of`] reads it.
 const ROW_COLUMNS: &str = "flow.id AS id, flow.flags AS flags, flow.kind, flow.conn, flow.stream, flow.started,
@@ -166,30 +161,6 @@ impl StoredFlow {
             bodies: &Contents(self.exchange.as_ref()),
             now,
         })
-    }
-}
-
-/// Contents of an exchange, codings undone.
-struct Contents<'e>(Option<&'e Exchange>);
-
-impl Contents<'_> {
-    fn undone<'b>(headers: &[Header], body: &'b sidelight_model::flow::Body) -> Cow<'b, [u8]> {
-        if !headers.iter().any(|header| header.is("content-encoding")) {
-            return Cow::Borrowed(&body.kept);
-        }
-        Cow::Owned(Undone::read(headers, body, MOST_CONTENT).bytes)
-    }
-}
-
-impl Bodies for Contents<'_> {
-    fn request(&self) -> Cow<'_, [u8]> {
-        let request = self.0.and_then(|it| it.request.as_ref());
-        request.map_or(Cow::Borrowed(&[]), |it| Self::undone(&it.headers, &it.body))
-    }
-
-    fn response(&self) -> Cow<'_, [u8]> {
-        let response = self.0.and_then(|it| it.response.as_ref());
-        response.map_or(Cow::Borrowed(&[]), |it| Self::undone(&it.headers, &it.body))
     }
 }
 
