@@ -54,10 +54,6 @@ pub(crate) struct FlowsSource {
     sidelight flows list --json | jq -r 'select(.status >= 500) | .id'"
 )]
 pub(crate) struct FlowsList {
-    /// What is read.
-    #[command(flatten)]
-    pub(crate) source: FlowsSource,
-
     /// Only the last N of them
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) last: Option<usize>,
@@ -65,6 +61,10 @@ pub(crate) struct FlowsList {
     /// Show secrets instead of their fingerprints
     #[arg(long)]
     pub(crate) show_secrets: bool,
+
+    /// What is read.
+    #[command(flatten)]
+    pub(crate) source: FlowsSource,
 }
 
 /// Show flows whole: heads, bodies laid out, messages, TLS of both sides, timings, findings
@@ -77,10 +77,6 @@ pub(crate) struct FlowsShow {
     /// Number of a flow as `flows list` gives it, a range (3..7, 12..), or `last`
     #[arg(value_name = "ID", default_value = "last")]
     pub(crate) ids: Vec<String>,
-
-    /// What is read.
-    #[command(flatten)]
-    pub(crate) source: FlowsSource,
 
     /// Print the request as a command or program that makes it again, or the bytes of the conversation
     #[arg(long, value_name = "FORM")]
@@ -105,6 +101,10 @@ pub(crate) struct FlowsShow {
     /// Show secrets instead of their fingerprints
     #[arg(long)]
     pub(crate) show_secrets: bool,
+
+    /// What is read.
+    #[command(flatten)]
+    pub(crate) source: FlowsSource,
 }
 
 /// How bodies and messages are shown.
@@ -144,10 +144,6 @@ pub(crate) struct FlowsFollow {
 #[command(after_help = "Examples:\n  sidelight flows stats\n  sidelight flows stats --filter '~d example$' --json\n  \
     sidelight flows stats --assert 'tls>=1.2; expires>30d; hosts in allowed.txt'")]
 pub(crate) struct FlowsStats {
-    /// What is read.
-    #[command(flatten)]
-    pub(crate) source: FlowsSource,
-
     /// Check that this holds of all of it, and exit with 1 and the findings when it does not
     #[arg(long, value_name = "RULES")]
     pub(crate) assert: Option<String>,
@@ -155,6 +151,10 @@ pub(crate) struct FlowsStats {
     /// Show secrets instead of their fingerprints
     #[arg(long)]
     pub(crate) show_secrets: bool,
+
+    /// What is read.
+    #[command(flatten)]
+    pub(crate) source: FlowsSource,
 }
 
 /// Write flows in a format that other tools read
@@ -164,10 +164,6 @@ pub(crate) struct FlowsStats {
     sidelight flows export --format curl --filter '~id 12'\n  \
     sidelight flows export --from broken.har --format har -o repaired.har")]
 pub(crate) struct FlowsExport {
-    /// What is read.
-    #[command(flatten)]
-    pub(crate) source: FlowsSource,
-
     /// Format
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: ExportFormat,
@@ -187,6 +183,10 @@ pub(crate) struct FlowsExport {
     /// Write secrets instead of their fingerprints
     #[arg(long)]
     pub(crate) show_secrets: bool,
+
+    /// What is read.
+    #[command(flatten)]
+    pub(crate) source: FlowsSource,
 }
 
 /// Read captures of other tools into a recording

@@ -155,6 +155,29 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The help of every command of recording, as a terminal of 100 columns shows it.
+    #[test]
+    fn help_of_recording() {
+        let mut text = String::new();
+        visit(&Cli::command().term_width(100), "sidelight", &mut |command, path| {
+            if path.starts_with("sidelight flows") {
+                let help = command.clone().term_width(100).display_name(path).bin_name(path).render_help();
+                text.push_str(&format!("$ {path} -h\n{help}\n"));
+            }
+        });
+        insta::assert_snapshot!(text);
+    }
+
+    /// The options of recording, as `proxy` and `run` have them.
+    #[test]
+    fn help_of_the_options_of_recording() {
+        let root = Cli::command();
+        let proxy = root.find_subcommand("proxy").unwrap().clone().term_width(100);
+        let help = proxy.clone().render_help().to_string();
+        let group = help.split("\n\n").find(|part| part.starts_with("What is recorded:")).unwrap();
+        insta::assert_snapshot!(group);
+    }
+
     #[test]
     fn every_command_has_examples_and_every_option_says_what_it_does() {
         visit(&Cli::command(), "sidelight", &mut |command, path| {

@@ -47,10 +47,18 @@ fn one_line(look: &Look, row: &FlowRow, time: &str) -> String {
     let (word, status, meaning) = what(row);
     let left = format!("{id} {time} {client} {word} {status} ");
     let right = right(look, row, is_wide);
-    let thing = thing(look, row);
+    let (url, end) = thing(look, row);
     let thing = match look.width {
-        Some(width) => exchange::fit_url(&thing, width.saturating_sub(1 + columns(&left) + columns(&right)).max(12)),
-        None => thing,
+        Some(width) => {
+            let room = width.saturating_sub(1 + columns(&left) + columns(&right)).max(12);
+            let url = if columns(&url) + columns(&end) > room {
+                exchange::fit_url(&url, room.saturating_sub(columns(&end)))
+            } else {
+                url
+            };
+            pad(&(url + &end), room)
+        }
+        None => url + &end,
     };
     let paint = look.paint;
     let left = format!(
@@ -91,14 +99,14 @@ fn what(row: &FlowRow) -> (String, String, Meaning) {
     }
 }
 
-/// The URL, or the service; and why it failed.
-fn thing(look: &Look, row: &FlowRow) -> String {
+/// The URL, or the service; and after it why it failed.
+fn thing(look: &Look, row: &FlowRow) -> (String, String) {
     let cause = row.cause.map_or_else(String::new, |cause| format!("  {}", cause.code()));
     let cut = match row.outcome {
         "cut" | "undecodable" => format!("  ({})", row.outcome),
         _ => String::new(),
     };
-    line(&look.redactor.url(&url(row))) + &cut + &cause
+    (line(&look.redactor.url(&url(row))), cut + &cause)
 }
 
 fn url(row: &FlowRow) -> String {
@@ -134,5 +142,88 @@ fn right(look: &Look, row: &FlowRow, is_wide: bool) -> String {
             pad_left(&first, 6),
             pad_left(&total, 6)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sidelight_model::finding::Cause;
+    use sidelight_sink::store::FlowId;
+
+    use super::super::fixtures::{START, later, look};
+    use super::*;
+
+    fn row(id: u64) -> FlowRow {
+        FlowRow {
+            id: FlowId(id),
+            kind: FlowKind::Exchange,
+            conn: 1,
+            stream: Some(id),
+            started: START,
+            method: Some("GET".into()),
+            scheme: Some("https".into()),
+            host: Some("registry.test".into()),
+            port: Some(443),
+            path: Some("/v2/?token=hunter2".into()),
+            status: Some(200),
+            request_size: 0,
+            response_size: 12_345,
+            first_byte: Some(Duration::from_millis(34)),
+            total: Some(Duration::from_millis(1_200)),
+            media_type: None,
+            outcome: "complete",
+            client: "/usr/bin/curl".into(),
+            cause: None,
+        }
+    }
+
+    fn rows() -> Vec<FlowRow> {
+        vec![
+            row(1),
+            FlowRow { status: None, outcome: "cut", total: None, first_byte: None, port: Some(8443), ..row(9) },
+            FlowRow { path: Some("http://plain.test/absolute".into()), scheme: Some("http".into()), ..row(10) },
+            FlowRow { host: Some("2001:db8::1".into()), method: Some("M\u{1b}[2J-SEARCH".into()), ..row(11) },
+            FlowRow {
+                kind: FlowKind::Connection,
+                stream: None,
+                method: None,
+                scheme: None,
+                path: None,
+                status: None,
+                outcome: "failed",
+                started: later(86_400_000),
+                cause: Some(Cause::CertExpired),
+                ..row(123_456)
+            },
+            FlowRow {
+                kind: FlowKind::Connection,
+                path: None,
+                scheme: None,
+                outcome: "relayed",
+                status: None,
+                ..row(7)
+            },
+        ]
+    }
+
+    fn shown(width: Option<usize>) -> String {
+        let mut lines = Rows::new(look(width, 0));
+        rows().iter().map(|row| lines.line(row)).collect()
+    }
+
+    #[test]
+    fn rows_of_a_recording() {
+        insta::assert_snapshot!(format!("{}\n{}\n{}", shown(Some(120)), shown(Some(80)), shown(None)));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in [70, 80, 109, 110, 200] {
+            for line in shown(Some(width)).lines().filter(|line| !line.contains("123456")) {
+                assert!(columns(line) < width, "{width}: {line}");
+            }
+        }
     }
 }
