@@ -100,9 +100,8 @@ fn recorded(content: &str) -> (Ear, ImportReport, Ear) {
     let plain = Origin::plain("127.0.0.1:0");
     let world = World::around(PROGRAM, root, origin, &options, 1);
     for arguments in [&["--http1.1"][..], &["--http2"], &["--tls-max", "1.2"]] {
-        world.compare(|side| {
-            side.curl(&[arguments, &[&side.url("/bytes/300007"), &side.url("/echo"), "--data", "hello"]].concat())
-        });
+        world.compare(|side| side.curl(&[arguments, &[&side.url("/bytes/300007"), &side.url("/trailers")]].concat()));
+        world.compare(|side| side.curl(&[arguments, &[&side.url("/echo"), "--data", "hello"]].concat()));
     }
     world.compare(|side| {
         let mut python = python(side, "websocket_client.py");
