@@ -1,8 +1,6 @@
 //! The other end of an import: where what was read goes. In: finished exchanges, messages and findings of a format that has them,
 //! or events of one that has bytes. Out: calls of [`Consumer`], and the [`Ledger`].
 
-#![allow(dead_code, reason = "the formats come one by one")]
-
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{ConnId, Decoded, Event, Exchange};
 use sidelight_wire::flow_decoder::Limits;

@@ -9,6 +9,7 @@ mod layers;
 mod own;
 mod preamble;
 mod source;
+mod table;
 mod verdict;
 
 use std::fs;

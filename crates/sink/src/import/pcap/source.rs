@@ -2,17 +2,16 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::BufRead;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use sidelight_model::flow::{ConnId, Event};
 use sidelight_model::time::Timestamp;
-use sidelight_wire::packet::{Content, Datagram, Flags, LinkType, Segment, parse};
+use sidelight_wire::packet::{Content, Datagram, LinkType, parse};
 use sidelight_wire::pcapng::{Item, Packet, Reader, Step, TLS_KEY_LOG};
 use sidelight_wire::tls::decrypt::Secrets;
 
-use super::conversation::{Conversation, Role};
-use super::own::{self, Part};
+use super::conversation::Conversation;
+use super::table::{Change, Pair, Table};
 use super::{LOOK, learn};
 use crate::bus::{EventSource, Next};
 use crate::import::Damage;
@@ -22,17 +21,12 @@ use crate::import::input::Input;
 const MOST_CONVERSATIONS: usize = 1 << 16;
 /// Bytes that wait behind gaps, in all connections.
 const MOST_HELD: usize = 256 << 20;
-/// Connections of sidelight's own whose legs are remembered.
-const MOST_OWN: usize = 1 << 20;
 /// How long a connection that is over is remembered, to know its last packets.
 const LINGER: Duration = Duration::from_secs(60);
 /// Packets after which those that are over are looked for.
 const SWEEP: u64 = 8_192;
 /// Places that are told one by one.
 const MOST_DAMAGES: usize = 2_000;
-
-/// Both ends of a TCP connection, the lower first.
-type Pair = (SocketAddr, SocketAddr);
 
 /// Packets of a kind that cannot be used: how many, and where the first is.
 #[derive(Debug, Default)]
@@ -295,101 +289,6 @@ fn read_packet(
         Content::Udp(_) | Content::Fragment(_) | Content::Other => {}
     }
     Change::default()
-}
-
-/// What a segment has changed.
-#[derive(Default)]
-struct Change {
-    /// Bytes that wait behind gaps.
-    held: isize,
-    differs: bool,
-    /// Why something cannot be decrypted further.
-    stopped: Vec<String>,
-}
-
-/// The connections of a capture, while a packet is read.
-struct Table<'t> {
-    secrets: &'t Secrets,
-    conversations: &'t mut HashMap<Pair, Box<Conversation>>,
-    own: &'t mut HashMap<u64, ConnId>,
-    legs: &'t mut HashSet<u64>,
-    doubles: &'t mut HashSet<Pair>,
-    next: &'t mut u64,
-}
-
-impl Table<'_> {
-    fn segment(mut self, packet: &Packet<'_>, at: Timestamp, segment: &Segment<'_>, out: &mut Vec<Event>) -> Change {
-        let pair = if segment.from <= segment.to { (segment.from, segment.to) } else { (segment.to, segment.from) };
-        let comment = packet.comments.iter().find_map(|comment| own::read(comment));
-        if let Some(old) = self.conversations.get_mut(&pair)
-            && old.is_reused_by(segment)
-        {
-            old.end(at, self.secrets, out);
-            self.conversations.remove(&pair);
-            self.doubles.remove(&pair);
-        }
-        if self.doubles.contains(&pair) {
-            return Change::default();
-        }
-        if !self.conversations.contains_key(&pair) {
-            // A lone acknowledgement or the last words of a connection tell nothing.
-            let tells = segment.flags.has(Flags::SYN) || !segment.payload.is_empty() || segment.missing > 0;
-            if !tells {
-                return Change::default();
-            }
-            let Some((id, role)) = self.role(comment.clone()) else {
-                self.doubles.insert(pair);
-                return Change::default();
-            };
-            let conversation = Conversation::new(id, role, ends(segment), at);
-            self.conversations.insert(pair, Box::new(conversation));
-        }
-        let Some(conversation) = self.conversations.get_mut(&pair) else { return Change::default() };
-        if let Some((_, _, about)) = comment {
-            conversation.learn(about, at, out);
-        }
-        let before = conversation.held();
-        conversation.segment(at, segment, self.secrets, out);
-        let held = conversation.held().cast_signed() - before.cast_signed();
-        Change { held, differs: conversation.take_differs(), stopped: conversation.take_stopped() }
-    }
-
-    /// Which connection a new conversation belongs to; `None`: its content is in the capture already.
-    fn role(&mut self, comment: Option<(u64, Part, own::About)>) -> Option<(ConnId, Role)> {
-        let Some((number, part, about)) = comment.filter(|_| self.own.len() < MOST_OWN) else {
-            return Some((self.number(), Role::default()));
-        };
-        if part == Part::Content && self.legs.contains(&number) {
-            return None;
-        }
-        let known = self.own.get(&number).copied();
-        let id = known.unwrap_or_else(|| self.number());
-        self.own.insert(number, id);
-        // A service's leg alone is a connection like any other.
-        let part = if part == Part::Service && !self.legs.contains(&number) { None } else { Some(part) };
-        if part == Some(Part::Client) {
-            self.legs.insert(number);
-        }
-        Some((id, Role { part, about }))
-    }
-
-    const fn number(&mut self) -> ConnId {
-        let id = ConnId(*self.next);
-        *self.next += 1;
-        id
-    }
-}
-
-/// Client and server of a connection, by its first segment.
-fn ends(segment: &Segment<'_>) -> (SocketAddr, SocketAddr) {
-    let asks = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
-    let answers = segment.flags.has(Flags::SYN) && segment.flags.has(Flags::ACK);
-    // Under way, the lower port is most likely the service's.
-    if asks || !answers && segment.to.port() <= segment.from.port() {
-        (segment.from, segment.to)
-    } else {
-        (segment.to, segment.from)
-    }
 }
 
 /// Whether a datagram is QUIC: a long header of a known version (RFC 9000 §17.2), or anything on its usual port.
