@@ -201,3 +201,67 @@ pub(super) fn text_by_look(text: &str) -> Kind {
         None => Kind::Text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: &[Kind] = &[
+        Kind::Json,
+        Kind::Form,
+        Kind::Multipart,
+        Kind::Xml,
+        Kind::Html,
+        Kind::Grpc,
+        Kind::Protobuf,
+        Kind::MessagePack,
+        Kind::Cbor,
+        Kind::Image,
+        Kind::Jwt,
+        Kind::Certificates,
+        Kind::Gzip,
+        Kind::Zstd,
+        Kind::Tar,
+        Kind::Zip,
+        Kind::Css,
+        Kind::Script,
+        Kind::Text,
+        Kind::Hex,
+    ];
+
+    /// docs/views.md tells every view, and no other.
+    #[test]
+    fn the_page_of_views_is_in_step() {
+        let page = include_str!("../../../../docs/views.md");
+        let rows = page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+        let mut told: Vec<&str> =
+            rows.flat_map(|names| names.split(',')).map(|name| name.trim().trim_matches('`')).collect();
+        let mut known: Vec<&str> = ALL.iter().map(|kind| kind.name()).collect();
+        told.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(told, known);
+    }
+
+    #[test]
+    fn types_suffixes_and_endings() {
+        for (content_type, path, kind) in [
+            ("Application/Problem+JSON; charset=utf-8", "", Some(Kind::Json)),
+            ("application/vnd.oci.image.manifest.v1+json", "", Some(Kind::Json)),
+            ("application/vnd.docker.distribution.manifest.v1+prettyjws", "", Some(Kind::Json)),
+            ("application/grpc+json", "", Some(Kind::Grpc)),
+            ("application/connect+proto", "", Some(Kind::Grpc)),
+            ("application/vnd.docker.image.rootfs.diff.tar.gzip", "", Some(Kind::Gzip)),
+            ("application/vnd.oci.image.layer.v1.tar+zstd", "", Some(Kind::Zstd)),
+            ("image/svg+xml", "", Some(Kind::Xml)),
+            ("image/jpeg", "/x.json", Some(Kind::Image)),
+            ("text/javascript", "", Some(Kind::Script)),
+            ("application/octet-stream", "/a/b.JSON?x=.css", Some(Kind::Json)),
+            ("", "/style.css#x", Some(Kind::Css)),
+            ("", "/a.d/b", None),
+            ("video/mp4", "/x.json", None),
+        ] {
+            assert_eq!(declared(content_type, path), kind, "{content_type} {path}");
+        }
+        assert_eq!(parameter("multipart/mixed; x=y; Boundary=\"a b\"", "boundary").as_deref(), Some("a b"));
+    }
+}

@@ -244,6 +244,18 @@ fn binary_bodies_and_bodies_of_which_nothing_was_kept() {
 }
 
 #[test]
+fn what_is_not_known_of_tls_leaves_no_gap() {
+    let mut conn = record();
+    let side =
+        TlsSide { group: Some(String::new()), alpn: Some(Vec::new()), chain: Vec::new(), ..TlsSide::clone(&tls()) };
+    conn.learn(START, &EventKind::ServerTls(Arc::new(side)));
+    conn.learn(START, &EventKind::Hello(Arc::new(Hello { sni: Some("registry.test".into()), ..Hello::default() })));
+    let shown = print(flow(&conn, None, &[]), &options(None));
+    assert!(shown.contains("with the service: TLS 1.3, TLS_AES_128_GCM_SHA256, SNI registry.test\n"), "{shown}");
+    assert!(shown.contains("hello     no ALPN; SNI registry.test\n"), "{shown}");
+}
+
+#[test]
 fn bodies_as_hexadecimal_and_raw() {
     let conn = record();
     let mut json = exchange("GET", "/x", 200);

@@ -45,16 +45,22 @@ pub(super) fn show(conn: &ConnectionRecord, now: Timestamp, sheet: &mut Sheet<'_
     }
 }
 
-/// `TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, h2, SNI registry.test, resumed`.
+/// `TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, h2, SNI registry.test, resumed`; what is not known is left out.
 fn agreed(look: &Look, side: &TlsSide) -> String {
     let mut words = vec![side.version.name(), look.peer(&side.cipher)];
     words.extend(side.group.as_deref().map(|group| look.peer(group)));
     words.extend(side.alpn.as_deref().map(|alpn| escape::line(&String::from_utf8_lossy(alpn))));
-    words.push(side.sni.as_deref().map_or_else(|| "no SNI".to_owned(), |name| format!("SNI {}", escape::line(name))));
+    words.push(server_name(side.sni.as_deref()));
     if side.resumed {
         words.push("resumed".to_owned());
     }
+    words.retain(|word| !word.is_empty());
     words.join(", ")
+}
+
+fn server_name(name: Option<&str>) -> String {
+    name.filter(|name| !name.is_empty())
+        .map_or_else(|| "no SNI".to_owned(), |name| format!("SNI {}", escape::line(name)))
 }
 
 fn show_chain(side: &TlsSide, now: Timestamp, sheet: &mut Sheet<'_>) {
@@ -123,8 +129,9 @@ fn show_hello(hello: &Hello, sheet: &mut Sheet<'_>) {
         .map(|name| escape::line(&String::from_utf8_lossy(name)))
         .collect();
     let protocols = if protocols.is_empty() { "no ALPN".to_owned() } else { protocols.join(", ") };
-    let name = hello.sni.as_deref().map_or_else(|| "no SNI".to_owned(), |name| format!("SNI {}", escape::line(name)));
-    sheet.entry("hello", Meaning::Plain, &format!("{}; {protocols}; {name}", versions.join(", ")));
+    let mut words = vec![versions.join(", "), protocols, server_name(hello.sni.as_deref())];
+    words.retain(|word| !word.is_empty());
+    sheet.entry("hello", Meaning::Plain, &words.join("; "));
     if !hello.ja4.is_empty() {
         sheet.more(Meaning::Faint, &format!("JA4 {}", escape::line(&hello.ja4)));
     }
