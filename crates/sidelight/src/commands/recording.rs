@@ -17,7 +17,7 @@ use sidelight_sink::filtered::Filtered;
 use sidelight_sink::notice::Notices;
 use sidelight_sink::redact::Redactor;
 use sidelight_sink::redact::exchange::Redacting;
-use sidelight_sink::store::{Recorder, StoreOptions};
+use sidelight_sink::store::{Recorder, StoreError, StoreOptions};
 use sidelight_sink::{content_log, har, jsonl, key_log, pcapng, raw, schema};
 
 use self::several::Several;
@@ -102,7 +102,7 @@ impl<'o> Recording<'o> {
                 self.store = Some((recorder.path().to_owned(), named));
                 Ok(Some(Box::new(recorder)))
             }
-            Err(error) if named => Err(Failure::new(format_args!("--store {error}"))),
+            Err(error) if named => Err(cannot_store(&error)),
             Err(error) => {
                 ui.warning(&format!(
                     "nothing is recorded: {error}; --store FILE records elsewhere, --no-store says that this is meant"
@@ -142,6 +142,15 @@ impl<'o> Recording<'o> {
         }
         let which = if named { format!(" --store {}", shell_word(&path)) } else { String::new() };
         ui.note(&format!("recorded in {}; next: sidelight flows list{which}", path.display()));
+    }
+}
+
+/// Why the recording that `--store` names cannot be written.
+pub(super) fn cannot_store(error: &StoreError) -> Failure {
+    match error {
+        // It names the option already.
+        StoreError::Name(_) => Failure::new(error),
+        _ => Failure::new(format_args!("--store {error}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Findings as text. In: a finding. Out: the answer in its first line, then the evidence, then what to do, with exact commands.
 
-use sidelight_model::finding::Finding;
+use sidelight_model::finding::{Cause, Finding};
 
 use super::style::Meaning;
 use super::{Look, escape};
@@ -20,8 +20,11 @@ pub(crate) fn render(look: &Look, finding: &Finding, grave: bool) -> String {
             text.push_str(&format!("         {}\n", look.paint.as_(Meaning::Strong, &look.peer(line))));
         }
     }
-    let code = format!("cause: {} (to change: {})", finding.cause.code(), party(finding));
-    text.push_str(&format!("    {}\n", look.paint.as_(Meaning::Faint, &code)));
+    // Where nothing is wrong with TLS, there is no cause to name.
+    if finding.cause != Cause::Ok {
+        let code = format!("cause: {} (to change: {})", finding.cause.code(), party(finding));
+        text.push_str(&format!("    {}\n", look.paint.as_(Meaning::Faint, &code)));
+    }
     text
 }
 

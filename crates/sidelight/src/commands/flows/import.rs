@@ -15,7 +15,7 @@ use sidelight_sink::record::ConnectionRecord;
 use sidelight_sink::store::{Recorder, StoreOptions};
 use sidelight_wire::flow_decoder::Limits;
 
-use super::super::recording::{default_store, shell_word};
+use super::super::recording::{cannot_store, default_store, shell_word};
 use super::output::Output;
 use super::progress::Progress;
 use crate::cli::{FlowsImport, GlobalOptions, ImportFormat};
@@ -115,7 +115,7 @@ fn import_one(
     let counted = Counted::default();
     let progress = Progress::new(file);
     let mut consumers: Vec<Box<dyn Consumer>> = vec![
-        Box::new(recorder.map_err(|error| Failure::new(format_args!("--store {error}")))?),
+        Box::new(recorder.map_err(|error| cannot_store(&error))?),
         Box::new(Counter { counted: counted.clone(), progress }),
     ];
     let report = import(file, options, &mut consumers);
