@@ -246,3 +246,64 @@ fn a_long_download_stays_sound() {
     assert_eq!(found.matches("200").count(), found.lines().count(), "{found}");
     assert_eq!(found.matches("HTTP/1.1 200 OK").count(), 2, "{found}");
 }
+
+#[test]
+fn a_key_log_decrypts_the_side_that_it_is_for_and_raw_streams_are_the_bytes() {
+    for (side, interfaces) in [("both", &["0", "1"][..]), ("client", &["0"]), ("server", &["1"])] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [pcap, keys, raw] = ["a.pcapng", "keys.log", "raw"].map(|name| file(folder.path(), name));
+        let options = ["--pcap", &pcap, "--keylog", &keys, "--keylog-side", side, "--raw", &raw];
+        let world = World::with(PROGRAM, &["http/1.1"], &[&EXPLICIT[..], &options].concat(), 1);
+        curl(&world, &[&world.through().url("/bytes/100003")]);
+        let port = world.origin.address().port();
+        world.sidelight.stop();
+        let bare = file(folder.path(), "bare.pcapng");
+        run(Command::new("editcap").args(["--discard-all-secrets", &pcap, &bare])).success();
+        let capture = Capture::new(bare, port);
+        let answers = |more: &[&str]| {
+            let fields =
+                ["-Y", "http.response.code == 200 and http.file_data", "-T", "fields", "-e", "frame.interface_id"];
+            let mut found: Vec<_> = capture.tshark(&[more, &fields].concat()).lines().map(str::to_owned).collect();
+            found.sort();
+            found
+        };
+        assert_eq!(answers(&[]), Vec::<String>::new(), "nothing can be read without secrets");
+        assert_eq!(answers(&["-o", &format!("tls.keylog_file:{keys}")]), interfaces, "{side}");
+        let read = |way: &str| std::fs::read(format!("{raw}/000001-{NAME}-{port}.{way}")).expect("a raw stream");
+        let (asked, answered) = (read("to_server"), read("to_client"));
+        assert!(asked.starts_with(b"GET /bytes/100003 HTTP/1.1\r\n") && asked.ends_with(b"\r\n\r\n"));
+        assert!(answered.starts_with(b"HTTP/1.1 200 OK\r\n") && answered.ends_with(&origin::body(0, 100_003)));
+    }
+}
+
+#[test]
+fn rotated_files_open_alone_and_together() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pcap = file(folder.path(), "part.pcapng");
+    let options = [&EXPLICIT[..], &["--pcap", &pcap, "--rotate-size", "300KB"]].concat();
+    let world = World::with(PROGRAM, &["http/1.1"], &options, 1);
+    curl(&world, &[&world.through().url("/bytes/500009")]);
+    let port = world.origin.address().port();
+    world.sidelight.stop();
+    let mut parts: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("a folder").map(|part| part.expect("a part").path()).collect();
+    // The first file has no number.
+    parts.sort_by_key(|part| (part.as_os_str().len(), part.clone()));
+    assert!(parts.len() >= 3, "{parts:?}");
+    for part in &parts {
+        let capture = Capture::new(part, port);
+        assert_eq!(capture.fields("tcp.analysis.flags", &["frame.number"]), Vec::<String>::new(), "{}", part.display());
+        let mut capinfos = Command::new("capinfos");
+        let said = run(capinfos.arg(part)).success().text();
+        assert!(said.contains("Number of decryption secrets in file: ") && said.contains("Name = clients"), "{said}");
+    }
+    let whole = file(folder.path(), "whole.pcapng");
+    let mut mergecap = Command::new("mergecap");
+    mergecap
+        .args(["-a", "-w", &whole])
+        .args(parts.iter().filter(|part| part.extension().is_some_and(|it| it == "pcapng")));
+    run(&mut mergecap).success();
+    let body = origin::body(0, 500_009);
+    let bodies = Capture::new(whole, port).http1_bodies();
+    assert!(bodies.len() == 2 && bodies.iter().all(|found| *found == body));
+}
