@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 pub(crate) const NAME: &str = "origin.test";
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 
 /// A root, and a server certificate of it.
 pub(crate) struct Pki {
