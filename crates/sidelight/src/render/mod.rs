@@ -28,7 +28,6 @@ pub(crate) use finding::render as finding;
 pub(crate) use outlet::{Stream, consumers};
 pub(crate) use quantity::{bytes, count};
 pub(crate) use rows::Rows;
-#[allow(unused_imports)]
 pub(crate) use stats::render as stats;
 pub(crate) use style::Paint;
 pub(crate) use text::Text;

@@ -277,6 +277,29 @@ mod tests {
         }
     }
 
+    fn client() -> ClientUse {
+        ClientUse {
+            name: "/usr/bin/containerd".into(),
+            connections: 6,
+            exchanges: 120,
+            bytes: [1_200, 3_400_000],
+            services: set(&["pinned.example:443", "registry.test:5000"]),
+        }
+    }
+
+    fn loss() -> Loss {
+        Loss {
+            what: "sinks".into(),
+            since: START,
+            until: later(2_000),
+            connections: 2,
+            flows: 0,
+            messages: 0,
+            bytes: 5_000,
+            reason: "recording was slower than the traffic".into(),
+        }
+    }
+
     fn filled() -> Stats {
         let mut registry = Service {
             name: "registry.test:5000".into(),
@@ -301,23 +324,6 @@ mod tests {
             fates: BTreeMap::from([(Fate::Relayed, 2)]),
             ..Service::default()
         };
-        let client = ClientUse {
-            name: "/usr/bin/containerd".into(),
-            connections: 6,
-            exchanges: 120,
-            bytes: [1_200, 3_400_000],
-            services: set(&["pinned.example:443", "registry.test:5000"]),
-        };
-        let loss = Loss {
-            what: "sinks".into(),
-            since: START,
-            until: later(2_000),
-            connections: 2,
-            flows: 0,
-            messages: 0,
-            bytes: 5_000,
-            reason: "recording was slower than the traffic".into(),
-        };
         Stats {
             now: START,
             times: Some((START, later(65_000))),
@@ -340,8 +346,8 @@ mod tests {
                 services: set(&["registry.test:5000"]),
                 example: "registry.test:5000 is signed by a root that is not trusted".into(),
             }],
-            clients: vec![client],
-            losses: vec![loss],
+            clients: vec![client()],
+            losses: vec![loss()],
         }
     }
 

@@ -1,3 +1,5 @@
+//! Traffic told to a filter in front of a log. In: exchanges, messages, findings. Out: which of them the log has, and in which order.
+
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
