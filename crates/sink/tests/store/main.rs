@@ -4,6 +4,8 @@ mod arbitrary;
 mod calls;
 mod disks;
 mod files;
+mod keeping;
 mod queries;
 mod round_trip;
 mod traffic;
+mod versions;

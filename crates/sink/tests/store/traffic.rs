@@ -1,5 +1,6 @@
 //! Plain traffic for tests of files and disks. In: numbers. Out: connections, exchanges, flows in a recorder.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sidelight_model::flow::{
@@ -83,4 +84,15 @@ pub(crate) fn ids(recording: &Recording) -> Vec<u64> {
         })
         .unwrap();
     ids
+}
+
+/// Bytes of a file.
+pub(crate) fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.len())
+}
+
+/// An end in order.
+pub(crate) fn closed() -> Closed {
+    let tally = Tally { bytes: 10, lost: 0 };
+    Closed { to_server: tally, to_client: tally, how: How::Clean }
 }
