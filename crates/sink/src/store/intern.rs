@@ -26,7 +26,7 @@ pub(super) enum Names {
 /// Finds and makes rows that are kept once. Its memory is only valid while nothing is rolled back.
 #[derive(Default)]
 pub(super) struct Interner {
-    names: HashMap<(Names, String), i64>,
+    names: [HashMap<String, i64>; 4],
     rows: HashMap<[u8; 32], i64>,
     /// By the address of the shared value, which is kept alive for as long as it stands here.
     sides: HashMap<usize, (Arc<TlsSide>, i64)>,
@@ -40,7 +40,8 @@ impl Interner {
 
     /// The row of a name.
     pub(super) fn name(&mut self, db: &Connection, names: Names, text: &str) -> rusqlite::Result<i64> {
-        if let Some(id) = self.names.get(&(names, text.to_owned())) {
+        let known = &mut self.names[names as usize];
+        if let Some(id) = known.get(text) {
             return Ok(*id);
         }
         let find = match names {
@@ -60,10 +61,10 @@ impl Interner {
                 insert(db, "INSERT INTO content_type (value, media_type) VALUES (?1, ?2)", params![text, media])?
             }
         };
-        if self.names.len() >= MOST {
-            self.names.clear();
+        if known.len() >= MOST {
+            known.clear();
         }
-        self.names.insert((names, text.to_owned()), id);
+        known.insert(text.to_owned(), id);
         Ok(id)
     }
 

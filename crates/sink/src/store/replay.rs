@@ -2,12 +2,12 @@
 //!
 //! Memory is bounded: which flows are meant stands in a temporary table, and five cursors walk side by side.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, Rows, Statement, params};
+use rusqlite::{OptionalExtension, Row, Rows, Statement, params};
 use sidelight_model::flow::{ConnId, ConnectionRecord, Decoded};
 
 use super::load::{FLOW_COLUMNS, Loader, finding};
@@ -47,7 +47,7 @@ impl Recording {
             recording: self,
             loader: Loader::new(&self.db),
             consumers,
-            open: HashSet::new(),
+            open: BTreeMap::new(),
             ledger: Ledger::default(),
         };
         for loss in self.losses()?.iter().filter(|loss| loss.what == "sinks") {
@@ -137,8 +137,8 @@ struct Teller<'r, 'c> {
     recording: &'r Recording,
     loader: Loader<'r>,
     consumers: &'c mut [Box<dyn Consumer>],
-    /// Connections that consumers know and that have not ended.
-    open: HashSet<ConnId>,
+    /// Connections that consumers know and that have not ended, with their latest rows.
+    open: BTreeMap<ConnId, i64>,
     ledger: Ledger,
 }
 
@@ -212,7 +212,7 @@ impl Teller<'_, '_> {
             return self.packets(row, chosen);
         }
         let conn = self.loader.connection_of(row)?;
-        self.open(&conn);
+        self.open(&conn, row.get("connection")?);
         match source {
             Source::Flow => {
                 if row.get::<_, i64>("kind")? == entry::EXCHANGE {
@@ -241,8 +241,8 @@ impl Teller<'_, '_> {
     }
 
     /// Tells consumers of a connection before anything on it.
-    fn open(&mut self, conn: &ConnectionRecord) {
-        if self.open.insert(conn.id) {
+    fn open(&mut self, conn: &ConnectionRecord, row: i64) {
+        if self.open.insert(conn.id, row).is_none() {
             let mut first = ConnectionRecord::new(conn.id, conn.since);
             first.opened.clone_from(&conn.opened);
             self.each(|consumer| consumer.opened(&first));
@@ -266,12 +266,16 @@ impl Teller<'_, '_> {
             {
                 continue;
             }
-            let row = latest.query_row([number], |row| row.get(0)).map(|id| self.loader.connection(id));
+            // Packets may come before anything else that is known of their connection.
+            let row: Option<i64> = latest.query_row([number], |row| row.get(0)).optional()?;
             let conn = match row {
-                Ok(conn) => conn?.as_ref().clone(),
-                Err(_) => ConnectionRecord::new(event.conn, event.at),
+                Some(row) => {
+                    let conn = self.loader.connection(row)?.as_ref().clone();
+                    self.open(&conn, row);
+                    conn
+                }
+                None => ConnectionRecord::new(event.conn, event.at),
             };
-            self.open(&conn);
             self.each(|consumer| consumer.event(&conn, &event));
         }
         Ok(())
@@ -279,6 +283,11 @@ impl Teller<'_, '_> {
 
     /// Tells the ledger; connections that were still open are counted as they are.
     fn end(mut self) -> Ledger {
+        for row in std::mem::take(&mut self.open).into_values() {
+            if let Ok(conn) = self.loader.connection(row) {
+                self.ledger.count(&conn);
+            }
+        }
         let ledger = std::mem::take(&mut self.ledger);
         self.each(|consumer| consumer.idle());
         self.each(|consumer| consumer.end(&ledger));

@@ -116,6 +116,33 @@ fn a_damaged_recording_says_so_and_how_to_save_it() {
 }
 
 #[test]
+fn a_file_that_stays_locked_is_told_from_a_damaged_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.sidelight");
+    let mut it = recorder(&path);
+    flows(&mut it, 1, 3);
+    drop(it);
+    let locker = rusqlite::Connection::open(&path).unwrap();
+    locker.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let words = message(Recording::open(&path).unwrap_err());
+    assert!(words.contains("locked by another program"), "{words}");
+    locker.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(ids(&Recording::open(&path).unwrap()).len(), 3);
+}
+
+#[test]
+fn connections_that_are_open_count_in_a_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.sidelight");
+    let mut it = recorder(&path);
+    flows(&mut it, 1, 2);
+    it.exchange(&connection(3, "a.test:443"), &exchange(3, 1, "/x", b""));
+    drop(it);
+    let ledger = Recording::open(&path).unwrap().replay(&Query::default(), &mut []).unwrap();
+    assert_eq!(ledger.seen, 3);
+}
+
+#[test]
 fn recording_goes_on_in_a_file_that_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.sidelight");
