@@ -9,6 +9,7 @@ mod error;
 mod expr;
 mod field;
 mod flow_view;
+mod moment;
 mod parse;
 pub mod registry;
 mod scan;

@@ -259,7 +259,12 @@ impl Reader<'_> {
             return Err(self.error(at, "`hosts` needs `in` and a file".to_owned(), hint));
         };
         let place = self.part.len() - file.len();
-        let list = open(file).map_err(|error| self.error(place, format!("{file}: {error}"), None))?;
+        let list = open(file).map_err(|error| {
+            let words = error.to_string();
+            // Some readers name the file themselves.
+            let words = if words.starts_with(file) { words } else { format!("{file}: {words}") };
+            self.error(place, words, None)
+        })?;
         if list.len() > MOST_LIST {
             return Err(self.error(place, format!("{file}: longer than {MOST_LIST} bytes"), None));
         }

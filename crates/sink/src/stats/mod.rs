@@ -4,6 +4,7 @@
 mod assertion;
 mod check;
 mod gather;
+mod names;
 mod quantiles;
 
 use std::collections::{BTreeMap, BTreeSet};
