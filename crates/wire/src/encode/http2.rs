@@ -43,7 +43,7 @@ pub(super) fn turns(exchange: &Exchange, id: u32, parent: u32, answered_only: bo
         latest = latest.max(at);
         if !bytes.0.is_empty() {
             turns.push(Turn {
-                at: if direction == Direction::ToServer { at } else { latest },
+                at: if direction == Direction::ToServer { at.max(times.request_start) } else { latest },
                 direction,
                 pieces: bytes.0,
             });

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use sidelight_model::flow::KeyLogLine;
 use sidelight_model::redact::Secret;
 
+use super::keys::Suite;
 use super::*;
 
 const RANDOM: [u8; 32] = [7; 32];
