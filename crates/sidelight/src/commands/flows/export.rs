@@ -21,6 +21,7 @@ use sidelight_sink::{content_log, har, jsonl, pcapng, raw};
 use sidelight_wire::flow_decoder::Limits;
 
 use super::import::{damage, refused};
+use super::progress::{Counted, Counter};
 use super::read_filter;
 use super::source::{self, BODY_KEPT, failed};
 use crate::cli::{ExportFormat, FlowsExport, GlobalOptions, PcapContent};
@@ -46,6 +47,9 @@ pub(super) fn run(export: &FlowsExport, global: &GlobalOptions, ui: Ui) -> Resul
     }
     let recording = source::open(&source::path(export.source.store.as_deref(), ui)?, ui)?;
     let mut consumers = vec![target(export, notices)?];
+    if !(is_output(&export.output) && std::io::stdout().is_terminal()) {
+        consumers.push(Box::new(Counter::new(&export.output.display().to_string(), &Counted::default())));
+    }
     let query = Query { filter, ..Query::default() };
     if wants_packets(export) {
         recording.replay_packets(&query, &mut consumers).map_err(failed)?;

@@ -4,20 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde_json::json;
-use sidelight_model::finding::Finding;
-use sidelight_model::flow::{Decoded, Exchange};
 use sidelight_sink::bus::Consumer;
 use sidelight_sink::capture::Rotation;
 use sidelight_sink::import::{Format, ImportError, ImportOptions, ImportReport, import};
-use sidelight_sink::ledger::Ledger;
 use sidelight_sink::notice::Notices;
-use sidelight_sink::record::ConnectionRecord;
 use sidelight_sink::store::{Recorder, StoreOptions};
 use sidelight_wire::flow_decoder::Limits;
 
 use super::super::recording::{cannot_store, default_store, shell_word};
 use super::output::Output;
-use super::progress::Progress;
+use super::progress::{Counted, Counter};
 use crate::cli::{FlowsImport, GlobalOptions, ImportFormat};
 use crate::exit::{Exit, Failure};
 use crate::ui::Ui;
@@ -113,16 +109,18 @@ fn import_one(
         notices: Notices::new(move |words| ui.warning(words)),
     });
     let counted = Counted::default();
-    let progress = Progress::new(file);
-    let mut consumers: Vec<Box<dyn Consumer>> = vec![
-        Box::new(recorder.map_err(|error| cannot_store(&error))?),
-        Box::new(Counter { counted: counted.clone(), progress }),
-    ];
+    let mut consumers: Vec<Box<dyn Consumer>> =
+        vec![Box::new(recorder.map_err(|error| cannot_store(&error))?), Box::new(Counter::new(&name(file), &counted))];
     let report = import(file, options, &mut consumers);
     // The recording is whole when its recorder is gone.
     drop(consumers);
     let [exchanges, others] = counted.numbers();
     Ok(report.map(|report| Imported { report, exchanges, others }))
+}
+
+/// How a capture is called in words.
+fn name(file: &Path) -> String {
+    if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() }
 }
 
 /// Why a capture cannot be read at all.
@@ -132,7 +130,7 @@ pub(super) fn refused(error: &ImportError) -> Failure {
 
 /// What of a capture could not be read, a line each.
 pub(super) fn damage(file: &Path, report: &ImportReport) -> Vec<String> {
-    let file = file.display();
+    let file = name(file);
     let mut lines: Vec<String> =
         report.damage.iter().take(MOST_TOLD).map(|it| format!("{file}: at byte {}: {}", it.offset, it.what)).collect();
     if report.damage.len() > MOST_TOLD {
@@ -162,48 +160,6 @@ fn tell(
     let words = crate::render::count(imported.exchanges, "exchange");
     let connections = crate::render::count(report.ledger.seen, "connection");
     let label = report.format.label();
-    out.print(&format!("{}: {label}: {words} on {connections}\n", file.display()))?;
+    out.print(&format!("{}: {label}: {words} on {connections}\n", name(file)))?;
     Ok(())
-}
-
-/// Numbers that a consumer leaves behind.
-#[derive(Clone, Default)]
-struct Counted(std::sync::Arc<[std::sync::atomic::AtomicU64; 2]>);
-
-impl Counted {
-    fn numbers(&self) -> [u64; 2] {
-        [0, 1].map(|n| self.0[n].load(std::sync::atomic::Ordering::Relaxed))
-    }
-
-    fn add(&self, which: usize) {
-        self.0[which].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-/// Counts flows, and shows how far it is.
-struct Counter {
-    counted: Counted,
-    progress: Progress,
-}
-
-impl Consumer for Counter {
-    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Exchange) {
-        self.counted.add(0);
-        self.progress.step(self.counted.numbers().iter().sum());
-    }
-
-    fn decoded(&mut self, _conn: &ConnectionRecord, _decoded: &Decoded) {}
-
-    fn finding(&mut self, _conn: &ConnectionRecord, _finding: &Finding) {}
-
-    fn closed(&mut self, conn: &ConnectionRecord) {
-        if conn.exchanges == 0 {
-            self.counted.add(1);
-        }
-        self.progress.step(self.counted.numbers().iter().sum());
-    }
-
-    fn end(&mut self, _ledger: &Ledger) {
-        self.progress.end();
-    }
 }

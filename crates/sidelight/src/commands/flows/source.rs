@@ -12,6 +12,7 @@ use sidelight_sink::notice::Notices;
 use sidelight_sink::store::{Query, Recorder, Recording, StoreError, StoreOptions};
 use sidelight_wire::flow_decoder::Limits;
 
+use super::super::proxy::told_to_stop;
 use super::super::recording::default_store;
 use super::import::{damage, refused};
 use super::read_filter;
@@ -45,6 +46,7 @@ impl Source {
             return Ok(Self { recording, filter, _folder: None });
         };
         let folder = tempfile::Builder::new().prefix("sidelight-").tempdir()?;
+        remove_when_interrupted(folder.path().to_owned());
         let path = folder.path().join("capture.sidelight");
         import_into(&path, capture, &source.keylog, ui)?;
         Ok(Self { recording: open(&path, ui)?, filter, _folder: Some(folder) })
@@ -54,6 +56,18 @@ impl Source {
     pub(super) fn query(&self) -> Query {
         Query { filter: self.filter.clone(), ..Query::default() }
     }
+}
+
+/// Lets a signal that ends this process take `folder` along.
+fn remove_when_interrupted(folder: PathBuf) {
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if runtime.is_ok_and(|runtime| runtime.block_on(told_to_stop()).is_ok()) {
+            std::fs::remove_dir_all(folder).ok();
+            // As a shell would see a command that SIGINT ended.
+            std::process::exit(130);
+        }
+    });
 }
 
 /// The recording that is meant: the one that is named, else the newest; which one that is, is told to a terminal.
