@@ -53,8 +53,8 @@ pub enum StoreError {
         #[source]
         error: std::io::Error,
     },
-    /// The name cannot be expanded.
-    #[error("{}", unprefixed(.0))]
+    /// The name cannot be used for a file. Its words begin with the option, others with the file.
+    #[error(transparent)]
     Name(#[from] crate::capture::CaptureError),
     /// The database is damaged, full, or could not be used.
     #[error("{}: cannot {doing}: {problem}", path.display())]
@@ -78,12 +78,6 @@ impl StoreError {
             _ => Self::Database { path: path.to_owned(), doing, problem: words(error) },
         }
     }
-}
-
-/// All messages here begin with the file; those of captures begin with the option.
-fn unprefixed(error: &crate::capture::CaptureError) -> String {
-    let words = error.to_string();
-    words.strip_prefix("--store ").map(str::to_owned).unwrap_or(words)
 }
 
 /// What an error of SQLite means, and what to do.
