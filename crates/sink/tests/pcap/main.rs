@@ -5,4 +5,5 @@ mod failures;
 mod http;
 mod openssl;
 mod packets;
+mod peers;
 mod stage;
