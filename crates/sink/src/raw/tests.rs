@@ -71,3 +71,36 @@ fn files_of_earlier_runs_stay_and_names_stay_in_the_folder() {
             .is_err_and(|error| error.to_string().contains("folder"))
     );
 }
+
+#[test]
+fn a_recording_becomes_streams_in_the_order_in_which_it_passed() {
+    use sidelight_model::flow::{Body, Header, HttpVersion, Outcome, Request, RequestTarget, Timings};
+    let exchange = |stream: u64, length: u64| Exchange {
+        conn: ConnId(1),
+        stream,
+        version: HttpVersion::Http11,
+        request: Some(Request {
+            method: "POST".into(),
+            target: RequestTarget { raw: format!("/{stream}").into(), ..RequestTarget::default() },
+            headers: vec![Header::new("Content-Length", length.to_string())],
+            trailers: Vec::new(),
+            body: Body { length, kept: "ab".into(), ..Body::default() },
+        }),
+        interim: Vec::new(),
+        response: None,
+        timings: Timings { request_start: Timestamp(stream as i64), ..Timings::default() },
+        outcome: Outcome::Complete,
+        anomalies: Vec::new(),
+        grpc: None,
+        pushed: false,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut raw = from_messages(folder.path().to_owned(), Notices::none()).unwrap();
+    let conn = conn(1, "a.test:443");
+    raw.exchange(&conn, &exchange(2, 2));
+    raw.exchange(&conn, &exchange(1, 4));
+    raw.closed(&conn);
+    raw.end(&Ledger::default());
+    let wanted = "POST /1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nab\0\0POST /2 HTTP/1.1\r\nContent-Length: 2\r\n\r\nab";
+    assert_eq!(std::fs::read_to_string(folder.path().join("000001-a.test-443.to_server")).unwrap(), wanted);
+}
