@@ -127,3 +127,29 @@ fn quiet_leaves_findings_alone() {
     assert!(out.starts_with("✗ old.test:"), "{out}");
     assert!(!out.contains("GET"), "{out}");
 }
+
+#[test]
+fn it_is_kept_only_when_that_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("demo.sidelight");
+    let (_, err) = demo(&["--quiet"]);
+    assert!(!err.contains("recorded in"), "{err}");
+    demo(&["--quiet", "--store", store.to_str().expect("UTF-8")]);
+    let flows = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidelight"));
+        let done =
+            command.arg("flows").args(arguments).arg("--store").arg(&store).output().expect("the program starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).expect("UTF-8")
+    };
+    let list = flows(&["list", "--json"]);
+    let kinds = |kind: &str| list.lines().filter(|line| line.contains(&format!("\"kind\":\"{kind}\""))).count();
+    assert_eq!((kinds("exchange"), kinds("connection")), (12, 3), "{list}");
+    assert_eq!(flows(&["list", "--filter", "~registry pull"]).lines().count(), 3);
+    assert_eq!(flows(&["list", "--filter", "~cause cert_expired"]).lines().count(), 1);
+    let chat = flows(&["show", "7"]);
+    assert!(chat.contains("/chat") && chat.contains("101"), "{chat}");
+    for secret in SECRETS {
+        assert!(!flows(&["show", "1.."]).contains(secret), "{secret} is shown");
+    }
+}

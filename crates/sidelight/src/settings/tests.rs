@@ -150,3 +150,17 @@ fn logins_stay_out_of_messages() {
         assert_eq!(without_logins(text), text);
     }
 }
+
+#[test]
+fn no_recording_wins_over_a_named_one_below_it() {
+    let file = "store = \"/srv/all.sidelight\"\npcap-content = \"both\"\nrotate-size = \"1GiB\"\n";
+    let settings = resolve_with(&["proxy", "--no-store"], &[], file).unwrap();
+    let recording = &options(&settings).recording;
+    assert!(recording.no_store && recording.store.is_none());
+    assert_eq!(recording.pcap_content, crate::cli::PcapContent::Both);
+    assert_eq!(recording.rotate_size, Some(crate::cli::Size(1 << 30)));
+    let settings = resolve_with(&["run", "--store", "x", "--", "true"], &[("SIDELIGHT_NO_STORE", "1")], file).unwrap();
+    let recording = &options(&settings).recording;
+    assert!(!recording.no_store);
+    assert_eq!(recording.store.as_deref(), Some(std::path::Path::new("x")));
+}
