@@ -32,7 +32,9 @@ pub(super) fn hide(text: &str) -> Cow<'_, str> {
 
 /// What follows the label of a private key.
 fn after_label(text: &str) -> Option<&str> {
-    let at = text.find(LABEL).filter(|at| *at <= LONGEST_KIND)?;
+    // No further than the label can stand: texts may hold any number of beginnings.
+    let near = &text[..text.floor_char_boundary(LONGEST_KIND + LABEL.len())];
+    let at = near.find(LABEL)?;
     Some(&text[at + LABEL.len()..])
 }
 
