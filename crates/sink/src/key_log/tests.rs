@@ -1,3 +1,5 @@
+//! Key logs while they grow. In: secrets of both legs. Out: lines in the file at once, each with whose it is.
+
 use std::sync::Arc;
 
 use sidelight_model::flow::Hello;

@@ -1,3 +1,5 @@
+//! Raw streams on disk. In: data, gaps, exchanges. Out: files with every byte in its place.
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 

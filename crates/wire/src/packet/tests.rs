@@ -1,3 +1,5 @@
+//! Packets both ways. In: segments, packets of every link type. Out: the same again, right checksums, what is damaged.
+
 use super::*;
 
 const LINKS: [LinkType; 3] = [LinkType::RAW, LinkType::ETHERNET, LinkType::NULL];

@@ -1,3 +1,5 @@
+//! Capture files both ways. In: blocks, classic files, cut and odd ones. Out: what the reader makes of them.
+
 use super::*;
 use crate::packet::LinkType;
 
