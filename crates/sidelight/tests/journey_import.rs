@@ -38,7 +38,7 @@ fn side(side: Option<&Arc<TlsSide>>) -> String {
     let shown = |it: &Arc<TlsSide>| {
         // A resumed handshake shows no certificates; the recording has those of the first one.
         let shown = it.chain.iter().filter(|_| !it.resumed);
-        let chain: Vec<_> = shown.map(|der| sidelight_testkit::sha256(der)).collect();
+        let chain: Vec<_> = shown.map(sidelight_testkit::sha256).collect();
         let ja3 = it.hello.as_ref().map(|hello| hello.ja3.clone());
         format!("{:?} {} {:?} {:?} {} {chain:?} {ja3:?}", it.version, it.cipher, it.alpn, it.sni, it.resumed)
     };
