@@ -283,3 +283,18 @@ fn everything_that_a_filter_can_ask_is_listed() {
         assert!(listed.contains(&format!("  {name}")), "{name}");
     }
 }
+
+#[test]
+fn a_pcapng_without_its_tls_says_why() {
+    let it = Recorded::new();
+    let redacted = it.flows(&["export", "--format", "pcapng", "-o", text(&it.path("redacted.pcapng"))]).success();
+    assert!(redacted.errors().contains("the original TLS cannot be redacted"), "{redacted}");
+    let har = it.path("it.har");
+    it.flows(&["export", "--format", "har", "-o", text(&har)]).success();
+    flows(it.folder.path(), &["import", "it.har", "--store", "without.sidelight"]).success();
+    let tls = ["export", "--format", "pcapng", "--pcap-content", "tls", "--show-secrets", "-o", "tls.pcapng"];
+    let none = flows(it.folder.path(), &[&tls[..], &["--store", "without.sidelight"]].concat());
+    assert_eq!(none.status.code(), Some(3), "{none}");
+    assert!(none.errors().contains("without.sidelight holds no original TLS"), "{none}");
+    assert!(none.errors().contains("--store-packets") && !it.path("tls.pcapng").exists(), "{none}");
+}

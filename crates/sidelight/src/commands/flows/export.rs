@@ -28,8 +28,15 @@ use crate::cli::{ExportFormat, FlowsExport, GlobalOptions, PcapContent};
 use crate::exit::{Exit, Failure};
 use crate::ui::Ui;
 
+/// Said of every redacted pcapng: whoever looks for TLS in it should know why there is none.
+const PLAINTEXT: &str = "the pcapng holds the decrypted conversations with their secrets replaced; the original TLS cannot be redacted \
+    (--show-secrets --pcap-content tls writes it, of recordings made with --store-packets)";
+
 pub(super) fn run(export: &FlowsExport, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     check(export, global)?;
+    if export.format == ExportFormat::Pcapng && !export.show_secrets {
+        ui.note(PLAINTEXT);
+    }
     let filter = export.source.filter.as_deref().map(read_filter).transpose()?;
     let trouble = Trouble::default();
     let notices = trouble.notices(ui);
@@ -46,6 +53,11 @@ pub(super) fn run(export: &FlowsExport, global: &GlobalOptions, ui: Ui) -> Resul
         return Ok(trouble.exit());
     }
     let recording = source::open(&source::path(export.source.store.as_deref(), ui)?, ui)?;
+    if wants_packets(export) && !recording.info().map_err(failed)?.packets {
+        return Err(Failure::new(format!("{} holds no original TLS", recording.path().display())).hint(
+            "record with --store-packets (or --pcap FILE) for that; --pcap-content plain writes the decrypted conversations",
+        ));
+    }
     let mut consumers = vec![target(export, notices)?];
     if !(is_output(&export.output) && std::io::stdout().is_terminal()) {
         consumers.push(Box::new(Counter::new(&export.output.display().to_string(), &Counted::default())));
