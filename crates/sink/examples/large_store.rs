@@ -168,7 +168,10 @@ fn record(path: &std::path::Path, flows: u64) {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let path = PathBuf::from(arguments.next().expect("a file"));
+    let Some(path) = arguments.next().filter(|it| !it.starts_with('-')).map(PathBuf::from) else {
+        eprintln!("usage: large_store FILE [FLOWS]");
+        std::process::exit(2);
+    };
     let flows: u64 = arguments.next().map_or(1_000_000, |it| it.parse().expect("a number"));
     if !path.exists() {
         record(&path, flows);
