@@ -276,6 +276,7 @@ fn everything_that_a_filter_can_ask_is_listed() {
     let home = tempfile::tempdir().expect("a folder");
     let listed = flows(home.path(), &["filters"]).success().text();
     let catalogue = &lines(&flows(home.path(), &["filters", "--json"]).success())[0];
+    assert_eq!(catalogue["type"], "filters", "every object has its type");
     let operators = catalogue["operators"].as_array().expect("operators");
     assert!(operators.len() > 50, "{}", operators.len());
     for operator in operators {

@@ -28,7 +28,7 @@ fn as_json() -> serde_json::Value {
             "group": it.group.title(),
         })
     };
-    json!({ "v": 1, "operators": Filter::catalogue().iter().map(operator).collect::<Vec<_>>() })
+    json!({ "v": 1, "type": "filters", "operators": Filter::catalogue().iter().map(operator).collect::<Vec<_>>() })
 }
 
 fn as_text() -> String {
