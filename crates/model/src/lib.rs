@@ -10,4 +10,5 @@ pub mod forge;
 pub mod policy;
 pub mod redact;
 pub mod time;
+pub mod trust;
 pub mod x509;

@@ -4,6 +4,7 @@
 mod ca;
 mod config;
 mod demo;
+mod diagnose;
 mod flows;
 mod mode;
 mod mode_url;
@@ -12,6 +13,7 @@ mod proxy;
 mod recording;
 mod run;
 mod show;
+mod trust;
 mod values;
 
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaFolder, CaInstall, CaShow, CaVerb, CertificateFormat};
 pub(crate) use config::{ConfigCommand, ConfigVerb};
 pub(crate) use demo::DemoCommand;
+pub(crate) use diagnose::DiagnoseCommand;
 pub(crate) use flows::{
     BodyView, ExportFormat, FlowsCommand, FlowsExport, FlowsFollow, FlowsImport, FlowsList, FlowsShow, FlowsSource,
     FlowsStats, FlowsVerb, ImportFormat, Snippet,
@@ -32,6 +35,10 @@ pub(crate) use proxy::ProxyCommand;
 pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
+pub(crate) use trust::{
+    TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustExport, TrustFind, TrustList, TrustRemove, TrustVerb,
+    TrustVerify,
+};
 pub(crate) use values::{Credentials, PerHost, Period, Size};
 
 /// See, explain and fix TLS between containers and services.
@@ -118,6 +125,8 @@ pub(crate) enum Command {
     Run(RunCommand),
     Proxy(ProxyCommand),
     Flows(FlowsCommand),
+    Diagnose(Box<DiagnoseCommand>),
+    Trust(Box<TrustCommand>),
     Ca(CaCommand),
     Config(ConfigCommand),
     Demo(DemoCommand),

@@ -5,12 +5,14 @@ mod completions;
 mod config;
 mod demo;
 mod descriptors;
+mod diagnose;
 mod flows;
 mod interception;
 mod man;
 mod proxy;
 mod recording;
 mod run;
+mod trust;
 
 use crate::cli::Command;
 use crate::exit::{Exit, Failure};
@@ -23,6 +25,8 @@ use crate::ui::Ui;
 /// When it cannot be done; the failure says why, and with which exit status to end.
 pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
     match &settings.cli.command {
+        Command::Diagnose(diagnose) => diagnose::run(diagnose, &settings.cli.global, ui),
+        Command::Trust(trust) => trust::run(trust, &settings.cli.global, ui),
         Command::Ca(ca) => ca::run(ca, settings.cli.global.json, ui),
         Command::Completions { shell } => completions::print(*shell),
         Command::Config(config) => config::run(config, settings),

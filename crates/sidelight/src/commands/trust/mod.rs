@@ -1,0 +1,28 @@
+//! `sidelight trust`: one file per verb. In: typed options. Out: how the command ended.
+
+mod add;
+mod audit;
+mod diff;
+mod export;
+mod find;
+mod list;
+mod remove;
+mod verify;
+
+use crate::cli::{GlobalOptions, TrustCommand, TrustVerb};
+use crate::exit::{Exit, Failure};
+use crate::ui::Ui;
+
+/// Does what is asked.
+pub(super) fn run(command: &TrustCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
+    match &command.verb {
+        TrustVerb::List(options) => list::run(options, global, ui),
+        TrustVerb::Find(options) => find::run(options, global, ui),
+        TrustVerb::Export(options) => export::run(options, global, ui),
+        TrustVerb::Audit(options) => audit::run(options, global, ui),
+        TrustVerb::Diff(options) => diff::run(options, global, ui),
+        TrustVerb::Add(options) => add::run(options, global, ui),
+        TrustVerb::Remove(options) => remove::run(options, global, ui),
+        TrustVerb::Verify(options) => verify::run(options, global, ui),
+    }
+}
