@@ -163,23 +163,19 @@ impl Survey {
                 ".." => {
                     done.pop();
                 }
-                _ => {
-                    done.push(part);
-                    let here = format!("/{}", done.join("/"));
-                    if let Some(target) = self.links.get(&here) {
-                        followed += 1;
-                        if followed > MAX_LINKS {
-                            return None;
-                        }
-                        if target.starts_with('/') {
-                            done.clear();
-                        } else {
-                            done.pop();
-                        }
-                        todo.extend(target.split('/').rev().map(str::to_owned));
-                    }
-                }
+                _ => done.push(part),
             }
+            let Some(target) = self.links.get(&format!("/{}", done.join("/"))) else { continue };
+            followed += 1;
+            if followed > MAX_LINKS {
+                return None;
+            }
+            if target.starts_with('/') {
+                done.clear();
+            } else {
+                done.pop();
+            }
+            todo.extend(target.split('/').rev().map(str::to_owned));
         }
         Some(format!("/{}", done.join("/")))
     }
