@@ -1,11 +1,13 @@
 //! Trust in an image or on a host: which files hold roots, what each holds, which programs read them. In: facts that
 //! `image` gathered and `wire` read. Out: values that are judged here (effective roots, audit, difference) and shown elsewhere.
 
+mod change;
 mod program;
 mod runtime;
 mod store;
 mod survey;
 
+pub use change::{Change, ChangeKind, Edit};
 pub use program::{Program, ProgramKind};
 pub use runtime::Runtime;
 pub use store::{Entry, Format, KeyFound, Loss, Reader, Reading, Store, StoreFault, TrustBits};
