@@ -9,6 +9,7 @@ pub mod flow;
 pub mod forge;
 pub mod policy;
 pub mod redact;
+pub mod registry;
 pub mod time;
 pub mod trust;
 pub mod x509;

@@ -22,6 +22,7 @@ pub mod packet;
 pub mod pcapng;
 pub mod pem;
 pub mod pkcs12;
+pub mod registry;
 pub mod socks5;
 mod sse;
 pub mod sslsplit;
