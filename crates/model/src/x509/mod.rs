@@ -5,7 +5,7 @@ mod explain;
 mod faults;
 mod name;
 mod ocsp;
-mod tlv;
+pub mod tlv;
 
 pub use cert::{Certificate, San, fingerprint};
 pub use explain::explain;

@@ -2,14 +2,17 @@
 
 /// One element: its identifier byte, its content, and all of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
-    pub(super) content: &'a [u8],
-    pub(super) whole: &'a [u8],
+pub struct Element<'a> {
+    /// The identifier byte; tags of more than one byte are not told apart.
+    pub tag: u8,
+    /// What stands behind the length.
+    pub content: &'a [u8],
+    /// Identifier, length and content.
+    pub whole: &'a [u8],
 }
 
 /// The element at the start of `bytes`, and what follows it.
-pub(super) fn first(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
+pub fn first(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let tag = *bytes.first()?;
     let short = usize::from(*bytes.get(1)?);
     let (head, length) = if short < 0x80 {
@@ -28,7 +31,7 @@ pub(super) fn first(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
 }
 
 /// The elements of a constructed one's content; stops at the first that cannot be read.
-pub(super) fn children(mut content: &[u8]) -> Vec<Element<'_>> {
+pub fn children(mut content: &[u8]) -> Vec<Element<'_>> {
     let mut found = Vec::new();
     while let Some((element, rest)) = first(content) {
         found.push(element);
