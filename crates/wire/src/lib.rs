@@ -29,4 +29,5 @@ pub mod sslsplit;
 pub mod starttls;
 pub mod tcp;
 pub mod tls;
+pub mod trust_store;
 mod websocket;
