@@ -23,6 +23,7 @@ pub mod pcapng;
 pub mod pem;
 pub mod pkcs12;
 pub mod registry;
+pub mod scan;
 pub mod socks5;
 mod sse;
 pub mod sslsplit;

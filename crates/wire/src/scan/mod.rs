@@ -157,8 +157,19 @@ impl Scan {
 /// Compressed or coded data, in which nothing can be found by its bytes.
 fn is_packed(head: &[u8]) -> bool {
     const MAGICS: &[&[u8]] = &[
-        b"\x1f\x8b", b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"TZif", b"\xde\x12\x04\x95", b"OggS", b"RIFF",
-        b"wOF2", b"\0\x01\0\0\0",
+        b"\x1f\x8b",
+        b"\xfd7zXZ",
+        b"BZh",
+        b"\x28\xb5\x2f\xfd",
+        b"\x89PNG",
+        b"\xff\xd8\xff",
+        b"GIF8",
+        b"TZif",
+        b"\xde\x12\x04\x95",
+        b"OggS",
+        b"RIFF",
+        b"wOF2",
+        b"\0\x01\0\0\0",
     ];
     MAGICS.iter().any(|magic| head.starts_with(magic))
 }

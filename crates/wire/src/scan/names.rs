@@ -46,9 +46,33 @@ const SETTINGS: &[&str] = &[
 
 /// Files of settings by their last name, wherever they stand.
 const SETTINGS_NAMES: &[&str] = &[
-    ".curlrc", ".wgetrc", ".gitconfig", ".npmrc", "npmrc", ".yarnrc", ".yarnrc.yml", ".condarc", "condarc", "pip.conf", "pip.ini",
-    "uv.toml", "hosts.toml", "java.security", "openssl.cnf", "gradle.properties", "php.ini", "registries.conf", "daemon.json",
-    ".bashrc", ".bash_profile", ".profile", ".zshrc", ".mavenrc", ".hgrc", ".gemrc", "config.toml", "nodejs.cnf",
+    ".curlrc",
+    ".wgetrc",
+    ".gitconfig",
+    ".npmrc",
+    "npmrc",
+    ".yarnrc",
+    ".yarnrc.yml",
+    ".condarc",
+    "condarc",
+    "pip.conf",
+    "pip.ini",
+    "uv.toml",
+    "hosts.toml",
+    "java.security",
+    "openssl.cnf",
+    "gradle.properties",
+    "php.ini",
+    "registries.conf",
+    "daemon.json",
+    ".bashrc",
+    ".bash_profile",
+    ".profile",
+    ".zshrc",
+    ".mavenrc",
+    ".hgrc",
+    ".gemrc",
+    "nodejs.cnf",
 ];
 
 /// Ends of paths.
@@ -56,6 +80,8 @@ const SETTINGS_ENDS: &[&str] = &[
     "/.m2/settings.xml",
     "/conf/settings.xml",
     "/.cargo/config",
+    "/.cargo/config.toml",
+    "/usr/local/cargo/config.toml",
     "/.config/pip/pip.conf",
     "/.pip/pip.conf",
     "/.config/git/config",
@@ -115,9 +141,9 @@ const ANCHORS: &[&str] = &[
 
 /// Ends of names that cannot bear on trust: packed, pictures, sound, fonts, texts for people, tables of translations.
 const SKIPPED: &[&str] = &[
-    ".gz", ".xz", ".bz2", ".zst", ".lz4", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".webp", ".ttf", ".otf", ".woff", ".woff2",
-    ".mo", ".po", ".html", ".htm", ".css", ".h", ".hpp", ".mp3", ".mp4", ".ogg", ".wav", ".pdf", ".ps", ".tex", ".gmo", ".qm", ".map",
-    ".pcf", ".afm", ".pfb", ".rst", ".md",
+    ".gz", ".xz", ".bz2", ".zst", ".lz4", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".webp", ".ttf", ".otf",
+    ".woff", ".woff2", ".mo", ".po", ".html", ".htm", ".css", ".h", ".hpp", ".mp3", ".mp4", ".ogg", ".wav", ".pdf",
+    ".ps", ".tex", ".gmo", ".qm", ".map", ".pcf", ".afm", ".pfb", ".rst", ".md",
 ];
 
 /// Folders of which nothing is of interest.

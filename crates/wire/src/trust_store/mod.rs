@@ -150,6 +150,10 @@ impl<'p> Draft<'p> {
         }
     }
 
+    pub(crate) fn get(&self, cert: CertId) -> &std::sync::Arc<sidelight_model::x509::Certificate> {
+        self.pool.get(cert)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.store.entries.is_empty() && self.store.keys.is_empty()
     }

@@ -110,7 +110,10 @@ def main():
         current = when[-1] == dates[-1]
         later = [date for date in dates if date > when[-1]]
         removed = "" if current else dated(REMOVED, name, exact)
-        if removed and not when[-1] < removed <= later[0]:
+        # The package is sometimes some days ahead of Go, often some behind.
+        if removed and when[-1] < removed and datetime.date.fromisoformat(removed) <= datetime.date.fromisoformat(later[0]) + datetime.timedelta(31):
+            removed = min(removed, later[0])
+        else:
             removed = ""
         exactly = bool(removed)
         removed = removed or ("" if current else later[0])
