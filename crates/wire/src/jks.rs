@@ -135,9 +135,21 @@ pub enum Error {
 /// # Errors
 /// When it does not begin as a JKS of version 1 or 2. Everything after that is a [`Fault`].
 pub fn read(bytes: &[u8], password: Option<&str>) -> Result<(Vec<Entry>, Vec<Fault>), Error> {
+    read_as(MAGIC, bytes, password)
+}
+
+/// Reads a key store of the type JCEKS, which is laid out as JKS is. A secret key ends the reading: its length is not told.
+///
+/// # Errors
+/// When it does not begin as a JCEKS of version 1 or 2. Everything after that is a [`Fault`].
+pub fn read_jceks(bytes: &[u8]) -> Result<(Vec<Entry>, Vec<Fault>), Error> {
+    read_as(MAGIC_JCEKS, bytes, None)
+}
+
+fn read_as(magic: [u8; 4], bytes: &[u8], password: Option<&str>) -> Result<(Vec<Entry>, Vec<Fault>), Error> {
     let mut reader = Reader { bytes, at: 0, version: 0, faults: Vec::new() };
     let not_jks = || Error::NotJks { found: bytes.iter().take(4).copied().collect(), hint: what_else(bytes) };
-    if reader.take(4, "").ok() != Some(&MAGIC[..]) {
+    if reader.take(4, "").ok() != Some(&magic[..]) {
         return Err(not_jks());
     }
     reader.version = reader.u32("").map_err(|_| not_jks())?;

@@ -3,6 +3,7 @@
 
 mod change;
 mod program;
+pub mod reference;
 mod runtime;
 mod store;
 mod survey;
