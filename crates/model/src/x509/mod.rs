@@ -5,6 +5,7 @@ mod explain;
 mod faults;
 mod name;
 mod ocsp;
+mod subject_hash;
 pub mod tlv;
 
 pub use cert::{Certificate, San, fingerprint};
@@ -12,3 +13,4 @@ pub use explain::explain;
 pub use faults::{Anchors, Faults, Judged, Trust, judge};
 pub use name::matches as name_matches;
 pub use ocsp::revoked_at;
+pub use subject_hash::{subject_hash, subject_hash_old};
