@@ -10,6 +10,7 @@ pub mod content_log;
 pub mod der;
 pub mod encode;
 pub mod flow_decoder;
+pub mod greeting;
 mod grpc;
 pub mod har;
 pub mod http1;

@@ -7,6 +7,7 @@
 //! smuggles in behind its request, hoping that the server takes them for protected ones, are the server's affair: they pass as
 //! they came, before the upgrade.
 
+pub mod client;
 mod ldap;
 mod mysql;
 mod postgres;

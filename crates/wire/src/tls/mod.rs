@@ -6,7 +6,9 @@ pub mod alert;
 pub mod client_hello;
 pub mod decrypt;
 pub mod fingerprint;
+pub mod flight;
 pub mod names;
+pub mod offer;
 mod reader;
 
 pub use client_hello::{ClientHello, Scan, Scanner, scan};

@@ -8,12 +8,12 @@ use sidelight_model::flow::PeerChain;
 use crate::tls::reader::{Ended, Reader};
 
 pub(super) const CLIENT_HELLO: u8 = 1;
-pub(super) const SERVER_HELLO: u8 = 2;
+pub(in crate::tls) const SERVER_HELLO: u8 = 2;
 pub(super) const END_OF_EARLY_DATA: u8 = 5;
 pub(super) const ENCRYPTED_EXTENSIONS: u8 = 8;
-pub(super) const CERTIFICATE: u8 = 11;
-pub(super) const SERVER_KEY_EXCHANGE: u8 = 12;
-pub(super) const CERTIFICATE_REQUEST: u8 = 13;
+pub(in crate::tls) const CERTIFICATE: u8 = 11;
+pub(in crate::tls) const SERVER_KEY_EXCHANGE: u8 = 12;
+pub(in crate::tls) const CERTIFICATE_REQUEST: u8 = 13;
 pub(super) const FINISHED: u8 = 20;
 pub(super) const KEY_UPDATE: u8 = 24;
 pub(super) const COMPRESSED_CERTIFICATE: u8 = 25;
@@ -30,23 +30,23 @@ const MOST_UNPACKED: u64 = 1 << 20;
 
 /// A ServerHello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ServerHello {
-    pub(super) version: u16,
-    pub(super) random: [u8; 32],
-    pub(super) suite: u16,
-    pub(super) group: Option<u16>,
-    pub(super) alpn: Option<Vec<u8>>,
-    pub(super) resumes_psk: bool,
-    pub(super) encrypt_then_mac: bool,
+pub(in crate::tls) struct ServerHello {
+    pub(in crate::tls) version: u16,
+    pub(in crate::tls) random: [u8; 32],
+    pub(in crate::tls) suite: u16,
+    pub(in crate::tls) group: Option<u16>,
+    pub(in crate::tls) alpn: Option<Vec<u8>>,
+    pub(in crate::tls) resumes_psk: bool,
+    pub(in crate::tls) encrypt_then_mac: bool,
 }
 
 impl ServerHello {
-    pub(super) fn asks_again(&self) -> bool {
+    pub(in crate::tls) fn asks_again(&self) -> bool {
         self.random == RETRY
     }
 }
 
-pub(super) fn server_hello(body: &[u8]) -> Option<ServerHello> {
+pub(in crate::tls) fn server_hello(body: &[u8]) -> Option<ServerHello> {
     read_server_hello(&mut Reader::new(body, 4)).ok()
 }
 
@@ -101,7 +101,7 @@ pub(super) fn encrypted_extensions(body: &[u8]) -> Option<(Option<Vec<u8>>, bool
 }
 
 /// The certificates of a Certificate message, leaf first.
-pub(super) fn certificates(body: &[u8], tls13: bool) -> Option<PeerChain> {
+pub(in crate::tls) fn certificates(body: &[u8], tls13: bool) -> Option<PeerChain> {
     let read = || -> Result<_, Ended> {
         let mut body = Reader::new(body, 4);
         if tls13 {
@@ -143,7 +143,7 @@ pub(super) fn uncompressed(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The named curve of a ServerKeyExchange of an ECDHE suite.
-pub(super) fn named_curve(body: &[u8]) -> Option<u16> {
+pub(in crate::tls) fn named_curve(body: &[u8]) -> Option<u16> {
     match body {
         [3, high, low, ..] => Some(u16::from_be_bytes([*high, *low])),
         _ => None,

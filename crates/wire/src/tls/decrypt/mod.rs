@@ -8,7 +8,7 @@
 mod handshake;
 mod keys;
 mod legacy;
-mod messages;
+pub(super) mod messages;
 mod secrets;
 mod side;
 
