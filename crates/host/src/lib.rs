@@ -9,5 +9,6 @@ mod netlink;
 pub mod netns;
 mod nft;
 pub mod process;
+pub mod registry_login;
 pub mod run_env;
 pub mod trust_store;

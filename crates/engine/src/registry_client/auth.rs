@@ -12,7 +12,7 @@ use sidelight_wire::registry::{Challenge, Login, Token, parse_challenges, parse_
 use super::event::{Event, Party, Proof};
 use super::http::{Answer, Ask};
 use super::url::encode;
-use super::{Client, RegistryError, Url, body::SentBody};
+use super::{Client, FoundLogins, RegistryError, Url, body::SentBody};
 
 /// The most bytes of a token server's answer; tokens with many certificates in them have some 20,000.
 const LARGEST_TOKEN: usize = 1 << 20;
@@ -83,9 +83,9 @@ impl Client {
     /// Finds what meets one of the challenges; `None` when nothing does.
     async fn meet(&self, scope: &str, challenges: &[Challenge]) -> Result<Option<Known>, RegistryError> {
         let scheme = |name: &str| challenges.iter().find(|challenge| challenge.scheme == name);
-        let logins = self.logins().await?;
+        let logins = self.logins().await;
         if let Some(bearer) = scheme("bearer") {
-            return self.token(scope, bearer, &logins).await.map(Some);
+            return self.token(scope, bearer, logins).await.map(Some);
         }
         if scheme("basic").is_none() {
             return Ok(None);
@@ -97,18 +97,16 @@ impl Client {
         Ok(login.map(|value| Known { proof: Proof::Basic, value, until: None, with_login: true }))
     }
 
-    /// The logins for the registry, read once.
-    async fn logins(&self) -> Result<Vec<Login>, RegistryError> {
-        let read = self.logins.get_or_try_init(|| async {
-            let Some(find) = self.options.logins.clone() else { return Ok(Vec::new()) };
+    /// The logins for the repository, looked for once.
+    async fn logins(&self) -> &[Login] {
+        let found = self.logins.get_or_init(|| async {
+            let Some(find) = self.options.logins.clone() else { return FoundLogins::default() };
             let (registry, repository) = (self.registry.clone(), self.repository.clone());
             // A helper is another program, which may take its time.
             let found = tokio::task::spawn_blocking(move || find(&registry, &repository)).await;
-            found
-                .unwrap_or_else(|panicked| Err(panicked.to_string()))
-                .map_err(|why| RegistryError::Login { registry: self.registry.clone(), why })
+            found.unwrap_or_else(|error| FoundLogins { logins: Vec::new(), problems: vec![error.to_string()] })
         });
-        read.await.cloned()
+        &found.await.logins
     }
 
     async fn token(&self, scope: &str, bearer: &Challenge, logins: &[Login]) -> Result<Known, RegistryError> {

@@ -49,14 +49,6 @@ pub enum RegistryError {
     /// Files in `certs.d` cannot be used.
     #[error("{0}")]
     HostFiles(String),
-    /// The login cannot be read.
-    #[error("the login for {registry} cannot be read: {why}")]
-    Login {
-        /// The registry.
-        registry: String,
-        /// Why.
-        why: String,
-    },
     /// It wants to know who asks, in no way that is known here.
     #[error("{url} demands a login, by {schemes}")]
     NoScheme {

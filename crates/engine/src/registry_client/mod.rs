@@ -39,8 +39,17 @@ pub const LARGEST_MANIFEST: usize = 4 << 20;
 /// The most bytes of an error's body that are read.
 const LARGEST_ERROR: usize = 16 * 1024;
 
-/// Finds logins: registry and repository to logins, the first to try first; in words why one cannot be read.
-pub type FindLogins = Arc<dyn Fn(&str, &str) -> Result<Vec<Login>, String> + Send + Sync>;
+/// Finds logins: registry and repository to what is known of them.
+pub type FindLogins = Arc<dyn Fn(&str, &str) -> FoundLogins + Send + Sync>;
+
+/// What is known of logins for a repository.
+#[derive(Clone, Debug, Default)]
+pub struct FoundLogins {
+    /// Logins, the one to use first.
+    pub logins: Vec<Login>,
+    /// What could not be read or asked, one line each. It matters only where the registry then refuses.
+    pub problems: Vec<String>,
+}
 
 /// How a registry is talked to.
 #[derive(Clone, Default)]
@@ -73,7 +82,7 @@ pub struct Client {
     tls: OnceLock<bool>,
     idle: Pool,
     known: Mutex<HashMap<String, Known>>,
-    logins: OnceCell<Vec<Login>>,
+    logins: OnceCell<FoundLogins>,
 }
 
 impl Client {
@@ -101,6 +110,11 @@ impl Client {
     /// The repository.
     pub fn repository(&self) -> &str {
         &self.repository
+    }
+
+    /// What kept logins from being read, once they were looked for.
+    pub fn login_problems(&self) -> &[String] {
+        self.logins.get().map_or(&[], |found| &found.problems)
     }
 
     /// Whether the registry was found to speak TLS; TLS until it is known.
