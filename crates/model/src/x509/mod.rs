@@ -5,6 +5,8 @@ mod explain;
 mod faults;
 mod name;
 mod ocsp;
+pub mod path;
+pub mod strict;
 mod subject_hash;
 pub mod tlv;
 

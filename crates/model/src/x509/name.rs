@@ -13,7 +13,7 @@ pub fn matches(sans: &[San], host: &Host) -> bool {
 }
 
 /// A `*` may stand for the whole leftmost label and for nothing else.
-fn dns_matches(pattern: &str, name: &str) -> bool {
+pub(super) fn dns_matches(pattern: &str, name: &str) -> bool {
     let pattern = pattern.strip_suffix('.').unwrap_or(pattern);
     let name = name.strip_suffix('.').unwrap_or(name);
     if pattern.eq_ignore_ascii_case(name) {
