@@ -11,6 +11,7 @@ mod mode_url;
 mod options;
 mod proxy;
 mod recording;
+mod registry;
 mod run;
 mod show;
 mod trust;
@@ -33,6 +34,7 @@ pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};
 pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions};
 pub(crate) use proxy::ProxyCommand;
 pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
+pub(crate) use registry::RegistryOptions;
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
 pub(crate) use trust::{

@@ -6,11 +6,13 @@ mod config;
 mod demo;
 mod descriptors;
 mod diagnose;
+mod environment_proxy;
 mod flows;
 mod interception;
 mod man;
 mod proxy;
 mod recording;
+mod registry;
 mod run;
 mod trust;
 

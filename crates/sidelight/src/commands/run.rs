@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use sidelight_engine::dial::Proxy;
 use sidelight_host::run_env::{ProxyAddr, RunDirectory, RunEnvironment, RunInputs};
 
-use super::interception::{Interception, Surroundings, further_proxy};
+use super::environment_proxy;
+use super::interception::{Interception, Surroundings};
 use super::recording::Recording;
-use crate::cli::{GlobalOptions, ModeKind, ModeSpec, RunCommand, Upstream, parse_upstream};
+use crate::cli::{GlobalOptions, ModeKind, ModeSpec, RunCommand};
 use crate::exit::{Exit, Failure};
 use crate::render::Stream;
 use crate::ui::Ui;
@@ -132,17 +133,7 @@ fn login_of(command: &RunCommand) -> Option<(String, String)> {
 
 /// The proxy that the command would have used without us: we go through it instead.
 fn chained_proxy() -> Result<Option<Arc<Proxy>>, Failure> {
-    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
-    let found =
-        names.iter().find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()).map(|url| (name, url)));
-    let Some((name, url)) = found else { return Ok(None) };
-    let url = if url.contains("://") { url } else { format!("http://{url}") };
-    let url = url.replacen("socks5h://", "socks5://", 1);
-    let upstream: Upstream = parse_upstream(&url).map_err(|why| {
-        Failure::new(format!("the environment's {name} cannot be used: {why}"))
-            .hint(format!("correct it, or unset it: env -u {name} sidelight run …"))
-    })?;
-    Ok(Some(further_proxy(&upstream)))
+    environment_proxy::proxy(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"])
 }
 
 /// Arguments for people.
