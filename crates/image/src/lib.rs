@@ -6,6 +6,7 @@
 mod collected;
 mod remote;
 mod source;
+pub mod trust;
 mod watch;
 
 pub use collected::{Collected, Kept};
