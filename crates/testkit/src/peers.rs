@@ -57,18 +57,24 @@ pub fn script(name: &str) -> PathBuf {
 #[track_caller]
 pub fn go_program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let built = PROGRAM.get_or_init(|| {
-        let folder = folder().join("go");
-        std::fs::create_dir_all(&folder).expect("a folder for Go");
-        let program = folder.join("fetch");
-        let mut go = Command::new(go());
-        go.args(["build", "-o"]).arg(&program).arg(script("fetch.go"));
-        go.env("GOCACHE", folder.join("cache")).env("GOPATH", folder.join("path"));
-        go.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
-        run_within(&mut go, Duration::from_secs(400)).success();
-        program
-    });
-    built.clone()
+    PROGRAM.get_or_init(|| go_client("fetch.go")).clone()
+}
+
+/// Builds a program from one of this crate's Go files.
+#[track_caller]
+pub fn go_client(source: &str) -> PathBuf {
+    let folder = folder().join("go");
+    std::fs::create_dir_all(&folder).expect("a folder for Go");
+    let program = folder.join(source.trim_end_matches(".go"));
+    // Tests run side by side in processes of their own: each builds beside, and the last one wins.
+    let fresh = folder.join(format!("{source}.{}", std::process::id()));
+    let mut go = Command::new(go());
+    go.args(["build", "-o"]).arg(&fresh).arg(script(source));
+    go.env("GOCACHE", folder.join("cache")).env("GOPATH", folder.join("path"));
+    go.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
+    run_within(&mut go, Duration::from_secs(400)).success();
+    std::fs::rename(&fresh, &program).expect("the program in its place");
+    program
 }
 
 /// A server and where it listens.

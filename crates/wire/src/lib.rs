@@ -25,6 +25,7 @@ pub mod pem;
 pub mod pkcs12;
 pub mod registry;
 pub mod scan;
+pub mod reader;
 pub mod socks5;
 mod sse;
 pub mod sslsplit;
