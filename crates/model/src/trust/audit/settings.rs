@@ -54,8 +54,7 @@ pub(super) fn all(survey: &Survey) -> Vec<Setting> {
     }
     for (file, text) in texts(survey).filter(|(file, _)| is_environment(&file.path)) {
         for line in lines(&file.path, file.layer, text) {
-            let words = line.text.trim().trim_start_matches("export ").trim_start();
-            found.extend(assignment(words).map(|(name, value)| Setting {
+            found.extend(exported(line.text).map(|(name, value)| Setting {
                 name,
                 value,
                 place: line.place.clone(),
@@ -105,6 +104,11 @@ fn is_environment(path: &str) -> bool {
 pub(super) fn is_script(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     name.ends_with(".sh") || name.contains("entrypoint") || name == "run" || name == "start" || name == "init"
+}
+
+/// A line of a shell that sets a variable.
+pub(super) fn exported(line: &str) -> Option<(String, String)> {
+    assignment(line.trim().trim_start_matches("export ").trim_start())
 }
 
 /// `NAME=value`, the value without its quotes.

@@ -153,13 +153,16 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
 }
 
 fn by_variable(setting: &Setting) -> Option<Off> {
-    let known = VARIABLES.iter().filter(|(name, _, _)| *name == setting.name);
-    known.filter(|(_, value, _)| value.fits(&setting.value)).map(|(_, _, off)| *off).next().or_else(|| {
+    known_variable(&setting.name, &setting.value).or_else(|| {
         // Options that a variable hands to a program: NODE_OPTIONS, JAVA_TOOL_OPTIONS, MAVEN_OPTS, GIT_…
-        let options = ["_OPTIONS", "_OPTS", "_FLAGS", "_ARGS"].iter().any(|end| setting.name.ends_with(end))
-            || setting.name == "GOFLAGS";
+        let ends = ["_OPTIONS", "_OPTS", "_FLAGS", "_ARGS"];
+        let options = ends.iter().any(|end| setting.name.ends_with(end)) || setting.name == "GOFLAGS";
         if options { in_command(&setting.value) } else { None }
     })
+}
+
+fn known_variable(name: &str, value: &str) -> Option<Off> {
+    VARIABLES.iter().find(|(known, wanted, _)| *known == name && wanted.fits(value)).map(|(_, _, off)| *off)
 }
 
 fn by_file<'a>(path: &'a str, layer: Option<usize>, text: &'a str) -> Vec<(Off, Place, String, String)> {
@@ -170,8 +173,10 @@ fn by_file<'a>(path: &'a str, layer: Option<usize>, text: &'a str) -> Vec<(Off, 
         if shown.starts_with('[') && shown.ends_with(']') {
             section = shown.to_ascii_lowercase();
         }
-        let off =
-            in_file(path, &section, shown).or_else(|| if settings::is_script(path) { in_command(shown) } else { None });
+        // Variables are told by their names.
+        let variable = settings::exported(shown).is_some_and(|(name, value)| known_variable(&name, &value).is_some());
+        let command = || if settings::is_script(path) && !variable { in_command(shown) } else { None };
+        let off = in_file(path, &section, shown).or_else(command);
         found.extend(off.map(|off| (off, line.place, path.to_owned(), shown.to_owned())));
     }
     found
