@@ -1,0 +1,204 @@
+//! T04, T05: certificates that are trusted but cannot do what a root does. In: certificates that are trusted. Out: issues.
+//! Measured with OpenSSL 3.0, curl 7.88, Go 1.27, GnuTLS 3.7, OpenJDK 17, Node 20, Python 3.11 to 3.13, rustls 0.23.
+
+use super::ground::{Ground, Held, Reads};
+use super::issue::{Check, Issue, Severity};
+use super::words::{count, listed};
+use crate::trust::Runtime;
+use crate::x509::San;
+
+/// What is wrong with it as an authority.
+struct Fault {
+    severity: Severity,
+    what: &'static str,
+    rule: &'static str,
+    effect: fn(&Reads) -> Option<&'static str>,
+}
+
+pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
+    let mut issues: Vec<Issue> = ground
+        .held_for(Check::T04)
+        .filter_map(|held| Some((held, fault_of(held)?)))
+        .map(|(held, fault)| no_authority(ground, held, &fault))
+        .collect();
+    issues.extend(strict(ground));
+    issues
+}
+
+fn fault_of(held: &Held<'_>) -> Option<Fault> {
+    let cert = held.cert;
+    let has_names = cert.sans.iter().any(|san| !matches!(san, San::Other(_)));
+    let is_ca = cert.is_ca == Some(true) || cert.is_ca.is_none() && held.facts.version == 1;
+    let for_servers = cert
+        .purposes
+        .as_ref()
+        .is_none_or(|list| list.iter().any(|oid| oid == "1.3.6.1.5.5.7.3.1" || oid == "2.5.29.37.0"));
+    match (cert.is_self_issued(), is_ca) {
+        (true, false) if has_names => Some(OWN_CERTIFICATE),
+        (true, false) => Some(NOT_CA),
+        (true, true) if held.facts.cert_sign == Some(false) => Some(NO_CERT_SIGN),
+        (true, true) if !for_servers => Some(OTHER_PURPOSE),
+        (true, true) if has_names && !held.is_public() => Some(CA_LEAF),
+        (true, true) => None,
+        (false, true) if held.is_public() => None,
+        (false, true) => Some(INTERMEDIATE),
+        (false, false) => Some(LEAF),
+    }
+}
+
+fn only_rustls(reader: &Reads) -> Option<&'static str> {
+    Some(match reader.runtime {
+        Runtime::RustNative | Runtime::RustWebpki => "accepts it as a root all the same",
+        _ => "refuses what it issued",
+    })
+}
+
+const NOT_CA: Fault = Fault {
+    severity: Severity::Error,
+    what: "is trusted, but does not say that it is an authority (basicConstraints CA)",
+    rule: "a root without CA:TRUE is refused by OpenSSL, curl, GnuTLS, Go, Java, Node and Python; rustls does not look",
+    effect: only_rustls,
+};
+
+const NO_CERT_SIGN: Fault = Fault {
+    severity: Severity::Error,
+    what: "is trusted, but its keyUsage does not allow it to sign certificates",
+    rule: "a root whose keyUsage lacks keyCertSign is refused by OpenSSL, curl, GnuTLS, Go, Java, Node and Python; rustls does not look",
+    effect: only_rustls,
+};
+
+const OTHER_PURPOSE: Fault = Fault {
+    severity: Severity::Error,
+    what: "is trusted, but its extendedKeyUsage is not for servers",
+    rule: "GnuTLS, Java and rustls take such a root; OpenSSL, curl, Go, Node and Python refuse it",
+    effect: |reader| {
+        Some(match reader.runtime {
+            Runtime::GnuTls
+            | Runtime::Git
+            | Runtime::Wget
+            | Runtime::Java
+            | Runtime::RustNative
+            | Runtime::RustWebpki => "accepts it for servers all the same",
+            _ => "refuses what it issued",
+        })
+    },
+};
+
+const INTERMEDIATE: Fault = Fault {
+    severity: Severity::Warn,
+    what: "is trusted, but is an intermediate: another authority issued it",
+    rule: "curl, Go, GnuTLS, Java, rustls and Python from 3.13 on take it as an anchor; OpenSSL's own programs, Node and Python before 3.13 want the root",
+    effect: |reader| {
+        Some(if reader.takes_intermediates() { "takes it as an anchor" } else { "does not: it wants the root" })
+    },
+};
+
+const LEAF: Fault = Fault {
+    severity: Severity::Warn,
+    what: "is trusted, but is a server's own certificate, issued by an authority",
+    rule: "only curl, Go, GnuTLS, Java and Python from 3.13 on take it; it must be replaced whenever the server renews",
+    effect: |reader| {
+        let refuses =
+            matches!(reader.runtime, Runtime::RustNative | Runtime::RustWebpki) || !reader.takes_intermediates();
+        Some(if refuses { "does not take it" } else { "takes it for that one server" })
+    },
+};
+
+const OWN_CERTIFICATE: Fault = Fault {
+    severity: Severity::Info,
+    what: "is a server's own, self-signed certificate: it is trusted for that server alone",
+    rule: "every client takes it; it must be replaced whenever the server renews",
+    effect: |_| None,
+};
+
+const CA_LEAF: Fault = Fault {
+    severity: Severity::Warn,
+    what: "is a server's self-signed certificate that is an authority as well",
+    rule: "whoever has that server's key can issue for every name; rustls refuses it as the server's own certificate",
+    effect: |reader| {
+        matches!(reader.runtime, Runtime::RustNative | Runtime::RustWebpki).then_some("refuses it as the server's own")
+    },
+};
+
+fn no_authority(ground: &Ground<'_>, held: &Held<'_>, fault: &Fault) -> Issue {
+    let hash = held.cert.sha256();
+    let source = ground.source();
+    let issue = Issue::new(Check::T04, fault.severity, &hash, format!("{} {}", held.name(), fault.what))
+        .with_certs([held.id])
+        .with_places(held.places())
+        .with_affected(ground.affected(held.id, fault.effect))
+        .with_evidence("subject", &held.cert.sha256()[..16], &held.cert.subject)
+        .with_evidence("issuer", &held.cert.sha256()[..16], &held.cert.issuer)
+        .with_evidence("rule", "measured", fault.rule);
+    let fix = format!("sidelight trust add ROOT.pem --into {source} && sidelight trust remove {hash} --from {source}");
+    issue.with_fix("Trust the root that issued it, or that should have, instead", fix)
+}
+
+/// What strict verification dislikes about a root.
+fn unfit(held: &Held<'_>) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    if held.facts.version < 3 {
+        found.push("it is of X.509 version 1");
+    } else if held.facts.basic_critical == Some(false) {
+        found.push("its basicConstraints is not critical");
+    }
+    if held.facts.version >= 3 && held.facts.cert_sign.is_none() {
+        found.push("it has no keyUsage");
+    }
+    if held.facts.version >= 3 && held.cert.subject_key_id.is_none() {
+        found.push("it has no subject key identifier");
+    }
+    found
+}
+
+fn strict(ground: &Ground<'_>) -> Vec<Issue> {
+    let roots = ground.held_for(Check::T05).filter(|held| held.cert.is_self_issued() && fault_of(held).is_none());
+    let found: Vec<(&Held<'_>, Vec<&str>)> =
+        roots.map(|held| (held, unfit(held))).filter(|(_, faults)| !faults.is_empty()).collect();
+    let (public, private): (Vec<_>, Vec<_>) = found.into_iter().partition(|(held, _)| held.is_public());
+    let strict = |reader: &Reads| reader.is_strict().then_some("refuses what it issued");
+    let mut issues: Vec<Issue> = private
+        .iter()
+        .map(|(held, faults)| {
+            let hash = held.cert.sha256();
+            let summary = format!("{} works everywhere but in Python 3.13 and later: {}", held.name(), faults.join(", and "));
+            Issue::new(Check::T05, Severity::Warn, &hash, summary)
+                .with_certs([held.id])
+                .with_places(held.places())
+                .with_affected(ground.affected(held.id, strict))
+                .with_evidence("rule", "VERIFY_X509_STRICT", "Python's default context has it since 3.13; no other client here has")
+                .with_fix(
+                    "Make the root anew with critical basicConstraints and keyUsage, and trust the new one",
+                    "openssl x509 -in ROOT.pem -signkey ROOT.key -days 3650 -out NEW.pem -extfile <(printf 'basicConstraints=critical,CA:true\\nkeyUsage=critical,keyCertSign,cRLSign\\nsubjectKeyIdentifier=hash\\n')",
+                )
+                .with_fix(
+                    "Or let that program verify as before",
+                    "context = ssl.create_default_context(); context.verify_flags &= ~ssl.VERIFY_X509_STRICT",
+                )
+        })
+        .collect();
+    if !public.is_empty() {
+        let names: Vec<String> = public.iter().map(|(held, _)| held.name()).collect();
+        let summary = format!(
+            "{} would not pass the strict verification of Python 3.13: {}",
+            count(public.len(), "public root"),
+            listed(&names)
+        );
+        let mut issue = Issue::new(Check::T05, Severity::Info, "public", summary);
+        for (held, faults) in &public {
+            let at = held.spots.first().map_or("", |spot| spot.file.path.as_str());
+            issue = issue.with_certs([held.id]).with_evidence(
+                "root",
+                at,
+                format!("{}: {}", held.name(), faults.join(", and ")),
+            );
+        }
+        issues.push(
+            issue.with_fix(
+                "Nothing, unless a service that you need is below one of them",
+                "sidelight trust list --wide",
+            ),
+        );
+    }
+    issues
+}

@@ -1,0 +1,116 @@
+//! T12: what one program of the image trusts and another does not. In: what each program reads, or the stores. Out: issues.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ground::{Ground, Held};
+use super::issue::{Affected, Check, Issue, Severity};
+use super::words::{count, listed};
+use crate::trust::CertId;
+
+/// A set of roots and who has it.
+struct Set {
+    name: String,
+    roots: BTreeSet<CertId>,
+}
+
+pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
+    let sets = sets_of(ground);
+    if sets.len() < 2 {
+        return Vec::new();
+    }
+    let mut issues: Vec<Issue> = ground
+        .held_for(Check::T12)
+        .filter(|held| !held.is_public())
+        .filter_map(|held| private_root(ground, held, &sets))
+        .collect();
+    issues.extend(public_roots(ground, &sets));
+    issues
+}
+
+/// What programs have; where that is not known, what stores have. Equal sets are one, under all their names.
+fn sets_of(ground: &Ground<'_>) -> Vec<Set> {
+    let mut by_roots: BTreeMap<BTreeSet<CertId>, Vec<String>> = BTreeMap::new();
+    if ground.question.readers.is_empty() {
+        for (file, store, _) in ground.stores().filter(|(_, _, role)| role.is_set()) {
+            let roots = store.entries.iter().filter(|entry| entry.is_anchor).map(|entry| entry.cert).collect();
+            by_roots.entry(roots).or_default().push(file.path.clone());
+        }
+    } else {
+        for reader in ground.question.readers {
+            by_roots.entry(reader.roots.keys().copied().collect()).or_default().push(reader.name.clone());
+        }
+    }
+    let mut sets: Vec<Set> = by_roots
+        .into_iter()
+        .filter(|(roots, _)| !roots.is_empty())
+        .map(|(roots, mut names)| {
+            names.sort();
+            names.dedup();
+            Set { name: listed(&names), roots }
+        })
+        .collect();
+    sets.sort_by(|a, b| b.roots.len().cmp(&a.roots.len()).then_with(|| a.name.cmp(&b.name)));
+    sets
+}
+
+/// A private root that only some have: the usual reason for "works with curl, not with the service".
+fn private_root(ground: &Ground<'_>, held: &Held<'_>, sets: &[Set]) -> Option<Issue> {
+    let (with, without): (Vec<&Set>, Vec<&Set>) = sets.iter().partition(|set| set.roots.contains(&held.id));
+    if with.is_empty() || without.is_empty() {
+        return None;
+    }
+    let names = |sets: &[&Set]| listed(&sets.iter().map(|set| set.name.clone()).collect::<Vec<_>>());
+    let hash = held.cert.sha256();
+    let summary = format!("{} is trusted by {}, but not by {}", held.name(), names(&with), names(&without));
+    let effect = |effect: &str, sets: &[&Set]| -> Vec<Affected> {
+        sets.iter().map(|set| Affected { who: set.name.clone(), effect: effect.to_owned() }).collect()
+    };
+    let issue = Issue::new(Check::T12, Severity::Warn, &hash, summary)
+        .with_certs([held.id])
+        .with_places(held.places())
+        .with_affected(effect("trusts it", &with))
+        .with_affected(effect("does not have it", &without))
+        .with_evidence("certificate", "sha256", &hash)
+        .with_fix(
+            "Add it to every store that the image's programs read",
+            format!("sidelight trust add ROOT.pem --into {} -o oci-archive:with-root.tar", ground.source()),
+        );
+    Some(issue)
+}
+
+/// Public roots differ by the age of each list.
+fn public_roots(ground: &Ground<'_>, sets: &[Set]) -> Option<Issue> {
+    let public: BTreeSet<CertId> =
+        ground.held_for(Check::T12).filter(|held| held.is_public()).map(|held| held.id).collect();
+    let sets: Vec<(&str, BTreeSet<CertId>)> = sets
+        .iter()
+        .map(|set| (set.name.as_str(), set.roots.intersection(&public).copied().collect::<BTreeSet<_>>()))
+        .filter(|(_, roots)| !roots.is_empty())
+        .collect();
+    let everywhere =
+        sets.iter().skip(1).fold(sets.first()?.1.clone(), |all, (_, roots)| all.intersection(roots).copied().collect());
+    let anywhere: BTreeSet<CertId> = sets.iter().flat_map(|(_, roots)| roots.iter().copied()).collect();
+    let differ = anywhere.len() - everywhere.len();
+    if sets.len() < 2 || differ == 0 {
+        return None;
+    }
+    let summary = format!(
+        "The programs of the image have {} different sets of public roots: {} in all of them, {} in only some",
+        sets.len(),
+        everywhere.len(),
+        differ
+    );
+    let mut issue = Issue::new(Check::T12, Severity::Info, "public", summary);
+    for (name, roots) in &sets {
+        let lacks: Vec<String> =
+            anywhere.difference(roots).map(|id| super::words::name(ground.question.survey.pool.get(*id))).collect();
+        let lacks = if lacks.is_empty() { String::new() } else { format!("; lacks {}", listed(&lacks)) };
+        issue = issue.with_evidence("roots", *name, format!("{}{lacks}", count(roots.len(), "public root")));
+    }
+    Some(
+        issue.with_fix(
+            "See which program has which root",
+            format!("sidelight trust list {} --as auto", ground.source()),
+        ),
+    )
+}

@@ -1,0 +1,197 @@
+//! What all checks stand on, worked out once. In: a survey, lists, what programs read. Out: certificates with where they are
+//! trusted, whom they concern, and whether the public knows them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::reference::Reference;
+use super::super::{CertId, Content, Entry, File, Runtime, Store, Survey};
+use super::facts::Facts;
+use super::issue::{Affected, Check, Ignore, Place};
+use super::known::Standing;
+use super::policy::Policy;
+use super::role::Role;
+use crate::time::Timestamp;
+use crate::x509::Certificate;
+
+/// What is to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// All that bears on trust in the image.
+    pub survey: &'a Survey,
+    /// What the public knows of roots.
+    pub reference: &'a Reference,
+    /// What the programs of the image read; empty where that is not known.
+    pub readers: &'a [Reads],
+    /// The time that validity is judged by.
+    pub now: Timestamp,
+    /// Roots that expire within so many days are told.
+    pub days: u32,
+    /// What is not to be told.
+    pub ignore: &'a [Ignore],
+    /// What must, may and must not be there.
+    pub policy: Option<&'a Policy>,
+}
+
+/// What one program of the image reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// Its name for people, as in `Python 3.13 (requests)`.
+    pub name: String,
+    /// Whose rules it follows.
+    pub runtime: Runtime,
+    /// Its version, where known.
+    pub version: Option<String>,
+    /// The roots that it has, each with the files that gave it.
+    pub roots: BTreeMap<CertId, Vec<String>>,
+    /// The files that it reads, whether or not anything came of them.
+    pub files: Vec<String>,
+}
+
+impl Reads {
+    /// Whether its verification is strict (RFC 5280's rules on roots too): Python from 3.13 on.
+    pub fn is_strict(&self) -> bool {
+        self.runtime == Runtime::Python && self.minor().is_some_and(|minor| minor >= 13)
+    }
+
+    /// Whether a certificate that is no root can be its anchor: curl, Go and others; OpenSSL's own tools and older Pythons not.
+    pub fn takes_intermediates(&self) -> bool {
+        match self.runtime {
+            Runtime::OpenSsl | Runtime::Node => false,
+            Runtime::Python => self.is_strict(),
+            _ => true,
+        }
+    }
+
+    fn minor(&self) -> Option<u32> {
+        self.version.as_deref()?.strip_prefix("3.")?.split('.').next()?.parse().ok()
+    }
+}
+
+/// Where a certificate stands.
+#[derive(Clone, Debug)]
+pub(super) struct Spot<'a> {
+    pub(super) file: &'a File,
+    pub(super) entry: &'a Entry,
+    pub(super) role: Role,
+}
+
+impl Spot<'_> {
+    pub(super) fn place(&self) -> Place {
+        Place::file(&self.file.path, self.file.layer).at(self.entry.line)
+    }
+}
+
+/// A certificate that some program trusts.
+#[derive(Clone, Debug)]
+pub(super) struct Held<'a> {
+    pub(super) id: CertId,
+    pub(super) cert: &'a Arc<Certificate>,
+    pub(super) facts: Facts,
+    pub(super) spots: Vec<Spot<'a>>,
+    pub(super) standing: Standing<'a>,
+}
+
+impl Held<'_> {
+    /// Where it is trusted, the places that matter most first.
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.spots.iter().map(Spot::place).collect()
+    }
+
+    pub(super) fn is_public(&self) -> bool {
+        !matches!(self.standing, Standing::Unknown)
+    }
+
+    /// Its name for people.
+    pub(super) fn name(&self) -> String {
+        super::words::name(self.cert)
+    }
+}
+
+/// The question, and what follows from it at once.
+#[derive(Debug)]
+pub(super) struct Ground<'a> {
+    pub(super) question: Question<'a>,
+    /// Certificates that are trusted somewhere.
+    pub(super) held: Vec<Held<'a>>,
+    /// Certificates that lie about.
+    pub(super) loose: Vec<Held<'a>>,
+}
+
+impl<'a> Ground<'a> {
+    pub(super) fn new(question: Question<'a>) -> Self {
+        let mut spots: BTreeMap<CertId, Vec<Spot<'a>>> = BTreeMap::new();
+        let read: Vec<&str> = question.readers.iter().flat_map(|it| it.files.iter().map(String::as_str)).collect();
+        for file in question.survey.files.values() {
+            let Some(store) = store_of(file) else { continue };
+            let mut role = Role::of(file);
+            // What a program reads is trusted, whatever it is called.
+            if role == Role::Loose && read.contains(&file.path.as_str()) {
+                role = Role::Vendored;
+            }
+            for entry in store.entries.iter().filter(|entry| is_root(entry)) {
+                spots.entry(entry.cert).or_default().push(Spot { file, entry, role });
+            }
+        }
+        let mut ground = Self { question, held: Vec::new(), loose: Vec::new() };
+        for (id, mut spots) in spots {
+            spots.sort_by(|a, b| (a.role, &a.file.path).cmp(&(b.role, &b.file.path)));
+            let cert = question.survey.pool.get(id);
+            let trusted = spots.iter().any(|spot| spot.role.is_trusted());
+            let standing = Standing::of(question.reference, cert);
+            let held = Held { id, cert, facts: Facts::of(cert), spots, standing };
+            if trusted { ground.held.push(held) } else { ground.loose.push(held) }
+        }
+        ground
+    }
+
+    /// Whether the user does not want to hear this of this certificate, or of anything.
+    pub(super) fn is_ignored(&self, check: Check, cert: &Certificate) -> bool {
+        self.question.ignore.iter().filter(|it| it.check == check).any(|it| match &it.only {
+            None => true,
+            Some(only) => *only == cert.sha256(),
+        })
+    }
+
+    /// Certificates that are trusted and that the check is to be told of.
+    pub(super) fn held_for(&self, check: Check) -> impl Iterator<Item = &Held<'a>> {
+        self.held.iter().filter(move |held| !self.is_ignored(check, held.cert))
+    }
+
+    /// What each program that has this root does about it, by `effect`; those without an effect are left out.
+    pub(super) fn affected(&self, id: CertId, effect: impl Fn(&Reads) -> Option<&'static str>) -> Vec<Affected> {
+        let has = self.question.readers.iter().filter(|reader| reader.roots.contains_key(&id));
+        has.filter_map(|reader| Some(Affected { who: reader.name.clone(), effect: effect(reader)?.to_owned() }))
+            .collect()
+    }
+
+    /// The files of the final state that hold certificates, with their store.
+    pub(super) fn stores(&self) -> impl Iterator<Item = (&'a File, &'a Store, Role)> + use<'a> {
+        let survey = self.question.survey;
+        survey.files.values().filter_map(|file| Some((file, store_of(file)?, Role::of(file))))
+    }
+
+    /// Whole files, as places.
+    pub(super) fn places_of<'p>(&self, paths: impl IntoIterator<Item = &'p str>) -> Vec<Place> {
+        let layer = |path: &str| self.question.survey.files.get(path).and_then(|file| file.layer);
+        paths.into_iter().map(|path| Place::file(path, layer(path))).collect()
+    }
+
+    /// The source as it stands on a command line.
+    pub(super) fn source(&self) -> String {
+        super::words::quoted(&self.question.survey.source)
+    }
+}
+
+/// The store in a file, if any.
+pub(super) fn store_of(file: &File) -> Option<&Store> {
+    match &file.content {
+        Content::Store(store) | Content::Program(_, Some(store)) => Some(store),
+        _ => None,
+    }
+}
+
+/// Whether an entry makes its certificate trusted: an anchor that is not distrusted there.
+fn is_root(entry: &Entry) -> bool {
+    entry.is_anchor && !entry.bits.as_ref().is_some_and(|bits| bits.distrusted)
+}

@@ -1,0 +1,184 @@
+//! The audit: what is wrong with the trust of an image, worst first. In: a survey, what its programs read, Mozilla's list, the time.
+//! Out: [`Report`]. Each family of checks has a file; docs/audit.md says what each means and what to do.
+
+mod authority;
+mod damage;
+mod disagree;
+mod duplicates;
+mod facts;
+mod files;
+mod ground;
+mod issue;
+mod keys;
+mod known;
+mod links;
+mod mozilla;
+mod policy;
+mod private;
+mod role;
+mod secrets;
+mod set_uid;
+mod settings;
+mod switched_off;
+mod unread;
+mod validity;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use ground::{Question, Reads};
+pub use issue::{Affected, CONFIG, Check, Ignore, Issue, Place, Severity};
+pub use policy::{Policy, Rule};
+pub use role::Role;
+
+use ground::Ground;
+
+/// What an audit found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The worst first; of one severity by the order of the checks.
+    pub issues: Vec<Issue>,
+    /// Issues that were left out because the user said so.
+    pub ignored: usize,
+}
+
+impl Report {
+    /// How many of this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.issues.iter().filter(|issue| issue.severity == severity).count()
+    }
+
+    /// The worst severity; `None` when nothing was found.
+    pub fn worst(&self) -> Option<Severity> {
+        self.issues.iter().map(|issue| issue.severity).max()
+    }
+}
+
+/// Makes every check.
+pub fn audit(question: Question<'_>) -> Report {
+    let ground = Ground::new(question);
+    let families: [fn(&Ground<'_>) -> Vec<Issue>; 15] = [
+        validity::check,
+        authority::check,
+        keys::check,
+        duplicates::check,
+        mozilla::check,
+        private::check,
+        damage::check,
+        links::check,
+        files::check,
+        disagree::check,
+        secrets::check,
+        unread::check,
+        switched_off::check,
+        set_uid::check,
+        policy::check,
+    ];
+    let mut report = Report::default();
+    for mut issue in families.iter().flat_map(|family| family(&ground)) {
+        if leave_out(&ground, &mut issue) {
+            report.ignored += 1;
+        } else {
+            report.issues.push(issue);
+        }
+    }
+    report
+        .issues
+        .sort_by(|a, b| b.severity.cmp(&a.severity).then(a.check.cmp(&b.check)).then_with(|| a.about.cmp(&b.about)));
+    report
+}
+
+/// Whether the user does not want to hear of it; places that he does not want to hear of are taken out of it.
+fn leave_out(ground: &Ground<'_>, issue: &mut Issue) -> bool {
+    let named: Vec<Option<&str>> =
+        ground.question.ignore.iter().filter(|it| it.check == issue.check).map(|it| it.only.as_deref()).collect();
+    if named.iter().any(|only| only.is_none_or(|only| only == issue.about)) {
+        return true;
+    }
+    let before = issue.places.len();
+    issue.places.retain(|place| !named.contains(&Some(place.path.as_str())));
+    before > 0 && issue.places.is_empty()
+}
+
+/// Files of test suites: keys and odd certificates belong there.
+fn is_test_path(path: &str) -> bool {
+    const PARTS: &[&str] = &[
+        "/test/",
+        "/tests/",
+        "/testdata/",
+        "/test-data/",
+        "/testing/",
+        "/examples/",
+        "/fixtures/",
+        "/certdata/",
+        "/test_",
+    ];
+    PARTS.iter().any(|part| path.contains(part))
+}
+
+/// The family of a distribution, as far as commands differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Debian,
+    Alpine,
+    Rhel,
+    Suse,
+    Arch,
+    Unknown,
+}
+
+fn family(ground: &Ground<'_>) -> Family {
+    let survey = ground.question.survey;
+    let ids: String = settings::texts(survey)
+        .filter(|(file, _)| matches!(file.path.as_str(), "/etc/os-release" | "/usr/lib/os-release"))
+        .flat_map(|(_, text)| text.lines().filter(|line| line.starts_with("ID")))
+        .collect::<Vec<&str>>()
+        .join(" ");
+    let has = |path: &str| survey.files.keys().any(|known| known.starts_with(path));
+    let words: &[(&[&str], Family)] = &[
+        (&["alpine", "wolfi", "chainguard"], Family::Alpine),
+        (&["debian", "ubuntu"], Family::Debian),
+        (&["rhel", "fedora", "centos", "amzn", "rocky", "alma"], Family::Rhel),
+        (&["suse", "sles"], Family::Suse),
+        (&["arch"], Family::Arch),
+    ];
+    let told = words.iter().find(|(names, _)| names.iter().any(|name| ids.contains(name))).map(|(_, family)| *family);
+    told.unwrap_or_else(|| {
+        if has("/etc/pki/ca-trust/") {
+            Family::Rhel
+        } else if has("/var/lib/ca-certificates/") {
+            Family::Suse
+        } else if has("/etc/alpine-release") {
+            Family::Alpine
+        } else if has("/etc/ca-certificates.conf") || has("/etc/debian_version") {
+            Family::Debian
+        } else {
+            Family::Unknown
+        }
+    })
+}
+
+/// The build step that brings the distribution's roots up to date.
+fn update_command(ground: &Ground<'_>) -> &'static str {
+    match family(ground) {
+        Family::Debian => "RUN apt-get update && apt-get install -y --only-upgrade ca-certificates",
+        Family::Alpine => "RUN apk upgrade --no-cache ca-certificates-bundle",
+        Family::Rhel => "RUN dnf update -y ca-certificates",
+        Family::Suse => "RUN zypper -n update ca-certificates-mozilla",
+        Family::Arch => "RUN pacman -Syu --noconfirm ca-certificates-mozilla",
+        Family::Unknown => "docker build --pull …   # on a newer base image",
+    }
+}
+
+/// The build step that makes the distribution's stores anew.
+fn rebuild_command(ground: &Ground<'_>) -> String {
+    match family(ground) {
+        Family::Debian => "RUN update-ca-certificates --fresh".to_owned(),
+        Family::Alpine | Family::Suse => "RUN update-ca-certificates".to_owned(),
+        Family::Rhel | Family::Arch => "RUN update-ca-trust extract".to_owned(),
+        Family::Unknown => {
+            format!("sidelight trust add ROOT.pem --into {} -o oci-archive:with-root.tar", ground.source())
+        }
+    }
+}

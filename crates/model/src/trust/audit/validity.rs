@@ -1,0 +1,144 @@
+//! T01, T02, T03: roots outside of their validity, or soon. In: certificates that are trusted, the time. Out: issues.
+//! Measured: Java and rustls take an expired root; all others refuse it.
+
+use super::ground::{Ground, Held, Reads};
+use super::issue::{Check, Issue, Severity};
+use super::words::{count, days, listed};
+use crate::trust::Runtime;
+
+pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
+    let now = ground.question.now;
+    let until = now.plus(std::time::Duration::from_secs(u64::from(ground.question.days) * 86_400));
+    let expired = |held: &Held<'_>| held.cert.not_after < now;
+    let future = |held: &Held<'_>| held.cert.not_before > now;
+    let soon = |held: &Held<'_>| held.cert.not_after >= now && held.cert.not_after <= until;
+    let mut issues = Vec::new();
+    for (check, fits) in
+        [(Check::T01, &expired as &dyn Fn(&Held<'_>) -> bool), (Check::T02, &future), (Check::T03, &soon)]
+    {
+        let found: Vec<&Held<'_>> = ground.held_for(check).filter(|held| fits(held)).collect();
+        let (public, private): (Vec<&Held<'_>>, Vec<&Held<'_>>) = found.into_iter().partition(|held| held.is_public());
+        issues.extend(private.into_iter().map(|held| one(ground, check, held)));
+        issues.extend(group(ground, check, "public", &public));
+        let loose: Vec<&Held<'_>> =
+            ground.loose.iter().filter(|held| fits(held) && !ground.is_ignored(check, held.cert)).collect();
+        issues.extend(lying_about(ground, check, &loose));
+    }
+    issues
+}
+
+/// What a program does with a root outside of its validity.
+fn outside(reader: &Reads) -> Option<&'static str> {
+    Some(match reader.runtime {
+        Runtime::Java | Runtime::RustNative | Runtime::RustWebpki => "still accepts it",
+        _ => "refuses what it issued",
+    })
+}
+
+/// When, in words.
+fn when(ground: &Ground<'_>, check: Check, held: &Held<'_>) -> String {
+    let now = ground.question.now;
+    let cert = held.cert;
+    match check {
+        Check::T01 => format!("expired on {}", cert.not_after.date()),
+        Check::T02 => format!("is not valid before {}", cert.not_before.date()),
+        _ => match days(now, cert.not_after) {
+            0 => format!("expires today, {}", cert.not_after.date()),
+            left => {
+                format!("expires on {}, in {}", cert.not_after.date(), count(usize::try_from(left).unwrap_or(0), "day"))
+            }
+        },
+    }
+}
+
+fn one(ground: &Ground<'_>, check: Check, held: &Held<'_>) -> Issue {
+    let severity = if check == Check::T03 { Severity::Warn } else { Severity::Error };
+    let hash = held.cert.sha256();
+    let mut issue = Issue::new(check, severity, &hash, format!("{} {}", held.name(), when(ground, check, held)))
+        .with_certs([held.id])
+        .with_places(held.places())
+        .with_evidence("validity", &held.cert.subject, validity(held));
+    if check != Check::T03 {
+        issue = issue.with_affected(ground.affected(held.id, outside)).with_evidence(
+            "rule",
+            "measured",
+            "Java and rustls accept a root outside of its validity; OpenSSL, curl, GnuTLS, Go, Node and Python refuse it",
+        );
+    }
+    let source = ground.source();
+    issue
+        .with_fix(
+            "Put the new root of the same authority in",
+            format!("sidelight trust add NEW_ROOT.pem --into {source}"),
+        )
+        .with_fix("Remove the old one", format!("sidelight trust remove {hash} --from {source}"))
+}
+
+fn validity(held: &Held<'_>) -> String {
+    format!("{} to {}", held.cert.not_before.date(), held.cert.not_after.date())
+}
+
+/// Public roots come and go with the distribution's package: one issue for all of them.
+fn group(ground: &Ground<'_>, check: Check, about: &str, found: &[&Held<'_>]) -> Option<Issue> {
+    if found.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = found.iter().map(|held| held.name()).collect();
+    let (severity, verb) = match check {
+        Check::T01 => (Severity::Warn, "expired"),
+        Check::T02 => (Severity::Warn, "not valid yet"),
+        _ => (Severity::Info, "about to expire"),
+    };
+    let is = if found.len() == 1 { "is" } else { "are" };
+    let verb = if check == Check::T01 {
+        format!("{} {verb}", if found.len() == 1 { "has" } else { "have" })
+    } else {
+        format!("{is} {verb}")
+    };
+    let summary = format!("{} {verb}: {}", count(found.len(), "public root"), listed(&names));
+    let mut issue = Issue::new(check, severity, about, summary);
+    for held in found {
+        issue = issue.with_certs([held.id]).with_places(held.places().into_iter().take(1)).with_evidence(
+            "root",
+            first_path(held),
+            format!("{} {}", held.name(), when(ground, check, held)),
+        );
+    }
+    if check == Check::T01 {
+        let still =
+            found.iter().flat_map(|held| ground.affected(held.id, outside)).filter(|it| it.effect.starts_with("still"));
+        let mut still: Vec<_> = still.collect();
+        still.sort();
+        still.dedup();
+        issue = issue.with_affected(still);
+    }
+    Some(issue.with_fix("Update the image's packages of roots", super::update_command(ground)))
+}
+
+fn first_path(held: &Held<'_>) -> String {
+    held.spots.first().map_or_else(String::new, |spot| spot.file.path.clone())
+}
+
+/// Certificates outside of trust stores: servers' own, mostly.
+fn lying_about(ground: &Ground<'_>, check: Check, found: &[&Held<'_>]) -> Option<Issue> {
+    let found: Vec<&&Held<'_>> = found.iter().filter(|held| !super::is_test_path(&first_path(held))).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let verb = match check {
+        Check::T01 => "expired",
+        Check::T02 => "not valid yet",
+        _ => "about to expire",
+    };
+    let paths: Vec<String> = found.iter().map(|held| first_path(held)).collect();
+    let summary = format!("{} outside of trust stores, {verb}: {}", count(found.len(), "certificate"), listed(&paths));
+    let mut issue = Issue::new(check, Severity::Info, "loose", summary);
+    for held in found {
+        issue = issue.with_certs([held.id]).with_places(held.places()).with_evidence(
+            "certificate",
+            first_path(held),
+            format!("{} {}", held.name(), when(ground, check, held)),
+        );
+    }
+    Some(issue)
+}
