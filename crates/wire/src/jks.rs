@@ -8,7 +8,10 @@
 use sha1::{Digest, Sha1};
 use sidelight_model::time::Timestamp;
 
+mod append;
 mod text;
+
+pub use append::{AppendError, append};
 
 const MAGIC: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 const MAGIC_JCEKS: [u8; 4] = [0xce, 0xce, 0xce, 0xce];

@@ -32,5 +32,6 @@ pub mod sslsplit;
 pub mod starttls;
 pub mod tcp;
 pub mod tls;
+pub mod trust_edit;
 pub mod trust_store;
 mod websocket;

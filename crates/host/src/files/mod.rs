@@ -3,11 +3,13 @@
 //! In: paths. Out: what stands there ([`Snapshot`]), or a change that is either done wholly or not at all (temporary file, `fsync`,
 //! rename). Every failure names the path and what was being done to it.
 
+mod folder_root;
 mod read;
 mod replace;
 mod resolve;
 mod snapshot;
 
+pub use folder_root::FolderRoot;
 pub use read::{read_bounded, regular_files};
 pub use replace::{Meta, create_directory, remove, replace_file, replace_symlink, sync_directory, write_short_lived};
 pub use resolve::{resolve_in_root, within};

@@ -41,6 +41,21 @@ pub struct Deed {
     pub certificate: String,
     /// Its SHA-256, lower-case hexadecimal.
     pub sha256: String,
+    /// What else is to be known of an edit of any root (`trust add`, `trust remove`); none of an installation of sidelight's own CA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
+}
+
+/// An edit of a root's trust.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Whether the certificate was taken out rather than added.
+    pub removed: bool,
+    /// The certificate's name in stores.
+    pub name: String,
+    /// What tells the root from another that has the same name later, as a process of the same number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<String>,
 }
 
 /// What stood at a path. The bytes of files are kept beside the journal, by digest.

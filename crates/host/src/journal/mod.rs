@@ -15,7 +15,7 @@ mod log;
 mod transaction;
 mod undo;
 
-pub use line::Deed;
+pub use line::{Deed, Edit};
 pub use transaction::{Action, Ran, Transaction};
 pub use undo::{Outcome, Reconcile, Undone};
 

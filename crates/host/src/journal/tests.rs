@@ -26,7 +26,7 @@ fn open(folder: &Path) -> Journal {
 }
 
 fn deed() -> Deed {
-    Deed { place: "host".to_owned(), certificate: String::new(), sha256: "00".to_owned() }
+    Deed { place: "host".to_owned(), certificate: String::new(), sha256: "00".to_owned(), edit: None }
 }
 
 /// A folder with one file `list`.

@@ -26,6 +26,8 @@ pub enum Action {
     Link(PathBuf, PathBuf),
     /// A folder was made.
     Folder(PathBuf),
+    /// A file, link or empty folder was removed.
+    Remove(PathBuf),
     /// A program was run.
     Run(String),
 }
@@ -162,6 +164,36 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Writes a file as [`Transaction::write`] does; a new one gets this owner too.
+    ///
+    /// # Errors
+    /// As [`Transaction::write`]; when the owner cannot be given.
+    pub fn write_as(&mut self, path: &Path, bytes: &[u8], mode: u32, owner: (u32, u32)) -> Result<(), JournalError> {
+        let is_new = std::fs::symlink_metadata(path).is_err();
+        self.write(path, bytes, mode)?;
+        if is_new && self.journal.is_some() {
+            own(path, owner)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file, link or empty folder; nothing there is fine.
+    ///
+    /// # Errors
+    /// When it cannot be noted or removed.
+    pub fn remove(&mut self, path: &Path) -> Result<(), JournalError> {
+        if std::fs::symlink_metadata(path).is_err() {
+            return Ok(());
+        }
+        self.note(path)?;
+        self.actions.push(Action::Remove(path.to_owned()));
+        if self.journal.is_some() {
+            crate::files::remove(path)?;
+        }
+        self.step(&format!("removed {}", path.display()));
+        Ok(())
+    }
+
     /// Makes a symbolic link.
     ///
     /// # Errors
@@ -267,6 +299,17 @@ impl Drop for Transaction<'_> {
             *known = entry;
         }
     }
+}
+
+/// Gives a new file another owner, where it is another.
+fn own(path: &Path, (uid, gid): (u32, u32)) -> Result<(), FileError> {
+    let meta = Meta::new(0);
+    if (meta.uid, meta.gid) == (uid, gid) {
+        return Ok(());
+    }
+    let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+    rustix::fs::chownat(rustix::fs::CWD, path, Some(uid), Some(gid), rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(FileError::io("set the owner of", path))
 }
 
 /// A snapshot; none of a device, socket or pipe, which no trust store's tool touches.

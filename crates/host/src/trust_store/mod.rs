@@ -3,31 +3,33 @@
 //! In: a certificate, a [`Place`], the [`Journal`]. Out: the place trusts it ([`install`]), or is as it was ([`uninstall`]).
 //! Every store is changed by its own rules, and every change is in the journal first.
 
-mod anchor;
+mod apply;
 mod docker;
-mod family;
+mod edit;
 mod host;
-mod java;
 mod nss;
 mod place;
 mod places;
-mod rebuild;
 mod reconcile;
-mod subject_hash;
 
-pub use anchor::Anchor;
-pub use java::{JavaStore, STOREPASS};
+pub use edit::{Edited, is_as_wanted, Target, add, find, plan_add, plan_remove, remove, undo_edit};
 pub use nss::find_nss_databases;
 pub use place::{ParsePlaceError, Place};
-pub use places::{BUNDLES, find_host_bundles, find_java_stores};
-pub use subject_hash::subject_hash;
+pub use places::{find_host_bundles, find_java_stores};
+pub use sidelight_wire::trust_edit::{Anchor, AnchorError, JavaStore, STOREPASS};
 
-use crate::files::{FileError, resolve_in_root};
+use crate::files::{FileError, read_bounded, resolve_in_root};
 use crate::journal::{Action, Deed, Entry, Journal, JournalError, Transaction, Undone};
 use reconcile::WithoutAnchor;
+use sidelight_model::time::Timestamp;
+use sidelight_wire::trust_edit;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The largest Java store; usual ones have 200 KiB.
+const LARGEST_JAVA: u64 = 16 << 20;
 
 /// What is to be known of a change besides that it was made, one sentence each.
 pub type Notes = Vec<String>;
@@ -47,6 +49,18 @@ pub enum TrustStoreError {
     /// What is to be installed is not a CA's certificate.
     #[error("the certificate cannot be installed: {0}")]
     Certificate(String),
+    /// A file system cannot be written.
+    #[error("{} is on a file system that is mounted read-only; nothing was touched", path.display())]
+    ReadOnly {
+        /// What would have been written.
+        path: PathBuf,
+    },
+    /// Another root has the name of the one that was changed.
+    #[error("{place} is not the one that was changed: that process ended, and what it saw is gone with it or stands elsewhere")]
+    Another {
+        /// The root.
+        place: String,
+    },
     /// The system has no trust store.
     #[error("there is no trust store below {}: install the package ca-certificates first", root.display())]
     NoStore {
@@ -194,7 +208,7 @@ pub fn rehearse(
     place: &Place,
     anchor: &Anchor,
 ) -> Result<Installed, TrustStoreError> {
-    if known.iter().any(|entry| entry.deed.place == place.to_string() && is_done(entry, anchor)) {
+    if known.iter().any(|entry| entry.deed.place == place.to_string() && entry.deed.edit.is_none() && is_done(entry, anchor)) {
         return Ok(Installed::default());
     }
     let mut change = Transaction::rehearse(deed(place, anchor));
@@ -212,12 +226,12 @@ pub fn uninstall(journal: &mut Journal, entry: &Entry, storepass: &str) -> Resul
 
 fn deed(place: &Place, anchor: &Anchor) -> Deed {
     let certificate = data_encoding::BASE64.encode(anchor.der());
-    Deed { place: place.to_string(), certificate, sha256: anchor.sha256.clone() }
+    Deed { place: place.to_string(), certificate, sha256: anchor.sha256.clone(), edit: None }
 }
 
 fn at(journal: &Journal, place: &Place) -> Vec<Entry> {
     let name = place.to_string();
-    journal.entries().iter().filter(|entry| entry.deed.place == name).cloned().collect()
+    journal.entries().iter().filter(|entry| entry.deed.place == name && entry.deed.edit.is_none()).cloned().collect()
 }
 
 /// Whether a deed installed this certificate and all that it left is still there: an update may have lost it.
@@ -250,10 +264,21 @@ fn apply(
                 return Err(TrustStoreError::NoJava);
             }
             for store in stores {
-                JavaStore::add_to_file(change, &store, anchor, machine.storepass)?;
+                java(change, &store, anchor, machine.storepass)?;
             }
             Ok(Notes::new())
         }
+    }
+}
+
+/// Adds the certificate to a Java store, unless it is in it.
+fn java(change: &mut Transaction<'_>, path: &Path, anchor: &Anchor, password: &str) -> Result<(), TrustStoreError> {
+    let now = Timestamp::from(SystemTime::now());
+    let new = trust_edit::add_to_java(&read_bounded(path, LARGEST_JAVA)?, anchor, &anchor.name, password, now)
+        .map_err(|why| TrustStoreError::Java { path: path.to_owned(), why })?;
+    match new {
+        Some(bytes) => Ok(change.write(path, &bytes, 0o644)?),
+        None => Ok(()),
     }
 }
 
@@ -267,11 +292,24 @@ fn take_back(journal: &mut Journal, machine: &Machine<'_>, source: TrustStoreErr
     }
 }
 
+/// As [`take_back`], for an edit: the name of a Java store's password does not matter when nobody else wrote meanwhile.
+fn take_back_edit(journal: &mut Journal, source: TrustStoreError) -> TrustStoreError {
+    let root = Path::new("/");
+    take_back(journal, &Machine { root, home: None, java_home: None, storepass: STOREPASS }, source)
+}
+
 fn undo(journal: &mut Journal, entry: &Entry, storepass: &str) -> Result<Undone, TrustStoreError> {
     let der = data_encoding::BASE64
         .decode(entry.deed.certificate.as_bytes())
         .map_err(|error| TrustStoreError::Certificate(format!("the journal's copy of it is damaged: {error}")))?;
-    let anchor = Anchor::new(&der)?;
+    let anchor = match &entry.deed.edit {
+        None => Anchor::new(&der),
+        Some(edit) => Anchor::any(&der).map(|anchor| Anchor { name: edit.name.clone(), ..anchor }),
+    };
+    let anchor = anchor.map_err(|error| TrustStoreError::Certificate(error.to_string()))?;
+    if entry.deed.edit.as_ref().is_some_and(|edit| edit.removed) {
+        return Ok(journal.undo(entry.id, &reconcile::Untouched)?);
+    }
     let deleted = nss::delete_where_used(journal, entry, &anchor)?;
     let reconcile = WithoutAnchor { anchor: &anchor, storepass, deleted: &deleted };
     let undone = journal.undo(entry.id, &reconcile)?;
@@ -285,7 +323,7 @@ fn close_gaps(undone: &Undone, anchor: &Anchor) -> Result<(), TrustStoreError> {
     for path in &undone.restored {
         let is_link = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
         if let (true, Some(folder)) = (is_link, path.parent()) {
-            rebuild::close_gaps(folder, &anchor.subject_hash).map_err(FileError::io("renumber links in", folder))?;
+            apply::close_gaps(folder, &anchor.subject_hash).map_err(FileError::io("renumber links in", folder))?;
         }
     }
     Ok(())

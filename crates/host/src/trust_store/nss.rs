@@ -3,7 +3,7 @@
 //!
 //! A database is put back byte for byte when nobody wrote to it since and no program has it open; else our entry alone is deleted.
 
-use super::family::find_program;
+use super::host::find_program;
 use super::{Anchor, Machine, TrustStoreError};
 use crate::files::Snapshot;
 use crate::journal::{Entry, Journal, Transaction};
@@ -84,7 +84,7 @@ pub(super) fn install(
     Ok(())
 }
 
-fn note(change: &mut Transaction<'_>, folder: &Path) -> Result<(), TrustStoreError> {
+pub(super) fn note(change: &mut Transaction<'_>, folder: &Path) -> Result<(), TrustStoreError> {
     for file in FILES {
         change.note(&folder.join(file))?;
     }

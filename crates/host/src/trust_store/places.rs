@@ -2,47 +2,12 @@
 //! Source: the update commands of the distributions, Go's `crypto/x509` list and openssl-probe's; checked on Debian 12.
 
 use crate::files::{resolve_in_root, within};
+use sidelight_wire::trust_edit::{BUNDLES, IN_JAVA_HOME, JAVA_STORES};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Every path at which some runtime looks for a bundle of roots for servers. The order is that of preference: what Go and most others
-/// take first comes first.
-pub const BUNDLES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/cacert.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-    "/etc/pki/tls/cert.pem",
-    "/etc/ssl/certs/ca-bundle.crt",
-    "/var/lib/ca-certificates/ca-bundle.pem",
-    "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
-    "/usr/lib/ssl/cert.pem",
-    "/usr/local/ssl/cert.pem",
-    "/usr/local/etc/openssl/cert.pem",
-    "/etc/openssl/certs/ca-certificates.crt",
-    "/usr/share/ssl/certs/ca-bundle.crt",
-    "/opt/etc/ssl/certs/ca-certificates.crt",
-    "/kaniko/ssl/certs/ca-certificates.crt",
-];
-
-/// Java's stores that do not belong to one Java installation.
-const JAVA_STORES: &[&str] = &[
-    "/etc/ssl/certs/java/cacerts",
-    "/etc/pki/java/cacerts",
-    "/etc/pki/ca-trust/extracted/java/cacerts",
-    "/var/lib/ca-certificates/java-cacerts",
-    "/etc/ca-certificates/extracted/java-cacerts.jks",
-    "/etc/ssl/certs/adoptium/cacerts",
-];
-
 /// Folders that hold one Java installation in each entry.
 const JAVA_HOMES: &[&str] = &["/usr/lib/jvm", "/usr/java", "/opt/java", "/opt", "/usr/local/lib/jvm"];
-
-/// Below a Java home, the stores in the order in which Java looks for them.
-const IN_JAVA_HOME: &[&str] =
-    &["lib/security/jssecacerts", "lib/security/cacerts", "jre/lib/security/jssecacerts", "jre/lib/security/cacerts"];
 
 /// More installations than any machine has; further ones are left out.
 const HOMES: usize = 256;
@@ -51,11 +16,6 @@ const HOMES: usize = 256;
 /// most programs read first. Empty files count: a program that reads one trusts nobody.
 pub fn find_host_bundles(root: &Path) -> Vec<PathBuf> {
     existing(root, BUNDLES.iter().map(PathBuf::from))
-}
-
-/// The Java trust stores below `root` that the system's update command keeps, each once.
-pub(super) fn system_java_stores(root: &Path) -> Vec<PathBuf> {
-    existing(root, JAVA_STORES.iter().map(PathBuf::from))
 }
 
 /// Every Java trust store below `root`, each once, as the file that is really read: that of `java_home` first, then the system's, then

@@ -28,7 +28,8 @@ impl Reconcile for WithoutAnchor<'_> {
                 // A link is ours when it leads to a file of our name. Another is somebody's new one, or what the update command put in
                 // the place of what stood there.
                 let ours = contains(target.as_os_str().as_encoded_bytes(), self.anchor.name.as_bytes());
-                if ours || (cut_short && *before != Snapshot::Absent) { Outcome::Restore } else { Outcome::Leave }
+                let new = cut_short && *before == Snapshot::Absent && self.is_hash_of_ours(path);
+                if ours || new || (cut_short && *before != Snapshot::Absent) { Outcome::Restore } else { Outcome::Leave }
             }
             Snapshot::File { bytes, .. } => {
                 let temporary = path.to_string_lossy().ends_with("new");
@@ -41,7 +42,27 @@ impl Reconcile for WithoutAnchor<'_> {
     }
 }
 
+/// Knows no format: what somebody changed since must be looked at.
+pub(super) struct Untouched;
+
+impl Reconcile for Untouched {
+    fn reconcile(&self, _path: &Path, before: &Snapshot, after: Option<&str>, now: &Snapshot) -> Outcome {
+        match (after, now) {
+            // Cut short, or gone: what was there comes back.
+            (None, _) | (_, Snapshot::Absent) => Outcome::Restore,
+            _ if *before == Snapshot::Absent => Outcome::Leave,
+            _ => Outcome::Unclear("was changed by others since".to_owned()),
+        }
+    }
+}
+
 impl WithoutAnchor<'_> {
+    /// Whether a link has the name by which OpenSSL finds our certificate.
+    fn is_hash_of_ours(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.split_once('.').is_some_and(|(hash, _)| self.anchor.hashes().iter().any(|ours| ours == hash))
+    }
+
     fn file(&self, now: &[u8], before: &Snapshot, cut_short: bool) -> Outcome {
         let old = if let Snapshot::File { bytes, .. } = before { bytes.as_slice() } else { b"" };
         if matches!(now, [0xfe, 0xed, 0xfe, 0xed, ..] | [0x30, ..]) {

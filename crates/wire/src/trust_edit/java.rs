@@ -1,18 +1,12 @@
 //! Java trust stores, of both formats. In: the bytes of a `cacerts` and its password. Out: its certificates; the store with one more or
 //! one less, in the same format.
-//! Spec: the formats are those of [`sidelight_wire::jks`] and [`sidelight_wire::pkcs12`].
+//! Spec: the formats are those of [`crate::jks`] and [`crate::pkcs12`].
 
-use super::{Anchor, TrustStoreError};
-use crate::files::read_bounded;
-use crate::journal::Transaction;
-use sidelight_model::time::Timestamp;
-use sidelight_wire::{jks, pkcs12};
 use std::collections::HashSet;
-use std::path::Path;
-use std::time::SystemTime;
 
-/// The largest store; usual ones have 200 KiB.
-const LARGEST: u64 = 16 << 20;
+use sidelight_model::time::Timestamp;
+
+use crate::{jks, pkcs12};
 
 /// The password of Java's own stores.
 pub const STOREPASS: &str = "changeit";
@@ -116,7 +110,7 @@ impl JavaStore {
     }
 
     /// Whether two stores hold the same certificates and keys.
-    pub(super) fn same_content(&self, other: &Self) -> bool {
+    pub fn same_content(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Jks(entries), Self::Jks(others)) => {
                 let plain = |entries: &[jks::Entry]| -> HashSet<(String, String)> {
@@ -129,23 +123,6 @@ impl JavaStore {
             }
             _ => false,
         }
-    }
-
-    /// Adds the certificate to a store on the disk, unless it is in it.
-    pub(super) fn add_to_file(
-        change: &mut Transaction<'_>,
-        path: &Path,
-        anchor: &Anchor,
-        password: &str,
-    ) -> Result<(), TrustStoreError> {
-        let wrong = |why: String| TrustStoreError::Java { path: path.to_owned(), why };
-        let mut store = Self::read(&read_bounded(path, LARGEST)?, password).map_err(wrong)?;
-        if store.certificates().contains(&anchor.der()) {
-            return Ok(());
-        }
-        store.add(&anchor.name, anchor.der(), Timestamp::from(SystemTime::now()));
-        let wrong = |why: String| TrustStoreError::Java { path: path.to_owned(), why };
-        Ok(change.write(path, &store.write(password).map_err(wrong)?, 0o644)?)
     }
 }
 
