@@ -58,7 +58,7 @@ pub fn climb(facts: &Facts) -> Climbed {
 }
 
 /// The certificates that were fetched.
-pub fn fetched(facts: &Facts) -> Vec<Certificate> {
+pub(super) fn fetched(facts: &Facts) -> Vec<Certificate> {
     let bodies = facts.issuers.iter().filter_map(|fetched| fetched.body.as_ref().ok());
     bodies.filter_map(|der| Certificate::parse(der).ok()).collect()
 }

@@ -2,6 +2,8 @@
 //!
 //! Each question is asked once. The plan only grows by what was learnt, so that asking ends after a few rounds.
 
+use std::net::SocketAddr;
+
 use super::details::Details;
 use super::facts::{End, Facts, Late, PlainWords, Variant};
 use crate::flow::Host;
@@ -73,8 +75,9 @@ fn everywhere(facts: &Facts) -> Vec<Ask> {
     }
     if facts.question.every_address || failed {
         let used = facts.main().and_then(|main| main.peer);
-        let open = facts.reached.iter().filter(|reach| reach.outcome.is_ok() && Some(reach.address) != used);
-        asks.extend(open.take(MOST_ADDRESSES).map(|reach| Ask::Try(Variant::At(reach.address))));
+        let known = facts.resolution.addresses.iter().flatten().flatten();
+        let others = known.map(|ip| SocketAddr::new(*ip, facts.question.target.port)).filter(|it| Some(*it) != used);
+        asks.extend(others.take(MOST_ADDRESSES).map(|address| Ask::Try(Variant::At(address))));
     }
     asks
 }

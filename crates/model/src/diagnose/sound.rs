@@ -217,38 +217,3 @@ fn client(facts: &Facts, cause: Cause, all: &mut Vec<String>) {
         all.push("the server asks for a client certificate, and goes on without one".to_owned());
     }
 }
-
-/// Whose interception a name tells of.
-pub(super) fn interceptor(name: &str) -> Option<&'static str> {
-    const KNOWN: &[(&str, &str)] = &[
-        ("mitmproxy", "mitmproxy"),
-        ("zscaler", "Zscaler"),
-        ("netskope", "Netskope"),
-        ("goskope", "Netskope"),
-        ("palo alto", "a Palo Alto firewall"),
-        ("fortinet", "a Fortinet firewall"),
-        ("fortigate", "a Fortinet firewall"),
-        ("sophos", "Sophos"),
-        ("umbrella", "Cisco Umbrella"),
-        ("blue coat", "Blue Coat"),
-        ("forcepoint", "Forcepoint"),
-        ("kaspersky", "Kaspersky"),
-        ("avast", "Avast"),
-        ("eset ssl filter", "ESET"),
-        ("bitdefender", "Bitdefender"),
-        ("adguard", "AdGuard"),
-        ("do_not_trust_fiddler", "Fiddler"),
-        ("charles proxy", "Charles"),
-        ("portswigger", "Burp Suite"),
-        ("zed attack proxy", "OWASP ZAP"),
-        ("http toolkit", "HTTP Toolkit"),
-        ("proxyman", "Proxyman"),
-        ("polarproxy", "PolarProxy"),
-        ("docker sandboxes proxy", "a Docker sandbox"),
-        ("sidelight", "sidelight"),
-        ("superfish", "Superfish"),
-        ("qaznet", "the state of Kazakhstan"),
-    ];
-    let lower = name.to_lowercase();
-    KNOWN.iter().find(|(part, _)| lower.contains(part)).map(|(_, who)| *who)
-}

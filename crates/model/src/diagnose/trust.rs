@@ -8,6 +8,7 @@ use super::facts::{Facts, Variant};
 use crate::finding::{Cause, Finding};
 use crate::flow::Host;
 use crate::time::Timestamp;
+use crate::trust::reference::{Intruder, IntruderKind, intruder, intruder_named};
 use crate::x509::{Certificate, San, name_matches};
 
 const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
@@ -298,12 +299,12 @@ fn sounds_intermediate(name: &str) -> bool {
             || has("subordinate"))
 }
 
-/// Whose interception the path shows.
+/// Whose interception the path shows. CAs that are at home in their own network are none.
 fn interceptor(climbed: &Climbed) -> Option<String> {
-    let named = |text: &str| super::sound::interceptor(text).map(str::to_owned);
+    let opens_tls = |it: &Intruder| it.kind != IntruderKind::Internal;
     let top = climbed.path.last()?;
-    let by_issuer = climbed.path.iter().skip(1).find_map(|cert| named(&cert.subject));
-    by_issuer.or_else(|| named(&top.issuer))
+    let by_issuer = climbed.path.iter().skip(1).find_map(|cert| intruder(cert).filter(opens_tls));
+    by_issuer.or_else(|| intruder_named(&top.issuer).filter(opens_tls)).map(|it| it.who.to_owned())
 }
 
 /// The certificate that the service shows around the proxy, when its issuer is another.
