@@ -8,6 +8,7 @@ mod engine;
 pub mod forge;
 mod intake;
 mod peek;
+pub mod probe;
 pub mod registry_client;
 pub mod relay;
 pub mod resolve;

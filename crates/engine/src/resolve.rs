@@ -29,6 +29,33 @@ impl Resolver {
         Self { system, given }
     }
 
+    /// A resolver with the files of another place, such as a container: the texts of its /etc/hosts and /etc/resolv.conf.
+    pub fn of_files(hosts: &str, resolv_conf: &str) -> Self {
+        let mut given: HashMap<String, Vec<IpAddr>> = HashMap::new();
+        for line in hosts.lines().map(|line| line.split('#').next().unwrap_or_default()) {
+            let mut words = line.split_ascii_whitespace();
+            let Some(Ok(address)) = words.next().map(str::parse::<IpAddr>) else { continue };
+            for name in words {
+                given.entry(name.trim_end_matches('.').to_ascii_lowercase()).or_default().push(address);
+            }
+        }
+        let system = hickory_resolver::system_conf::parse_resolv_conf(resolv_conf)
+            .map_err(|error| error.to_string())
+            .and_then(|(config, options)| {
+                let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+                *builder.options_mut() = options;
+                // The hosts file of this machine is not that place's.
+                builder.options_mut().use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
+                builder.build().map_err(|error| error.to_string())
+            });
+        Self { system, given }
+    }
+
+    /// Whether a line of a hosts file that was given answers for this host.
+    pub fn is_given(&self, host: &Host) -> bool {
+        matches!(host, Host::Name(name) if self.given.contains_key(name))
+    }
+
     /// The addresses of `host`, never empty.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! In: values that others gathered (bytes of certificates, addresses, times). Out: values that others show or act on.
 //! Nothing here touches a file, a socket, a clock or the environment: the time is always an argument.
 
+pub mod diagnose;
 pub mod filter;
 pub mod finding;
 pub mod flow;

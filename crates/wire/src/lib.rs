@@ -18,6 +18,7 @@ mod http2;
 pub mod jks;
 pub mod key_log;
 pub mod mitmproxy;
+pub mod ocsp;
 pub mod opaque;
 pub mod packet;
 pub mod pcapng;

@@ -199,7 +199,7 @@ async fn inside(way: &Way, addresses: &[SocketAddr]) -> Option<TcpStream> {
 }
 
 /// IPv6 and IPv4 in turn, beginning with the family of the first (RFC 8305 §4).
-fn interleave(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+pub(crate) fn interleave(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
     let (same, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
     let longest = same.len().max(other.len());

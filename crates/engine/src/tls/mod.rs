@@ -10,6 +10,7 @@ pub(crate) use face::key_for;
 pub use face::{Face, FaceError};
 pub use roots::{RootsError, Trusted};
 pub use service::{Identities, Identity, Service, ServiceError, Shaken, Wish};
+pub(crate) use verify::server_name;
 pub use verify::{Verdict, Verifier};
 
 use std::sync::Arc;

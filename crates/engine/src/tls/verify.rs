@@ -112,7 +112,8 @@ impl Verifier {
         Verdict::Untrusted { judged: Some(Box::new(judged)), finding: Box::new(finding) }
     }
 
-    fn ask_library(&self, chain: &[CertificateDer<'_>], name: &Host, now: Timestamp) -> Result<(), String> {
+    /// What the library says of a chain; its words when it refuses.
+    pub(crate) fn ask_library(&self, chain: &[CertificateDer<'_>], name: &Host, now: Timestamp) -> Result<(), String> {
         let Some(library) = &self.library else { return Err("no roots".into()) };
         let Some((leaf, rest)) = chain.split_first() else { return Err("no certificate was sent".into()) };
         let name = server_name(name).ok_or("the name is not one that certificates can hold")?;

@@ -11,8 +11,27 @@ use crate::time::Timestamp;
 /// OIDs, encoded content.
 const BASIC: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 48, 1, 1];
 
+/// Whether the response says that `certificate` is good, and `issuer`, or a responder that it appointed, signed it.
+pub fn ocsp_says_good(response: &[u8], certificate: &Certificate, issuer: &Certificate) -> bool {
+    statuses(response, certificate, issuer).is_some_and(|all| all.contains(&Status::Good))
+}
+
 /// When `certificate` was revoked, if the response says so and `issuer`, or a responder that it appointed, signed it.
 pub fn revoked_at(response: &[u8], certificate: &Certificate, issuer: &Certificate) -> Option<Timestamp> {
+    statuses(response, certificate, issuer)?.into_iter().find_map(|status| match status {
+        Status::Revoked(at) => Some(at),
+        Status::Good => None,
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Good,
+    Revoked(Timestamp),
+}
+
+/// What a response that is signed with authority says of the certificate's serial number.
+fn statuses(response: &[u8], certificate: &Certificate, issuer: &Certificate) -> Option<Vec<Status>> {
     let basic = basic_response(response)?;
     let [data, algorithm, signature, rest @ ..] = basic.as_slice() else { return None };
     if !signed_with_authority(data, algorithm, signature, rest.first(), issuer) {
@@ -23,7 +42,7 @@ pub fn revoked_at(response: &[u8], certificate: &Certificate, issuer: &Certifica
         .into_iter()
         .filter(|part| part.tag == 0x30)
         .find(|part| children(part.content).first().is_some_and(|single| single.tag == 0x30))?;
-    children(responses.content).iter().find_map(|single| revocation(single, parsed.raw_serial()))
+    Some(children(responses.content).iter().filter_map(|single| status(single, parsed.raw_serial())).collect())
 }
 
 fn basic_response(response: &[u8]) -> Option<Vec<Element<'_>>> {
@@ -43,16 +62,18 @@ fn basic_response(response: &[u8]) -> Option<Vec<Element<'_>>> {
     Some(children(basic.content))
 }
 
-/// The time in a single response that is about this serial and says "revoked".
-fn revocation(single: &Element<'_>, serial: &[u8]) -> Option<Timestamp> {
+/// What a single response says, if it is about this serial.
+fn status(single: &Element<'_>, serial: &[u8]) -> Option<Status> {
     let parts = children(single.content);
     let [id, status, ..] = parts.as_slice() else { return None };
-    let about = children(id.content).get(3).is_some_and(|number| number.content == serial);
-    if !about || status.tag != 0xa1 {
+    if children(id.content).get(3).is_none_or(|number| number.content != serial) {
         return None;
     }
-    let (time, _) = first(status.content)?;
-    generalized_time(time.content)
+    match status.tag {
+        0x80 => Some(Status::Good),
+        0xa1 => generalized_time(first(status.content)?.0.content).map(Status::Revoked),
+        _ => None,
+    }
 }
 
 /// `YYYYMMDDHHMMSSZ`.

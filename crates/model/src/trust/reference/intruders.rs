@@ -110,7 +110,7 @@ const BY_NAME: &[(&str, IntruderKind, &str)] = &[
     ("proxyman", IntruderKind::Developer, "Proxyman"),
     ("polarproxy", IntruderKind::Developer, "PolarProxy"),
     ("sidelight", IntruderKind::Developer, "sidelight itself"),
-    ("mkcert development ca", IntruderKind::Developer, "mkcert, a developer's CA"),
+    ("mkcert development ca", IntruderKind::Internal, "mkcert, a developer's CA"),
     ("docker sandboxes proxy", IntruderKind::Inspection, "Docker's sandbox, whose proxy opens TLS"),
     ("caddy local authority", IntruderKind::Internal, "Caddy's local CA"),
     ("minikubeca", IntruderKind::Internal, "minikube's CA"),
@@ -127,7 +127,12 @@ const BY_NAME: &[(&str, IntruderKind, &str)] = &[
 pub fn intruder(certificate: &Certificate) -> Option<Intruder> {
     let sha256 = certificate.sha256();
     let by_hash = BY_HASH.iter().find(|(hash, ..)| *hash == sha256);
-    let subject = certificate.subject.to_lowercase();
-    let found = by_hash.or_else(|| BY_NAME.iter().find(|(part, ..)| subject.contains(part)));
+    by_hash.map(|(_, kind, who)| Intruder { who, kind: *kind }).or_else(|| intruder_named(&certificate.subject))
+}
+
+/// Whose a CA of this name is, as far as a name tells.
+pub fn intruder_named(subject: &str) -> Option<Intruder> {
+    let subject = subject.to_lowercase();
+    let found = BY_NAME.iter().find(|(part, ..)| subject.contains(part));
     found.map(|(_, kind, who)| Intruder { who, kind: *kind })
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest as _, Sha256};
 
-pub use intruders::{Intruder, IntruderKind, intruder};
+pub use intruders::{Intruder, IntruderKind, intruder, intruder_named};
 
 use crate::x509::{Certificate, fingerprint, tlv};
 

@@ -1,0 +1,87 @@
+//! Why does a TLS connection not work? In: [`Facts`] that attempts brought. Out: what to try next ([`plan`]), and in the end
+//! a [`Diagnosis`]: one finding, nearest the wire first, or that all is well, with everything odd beside it.
+//! Source of the causes and their order: docs/causes.md; how they are told apart: docs/diagnose.md.
+
+mod chain;
+mod client;
+mod details;
+mod facts;
+mod handshake;
+mod plan;
+mod reach;
+mod revocation;
+mod sound;
+mod trust;
+
+pub use chain::{Climbed, Top, climb, climb_chain};
+pub use details::Details;
+pub use facts::{
+    AlertSeen, Attempt, ClientIdentity, ClientRequest, End, Facts, Fetched, Late, Plain, PlainWords, ProxyFailure,
+    Question, Reach, Resolution, Roots, Spoken, Unreached, Variant,
+};
+pub use plan::{Ask, ocsp_issuer, plan};
+pub use sound::days_left;
+
+use crate::finding::{Cause, Finding};
+use crate::x509::Certificate;
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// The cause, with evidence and what to do; [`Cause::Ok`] when the connection works.
+    pub finding: Finding,
+    /// What the server sent, as far as it can be read, leaf first.
+    pub chain: Vec<Certificate>,
+    /// The path to a trusted root, leaf first; `None`: there is none.
+    pub path: Option<Vec<Certificate>>,
+    /// What the server should send and does not, without the root.
+    pub missing: Vec<Certificate>,
+    /// The root that would have to be trusted.
+    pub wanted_root: Option<Certificate>,
+}
+
+/// Judges what was seen.
+pub fn judge(facts: &Facts) -> Diagnosis {
+    let climbed = climb(facts);
+    let finding = reach::judge(facts)
+        .or_else(|| handshake::judge(facts, &climbed))
+        .or_else(|| trust::judge(facts, &climbed))
+        .or_else(|| revocation::judge(facts, &climbed))
+        .or_else(|| client::judge(facts))
+        .or_else(|| handshake::unexplained(facts))
+        .unwrap_or_else(|| sound::finding(facts, &climbed));
+    let finding = sound::warnings(facts, &climbed, finding.cause).into_iter().fold(finding, Finding::with_warning);
+    let chain = sent(facts);
+    let untrusted_root = matches!(climbed.top, Top::UnknownRoot | Top::SelfSigned | Top::Rekeyed)
+        .then(|| climbed.path.last().filter(|top| top.is_self_issued()).cloned())
+        .flatten();
+    let missing = climbed
+        .path
+        .iter()
+        .skip(1)
+        .filter(|cert| !cert.is_self_issued() && !chain.iter().any(|sent| sent.der == cert.der))
+        .filter(|cert| !facts.roots.anchors.holds(cert))
+        .cloned()
+        .collect();
+    Diagnosis {
+        path: climbed.anchored.then(|| climbed.path.clone()),
+        wanted_root: untrusted_root.filter(|_| finding.cause != Cause::Ok),
+        missing,
+        chain,
+        finding,
+    }
+}
+
+/// The certificates that were sent, as far as they can be read.
+fn sent(facts: &Facts) -> Vec<Certificate> {
+    let attempt = facts.certified();
+    let all = attempt.into_iter().flat_map(|attempt| attempt.chain.iter());
+    all.take(64).filter_map(|der| Certificate::parse(der).ok()).collect()
+}
+
+/// The command that asks again, as the user would type it.
+fn again(facts: &Facts, options: &str) -> String {
+    let question = &facts.question;
+    let source = question.source.as_ref().map(|source| format!(" --from {source}")).unwrap_or_default();
+    format!("sidelight diagnose {}{source} {options}", question.target)
+}
