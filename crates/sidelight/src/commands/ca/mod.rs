@@ -110,12 +110,16 @@ fn denied_or(error: FileError) -> Failure {
 
 /// A step in words.
 fn told(action: &Action, planned: bool) -> String {
-    let (write, link, make, run) =
-        if planned { ("write", "link", "make", "run") } else { ("wrote", "linked", "made", "ran") };
+    let (write, link, make, remove, run) = if planned {
+        ("write", "link", "make", "remove", "run")
+    } else {
+        ("wrote", "linked", "made", "removed", "ran")
+    };
     match action {
         Action::Write(path) => format!("{write} {}", path.display()),
         Action::Link(path, target) => format!("{link} {} -> {}", path.display(), target.display()),
         Action::Folder(path) => format!("{make} the folder {}", path.display()),
+        Action::Remove(path) => format!("{remove} {}", path.display()),
         Action::Run(command) => format!("{run} {command}"),
     }
 }
@@ -127,6 +131,7 @@ fn as_json(action: &Action) -> serde_json::Value {
         Action::Write(path) => json!({ "do": "write", "path": path }),
         Action::Link(path, target) => json!({ "do": "link", "path": path, "target": target }),
         Action::Folder(path) => json!({ "do": "make_folder", "path": path }),
+        Action::Remove(path) => json!({ "do": "remove", "path": path }),
         Action::Run(command) => json!({ "do": "run", "command": command }),
     }
 }
