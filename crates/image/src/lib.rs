@@ -8,6 +8,7 @@ mod remote;
 mod source;
 pub mod trust;
 mod watch;
+pub mod write;
 
 pub use collected::{Collected, Kept};
 pub use remote::Remote;
