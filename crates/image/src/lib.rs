@@ -30,6 +30,7 @@ mod stream;
 mod tar;
 pub mod trust;
 mod watch;
+pub mod write;
 
 pub use collected::{Collected, Kept};
 pub use error::Error;
