@@ -9,10 +9,10 @@ use std::process::Command;
 
 use clients::Client;
 use corpus::{Case, Material};
-use sidelight_model::trust::{Entry, Format, Pool, Reader, Reading};
+use sidelight_model::trust::{Pool, Reader, Reading};
 use sidelight_testkit::process::run;
 use sidelight_testkit::{Leaf, Origin};
-use sidelight_wire::{jks, pem, reader};
+use sidelight_wire::trust_store;
 use tempfile::TempDir;
 
 #[test]
@@ -51,18 +51,11 @@ struct Foretold {
 
 impl Foretold {
     fn of(case: &Case, material: &Material) -> Self {
-        let (format, found) = entries(&case.bytes, material);
         let mut pool = Pool::default();
-        let entries: Vec<(Entry, Vec<u8>)> = found
-            .into_iter()
-            .filter_map(|(offset, der)| Some((entry(pool.add(&der).ok()?, offset), der)))
-            .collect();
-        let borrowed: Vec<(&Entry, &[u8])> = entries.iter().map(|(entry, der)| (entry, der.as_slice())).collect();
+        let store = trust_store::read_expected(&case.bytes, &mut pool);
         let root = |der: &[u8]| material.roots.iter().position(|root| der.starts_with(root.der()));
-        Self {
-            readings: reader::readings(format, &case.bytes, &borrowed),
-            roots: entries.iter().map(|(_, der)| root(der)).collect(),
-        }
+        let roots = store.entries.iter().map(|entry| root(&pool.get(entry.cert).der)).collect();
+        Self { readings: store.readings, roots }
     }
 
     fn row(&self, reader: Reader) -> String {
@@ -79,43 +72,6 @@ impl Foretold {
         let foretold = self.row(client.reader);
         (foretold != row).then(|| format!("{}, {}: foretold {foretold}, is {row}", case.name, client.name))
     }
-}
-
-fn entry(cert: sidelight_model::trust::CertId, offset: Option<usize>) -> Entry {
-    Entry { cert, alias: None, label: None, line: None, offset, bits: None, is_anchor: true }
-}
-
-/// The form of a file, and all certificates that are in it by any means, as the scanner finds them.
-fn entries(bytes: &[u8], material: &Material) -> (Format, Vec<(Option<usize>, Vec<u8>)>) {
-    let all = || material.roots.iter().map(|root| (None, root.der().to_vec())).collect();
-    let signed_data = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
-    if bytes.starts_with(b"\xfe\xed\xfe\xed") {
-        let (store, faults) = jks::read(bytes, None).expect("a key store");
-        assert!(faults.is_empty() && store.len() == 3);
-        return (Format::Jks, all());
-    }
-    if bytes.get(4..7) == Some(&[0x02, 0x01, 0x03]) {
-        return (Format::Pkcs12, Vec::new());
-    }
-    if bytes.get(4..15) == Some(signed_data) || bytes.starts_with(b"-----BEGIN PKCS7") {
-        return (Format::Pkcs7, all());
-    }
-    let mut found = Vec::new();
-    let mut rest = bytes;
-    while let [0x30, 0x82, high, low, ..] = rest {
-        let length = 4 + usize::from(*high) * 256 + usize::from(*low);
-        found.push((Some(bytes.len() - rest.len()), rest[..length].to_vec()));
-        rest = &rest[length..];
-    }
-    if !found.is_empty() {
-        return (Format::Der, found);
-    }
-    let blocks = pem::read(bytes).0.into_iter().filter(pem::Block::is_certificate);
-    let mut found: Vec<_> = blocks.map(|block| (Some(block.bytes.0), block.data)).collect();
-    let known: Vec<&[u8]> = found.iter().map(|(_, der)| der.as_slice()).collect();
-    let unlisted = reader::unlisted(bytes, &known);
-    found.extend(unlisted.into_iter().map(|(offset, der)| (Some(offset), der)));
-    (Format::Pem, found)
 }
 
 fn hash_of(file: &Path) -> String {

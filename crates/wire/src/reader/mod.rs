@@ -11,21 +11,31 @@ mod java;
 mod openssl;
 mod openssl_blocks;
 mod outcome;
+mod regular;
 mod rustls;
 
 use sidelight_model::trust::{Entry, Format, Loss, Reader, Reading};
 
 use outcome::Outcome;
 
+/// Why Java sees nothing in a PKCS#12 that it is given without its password.
+const NEEDS_PASSWORD: &str =
+    "it is encrypted: Java sees nothing in it unless -Djavax.net.ssl.trustStorePassword is set";
+
 /// What every reader that can be pointed at such a file makes of it. `entries` are those of the store, each with its DER.
 pub fn readings(format: Format, bytes: &[u8], entries: &[(&Entry, &[u8])]) -> Vec<Reading> {
     let known: Vec<&[u8]> = entries.iter().map(|(_, der)| element::cut(der).unwrap_or(der)).collect();
+    let is_regular = format == Format::Pem && regular::is(bytes, &known);
     Reader::ALL
         .iter()
         .filter_map(|reader| {
+            if is_regular && !matches!(reader, Reader::JavaKeyStore | Reader::Nss) {
+                let taken = (0..entries.len()).collect();
+                return Some(Reading { reader: *reader, taken, lost: Vec::new(), fails: None });
+            }
             let outcome = match format {
                 Format::Pem | Format::Der | Format::Pkcs7 => text(*reader, bytes, &known)?,
-                _ => return keystore(*reader, format, entries),
+                _ => return keystore(*reader, format, bytes, entries),
             };
             Some(outcome::reading(*reader, outcome, entries, &known, bytes))
         })
@@ -37,6 +47,9 @@ pub fn readings(format: Format, bytes: &[u8], entries: &[(&Entry, &[u8])]) -> Ve
 pub fn unlisted(bytes: &[u8], known: &[&[u8]]) -> Vec<(usize, Vec<u8>)> {
     let known: Vec<&[u8]> = known.iter().map(|der| element::cut(der).unwrap_or(der)).collect();
     let mut found: Vec<(usize, Vec<u8>)> = Vec::new();
+    if regular::is(bytes, &known) {
+        return found;
+    }
     for outcome in Reader::ALL.iter().filter_map(|reader| text(*reader, bytes, &known)) {
         for (at, der) in outcome.got {
             if !known.contains(&der.as_slice()) && !found.iter().any(|(_, other)| *other == der) {
@@ -65,7 +78,7 @@ fn text(reader: Reader, bytes: &[u8], known: &[&[u8]]) -> Option<Outcome> {
 }
 
 /// Key stores and databases: their entries are what the parser found; only a few readers know each.
-fn keystore(reader: Reader, format: Format, entries: &[(&Entry, &[u8])]) -> Option<Reading> {
+fn keystore(reader: Reader, format: Format, bytes: &[u8], entries: &[(&Entry, &[u8])]) -> Option<Reading> {
     let reads = match reader {
         Reader::JavaKeyStore => matches!(format, Format::Jks | Format::Jceks | Format::Pkcs12 | Format::Bks),
         Reader::Nss => matches!(format, Format::NssDb | Format::NssBuiltins),
@@ -79,8 +92,9 @@ fn keystore(reader: Reader, format: Format, entries: &[(&Entry, &[u8])]) -> Opti
         return Some(refused(reader, why, entries.len()));
     }
     let (mut taken, mut lost) = (Vec::new(), Vec::new());
+    let is_locked = format == Format::Pkcs12 && crate::pkcs12::read(bytes, "").is_err();
     for (index, (entry, _)) in entries.iter().enumerate() {
-        match why_no_anchor(format, entry) {
+        match why_no_anchor(format, entry).or_else(|| is_locked.then_some(NEEDS_PASSWORD)) {
             None => taken.push(index),
             Some(why) => lost.push(Loss { entry: Some(index), why: why.into(), silent: true }),
         }
@@ -91,9 +105,9 @@ fn keystore(reader: Reader, format: Format, entries: &[(&Entry, &[u8])]) -> Opti
 fn why_no_anchor(format: Format, entry: &Entry) -> Option<&'static str> {
     let refused = entry.bits.as_ref().is_some_and(|bits| bits.distrusted);
     match format {
-        Format::Pkcs12 if !entry.is_anchor => {
-            Some("it lacks the attribute trustedKeyUsage (2.16.840.1.113894.746875.1.1), without which Java sees no entry")
-        }
+        Format::Pkcs12 if !entry.is_anchor => Some(
+            "it lacks the attribute trustedKeyUsage (2.16.840.1.113894.746875.1.1), without which Java sees no entry",
+        ),
         Format::NssDb | Format::NssBuiltins if refused => Some("it is marked as distrusted"),
         Format::NssDb | Format::NssBuiltins if !entry.is_anchor => Some("it is there, but not marked as a trusted CA"),
         _ if !entry.is_anchor => Some("it stands in the chain of a private key, not as a trusted certificate"),

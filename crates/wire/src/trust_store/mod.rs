@@ -161,12 +161,28 @@ impl<'p> Draft<'p> {
     /// The finished store, with what each reader makes of it.
     pub(crate) fn finish(mut self, format: Format, bytes: &[u8]) -> Store {
         self.store.format = format;
-        self.store.readings = readings(&self.store, bytes, self.pool);
+        if matches!(format, Format::Pem | Format::Der) {
+            self.add_unlisted(bytes);
+        }
+        self.store.readings = {
+            let der = |entry: &Entry| self.pool.get(entry.cert).der.as_slice();
+            let entries: Vec<_> = self.store.entries.iter().map(|entry| (entry, der(entry))).collect();
+            crate::reader::readings(format, bytes, &entries)
+        };
         self.store
     }
-}
 
-/// What each kind of reader makes of the file.
-fn readings(_store: &Store, _bytes: &[u8], _pool: &Pool) -> Vec<sidelight_model::trust::Reading> {
-    Vec::new()
+    /// Certificates that some reader gets although the lenient reading did not see them.
+    fn add_unlisted(&mut self, bytes: &[u8]) {
+        let known: Vec<_> = self.store.entries.iter().map(|entry| self.pool.get(entry.cert).der.as_slice()).collect();
+        let unlisted = crate::reader::unlisted(bytes, &known);
+        let some = !unlisted.is_empty();
+        for (offset, der) in unlisted {
+            let line = Some(memchr::memchr_iter(b'\n', bytes.get(..offset).unwrap_or_default()).count() + 1);
+            self.certificate(&der, Place { line, offset: Some(offset), ..Place::default() });
+        }
+        if some {
+            self.store.entries.sort_by_key(|entry| entry.offset);
+        }
+    }
 }
