@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod change;
+pub mod diff;
 mod program;
 pub mod reference;
 mod runtime;

@@ -184,7 +184,7 @@ impl<'a> Ground<'a> {
 }
 
 /// The store in a file, if any.
-pub(super) fn store_of(file: &File) -> Option<&Store> {
+pub(in crate::trust) fn store_of(file: &File) -> Option<&Store> {
     match &file.content {
         Content::Store(store) | Content::Program(_, Some(store)) => Some(store),
         _ => None,
@@ -192,6 +192,6 @@ pub(super) fn store_of(file: &File) -> Option<&Store> {
 }
 
 /// Whether an entry makes its certificate trusted: an anchor that is not distrusted there.
-fn is_root(entry: &Entry) -> bool {
+pub(in crate::trust) fn is_root(entry: &Entry) -> bool {
     entry.is_anchor && !entry.bits.as_ref().is_some_and(|bits| bits.distrusted)
 }

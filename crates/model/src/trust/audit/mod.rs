@@ -25,6 +25,8 @@ mod validity;
 mod words;
 
 #[cfg(test)]
+pub(super) mod forge;
+#[cfg(test)]
 mod tests;
 
 pub use ground::{Question, Reads};
@@ -33,6 +35,7 @@ pub use policy::{Policy, Rule};
 pub use role::Role;
 
 use ground::Ground;
+pub(super) use ground::{is_root, store_of};
 
 /// What an audit found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! T01 to T10, T12, T16: what certificates say.
 
+use super::super::forge::{P256, ec, name, rsa, rsa_of};
 use super::*;
 use crate::trust::Format;
-use forge::{P256, ec, name, rsa, rsa_of};
 
 /// The issues of one check when the system bundle holds this certificate.
 fn with(draft: &Draft, check: Check) -> Vec<(Severity, String)> {

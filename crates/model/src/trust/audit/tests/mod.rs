@@ -1,16 +1,15 @@
 //! Each check with a survey that has the fault, and one that has not.
 
 mod certificates;
-mod forge;
 mod places;
 mod settings;
 
 use std::collections::BTreeMap;
 
+use super::forge::{Draft, Image, NOW};
 use super::*;
 use crate::trust::reference::Reference;
 use crate::trust::{CertId, Runtime, Survey};
-use forge::{Draft, Image, NOW};
 
 /// A question with nothing special about it.
 fn question<'a>(survey: &'a Survey, reference: &'a Reference, readers: &'a [Reads]) -> Question<'a> {

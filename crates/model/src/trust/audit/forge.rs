@@ -4,31 +4,31 @@ use crate::time::Timestamp;
 use crate::trust::{CertId, Content, Entry, File, Format, KeyFound, Layer, Program, ProgramKind, Store, Survey};
 
 /// The time of all tests: 2026-11-30T00:00:00Z.
-pub(super) const NOW: Timestamp = Timestamp::from_secs(1_795_996_800);
+pub(in crate::trust) const NOW: Timestamp = Timestamp::from_secs(1_795_996_800);
 const DAY: i64 = 86_400;
 
 /// What a certificate says.
 #[derive(Clone)]
-pub(super) struct Draft {
-    pub(super) subject: Vec<u8>,
-    pub(super) issuer: Option<Vec<u8>>,
-    pub(super) v1: bool,
+pub(in crate::trust) struct Draft {
+    pub(in crate::trust) subject: Vec<u8>,
+    pub(in crate::trust) issuer: Option<Vec<u8>>,
+    pub(in crate::trust) v1: bool,
     /// Days from now.
-    pub(super) from: i64,
-    pub(super) until: i64,
+    pub(in crate::trust) from: i64,
+    pub(in crate::trust) until: i64,
     /// basicConstraints: critical, CA.
-    pub(super) basic: Option<(bool, bool)>,
+    pub(in crate::trust) basic: Option<(bool, bool)>,
     /// keyUsage's bits.
-    pub(super) usage: Option<u8>,
+    pub(in crate::trust) usage: Option<u8>,
     /// extendedKeyUsage's last arc below id-kp.
-    pub(super) purpose: Option<u8>,
-    pub(super) dns: Option<&'static str>,
-    pub(super) constrained: bool,
-    pub(super) key: Vec<u8>,
-    pub(super) serial: u8,
+    pub(in crate::trust) purpose: Option<u8>,
+    pub(in crate::trust) dns: Option<&'static str>,
+    pub(in crate::trust) constrained: bool,
+    pub(in crate::trust) key: Vec<u8>,
+    pub(in crate::trust) serial: u8,
 }
 
-pub(super) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(in crate::trust) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let mut out = vec![tag];
     let length = content.len();
@@ -43,7 +43,7 @@ pub(super) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A name of a common name and an organisation.
-pub(super) fn name(common: &str, organization: &str) -> Vec<u8> {
+pub(in crate::trust) fn name(common: &str, organization: &str) -> Vec<u8> {
     let part =
         |arc: u8, text: &str| der(0x31, &[&der(0x30, &[&der(6, &[&[0x55, 4, arc]]), &der(0x0c, &[text.as_bytes()])])]);
     let organization = if organization.is_empty() { Vec::new() } else { part(10, organization) };
@@ -51,13 +51,13 @@ pub(super) fn name(common: &str, organization: &str) -> Vec<u8> {
 }
 
 /// An RSA key of this many bytes; the modulus begins with `seed`.
-pub(super) fn rsa(bytes: usize, exponent: &[u8], seed: u8) -> Vec<u8> {
+pub(in crate::trust) fn rsa(bytes: usize, exponent: &[u8], seed: u8) -> Vec<u8> {
     let mut modulus = vec![0x80 | seed; bytes];
     modulus[bytes - 1] = 0x0b;
     rsa_of(&modulus, exponent)
 }
 
-pub(super) fn rsa_of(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+pub(in crate::trust) fn rsa_of(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     let sign: &[u8] = if modulus[0] & 0x80 == 0 { &[] } else { &[0] };
     let number = der(2, &[sign, modulus]);
     let key = der(0x30, &[&number, &der(2, &[exponent])]);
@@ -66,16 +66,16 @@ pub(super) fn rsa_of(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
 }
 
 /// A key on the curve of this object identifier.
-pub(super) fn ec(curve: &[u8]) -> Vec<u8> {
+pub(in crate::trust) fn ec(curve: &[u8]) -> Vec<u8> {
     let algorithm = der(0x30, &[&der(6, &[&[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1]]), &der(6, &[curve])]);
     der(0x30, &[&algorithm, &der(3, &[&[0, 4], &[7; 64]])])
 }
 
-pub(super) const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+pub(in crate::trust) const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 
 impl Draft {
     /// A sound root.
-    pub(super) fn root(common: &str) -> Self {
+    pub(in crate::trust) fn root(common: &str) -> Self {
         let seed = common.bytes().fold(1u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) & 0x7f;
         Self {
             subject: name(common, "Example"),
@@ -93,7 +93,7 @@ impl Draft {
         }
     }
 
-    pub(super) fn der(&self) -> Vec<u8> {
+    pub(in crate::trust) fn der(&self) -> Vec<u8> {
         let time = |days: i64| {
             let text = Timestamp(NOW.0 + days * DAY * 1_000_000).rfc3339();
             let digits: String = text.chars().filter(char::is_ascii_digit).take(14).collect();
@@ -148,12 +148,12 @@ impl Draft {
 
 /// A survey that is filled bit by bit.
 #[derive(Default)]
-pub(super) struct Image {
-    pub(super) survey: Survey,
+pub(in crate::trust) struct Image {
+    pub(in crate::trust) survey: Survey,
 }
 
 impl Image {
-    pub(super) fn new() -> Self {
+    pub(in crate::trust) fn new() -> Self {
         let survey = Survey {
             source: "app:1".to_owned(),
             layers: vec![Layer { created_by: Some("COPY . /".to_owned()), ..Layer::default() }; 2],
@@ -162,22 +162,22 @@ impl Image {
         Self { survey }
     }
 
-    pub(super) fn cert(&mut self, draft: &Draft) -> CertId {
+    pub(in crate::trust) fn cert(&mut self, draft: &Draft) -> CertId {
         self.survey.pool.add(&draft.der()).unwrap()
     }
 
-    pub(super) fn file(&mut self, path: &str, content: Content) -> &mut File {
+    pub(in crate::trust) fn file(&mut self, path: &str, content: Content) -> &mut File {
         let file =
             File { path: path.to_owned(), layer: Some(0), mode: 0o644, uid: 0, gid: 0, size: 1, sha256: None, content };
         self.survey.files.entry(path.to_owned()).insert_entry(file).into_mut()
     }
 
     /// A PEM file of these certificates, twenty lines each.
-    pub(super) fn pem(&mut self, path: &str, drafts: &[&Draft]) -> &mut Store {
+    pub(in crate::trust) fn pem(&mut self, path: &str, drafts: &[&Draft]) -> &mut Store {
         self.store(path, Format::Pem, drafts)
     }
 
-    pub(super) fn store(&mut self, path: &str, format: Format, drafts: &[&Draft]) -> &mut Store {
+    pub(in crate::trust) fn store(&mut self, path: &str, format: Format, drafts: &[&Draft]) -> &mut Store {
         let ids: Vec<CertId> = drafts.iter().map(|draft| self.cert(draft)).collect();
         let entry = |(index, cert): (usize, CertId)| Entry {
             cert,
@@ -197,16 +197,16 @@ impl Image {
         }
     }
 
-    pub(super) fn key(&mut self, path: &str, public_key: Option<Vec<u8>>) {
+    pub(in crate::trust) fn key(&mut self, path: &str, public_key: Option<Vec<u8>>) {
         let key = KeyFound { form: "PKCS#8".to_owned(), encrypted: false, public_key, line: Some(1), alias: None };
         self.pem(path, &[]).keys.push(key);
     }
 
-    pub(super) fn text(&mut self, path: &str, text: &str) {
+    pub(in crate::trust) fn text(&mut self, path: &str, text: &str) {
         self.file(path, Content::Text(text.to_owned()));
     }
 
-    pub(super) fn program(&mut self, path: &str, markers: &[&'static str]) -> &mut File {
+    pub(in crate::trust) fn program(&mut self, path: &str, markers: &[&'static str]) -> &mut File {
         let program = Program {
             kind: ProgramKind::Executable,
             markers: markers.to_vec(),
@@ -217,11 +217,11 @@ impl Image {
         self.file(path, Content::Program(program, None))
     }
 
-    pub(super) fn link(&mut self, path: &str, target: &str) {
+    pub(in crate::trust) fn link(&mut self, path: &str, target: &str) {
         self.survey.links.insert(path.to_owned(), target.to_owned());
     }
 
-    pub(super) fn env(&mut self, name: &str, value: &str) {
+    pub(in crate::trust) fn env(&mut self, name: &str, value: &str) {
         self.survey.config.env.push((name.to_owned(), value.to_owned()));
     }
 }
