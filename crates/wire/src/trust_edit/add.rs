@@ -60,7 +60,7 @@ impl Adding<'_> {
         self.edk2();
         if !self.request.system_only {
             self.settings();
-            self.openssl_dirs();
+            self.openssl_dirs(&carried.crypto);
             self.carried(&carried, anchor_file.as_deref());
         }
         if matches!(self.family.name, "Debian" | "Alpine") {
@@ -354,27 +354,35 @@ impl Adding<'_> {
     }
 
     /// OpenSSLs that were not built by the distribution look below a folder of their own.
-    fn openssl_dirs(&mut self) {
-        for folder in self.request.openssl_dirs {
-            let serves = format!("programs on the OpenSSL that looks in {folder}");
-            let file = file_at(&self.root, &within(folder, "cert.pem"));
-            if let Some(real) = &file {
-                self.bundle(StoreKind::Bundle, real, &serves);
+    fn openssl_dirs(&mut self, libraries: &[String]) {
+        let mut folders = self.request.openssl_dirs.to_vec();
+        folders.extend(libraries.iter().filter_map(|path| places::openssl_dir(&self.root.read(path).ok()?)));
+        folders.sort();
+        folders.dedup();
+        for folder in &folders {
+            self.openssl_dir(folder);
+        }
+    }
+
+    fn openssl_dir(&mut self, folder: &str) {
+        let serves = format!("programs on the OpenSSL that looks in {folder}");
+        let file = file_at(&self.root, &within(folder, "cert.pem"));
+        if let Some(real) = &file {
+            self.bundle(StoreKind::Bundle, real, &serves);
+        }
+        let certs = folder_at(&self.root, &within(folder, "certs"));
+        let told = settings::value(self.request.env, "SSL_CERT_FILE").is_some();
+        match (file, certs) {
+            (file, Some(real)) if file.is_none() || hashed::has_hashes(&self.root, &real) => {
+                self.hashed_folder(&real, Style::Copied, None, &serves);
             }
-            let certs = folder_at(&self.root, &within(folder, "certs"));
-            match (file, certs) {
-                (file, Some(real)) if file.is_none() || hashed::has_hashes(&self.root, &real) => {
-                    self.hashed_folder(&real, Style::Copied, None, &serves);
-                }
-                (None, None) if self.request.wants(StoreKind::Bundle) => {
-                    let path = within(folder, "cert.pem");
-                    let Ok(real) = follow(&self.root, &path) else { continue };
-                    let change = self.new_file(&real, self.anchor().pem().into_bytes(), 0o644);
-                    self.step(StoreKind::Bundle, &real, Did::Created, &serves, vec![change]);
-                    self.plan.notes.push(format!("{real} is new and holds this certificate alone: that OpenSSL trusted nobody before"));
-                }
-                _ => {}
+            (None, None) if self.request.wants(StoreKind::Bundle) && !told => {
+                let Ok(real) = follow(&self.root, &within(folder, "cert.pem")) else { return };
+                let change = self.new_file(&real, self.anchor().pem().into_bytes(), 0o644);
+                self.step(StoreKind::Bundle, &real, Did::Created, &serves, vec![change]);
+                self.plan.notes.push(format!("{real} is new and holds this certificate alone: that OpenSSL trusted nobody before"));
             }
+            _ => {}
         }
     }
 

@@ -29,15 +29,21 @@ pub(super) fn with(old: &[u8], anchor: &Anchor, block: &str) -> Result<Vec<u8>, 
         return Err(format!("it is no PEM bundle ({})", fault.kind));
     }
     let appended = appended(old, &addition(old, anchor, block));
-    if keeps(&blocks, &pem::read(&appended).0, anchor) {
+    // Where the last block has no END, most readers would take what follows as its content.
+    if !is_open(old) && keeps(&blocks, &pem::read(&appended).0, anchor) {
         return Ok(appended);
     }
-    // The last block has no END: what follows it would be taken as its content.
     let prepended = [block.as_bytes(), old].concat();
     if keeps(&blocks, &pem::read(&prepended).0, anchor) {
         return Ok(prepended);
     }
     Err("it is damaged in a way that leaves no place for another certificate".to_owned())
+}
+
+/// Whether the last block has no END.
+fn is_open(old: &[u8]) -> bool {
+    let last = |mark: &[u8]| memchr::memmem::rfind(old, mark);
+    last(b"-----BEGIN ").is_some_and(|begin| last(b"-----END ").is_none_or(|end| end < begin))
 }
 
 fn is_no_pem(kind: &FaultKind) -> bool {

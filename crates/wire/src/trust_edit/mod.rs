@@ -29,7 +29,7 @@ pub use add::add;
 pub use anchor::{Anchor, AnchorError};
 pub use family::{Family, PROGRAM_FOLDERS};
 pub use java::{JavaStore, STOREPASS};
-pub use places::{BUNDLES, IN_JAVA_HOME, JAVA_STORES, is_carried};
+pub use places::{BUNDLES, IN_JAVA_HOME, JAVA_STORES, is_carried, openssl_dir};
 pub use remove::remove;
 pub use root::{Found, Kind, MemoryRoot, Root, RootError, Sketch, follow, walk};
 pub use settings::Variable;
@@ -186,3 +186,6 @@ impl Plan {
 
 
 
+
+#[cfg(test)]
+mod tests;

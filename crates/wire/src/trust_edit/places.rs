@@ -75,6 +75,8 @@ pub(super) struct Carried {
     pub node: Vec<String>,
     /// Programs called `deno`, `bun` and others whose roots are compiled in.
     pub others: Vec<String>,
+    /// Libraries of OpenSSL.
+    pub crypto: Vec<String>,
     /// Whether the walk stopped early.
     pub cut_short: bool,
 }
@@ -84,7 +86,22 @@ pub fn is_carried(path: &str) -> bool {
     vendored(path).is_some()
         || is_java(path)
         || path.ends_with("/cert9.db")
+        || is_crypto(path)
         || matches!(super::root::name(path), "node" | "nodejs" | "deno" | "bun")
+}
+
+/// A library in which OpenSSL's own folder is compiled.
+fn is_crypto(path: &str) -> bool {
+    super::root::name(path).starts_with("libcrypto.so")
+}
+
+/// The folder that an OpenSSL was built with (`OPENSSLDIR: "/usr/lib/ssl"`), from the bytes of its library.
+pub fn openssl_dir(library: &[u8]) -> Option<String> {
+    const MARK: &[u8] = b"OPENSSLDIR: \"";
+    let rest = library.get(memchr::memmem::find(library, MARK)? + MARK.len()..)?;
+    let end = memchr::memchr(b'"', rest.get(..1024.min(rest.len()))?)?;
+    let folder = std::str::from_utf8(rest.get(..end)?).ok()?;
+    folder.starts_with('/').then(|| folder.to_owned())
 }
 
 fn is_java(path: &str) -> bool {
@@ -112,6 +129,8 @@ pub(super) fn carried(root: &dyn Root) -> Carried {
             found.java.push(path);
         } else if let Some(folder) = path.strip_suffix("/cert9.db") {
             found.nss.push(folder.to_owned());
+        } else if is_crypto(&path) {
+            found.crypto.push(path);
         } else if is_program(root, &path) {
             let node = matches!(super::root::name(&path), "node" | "nodejs");
             if node { found.node.push(path) } else { found.others.push(path) }

@@ -73,7 +73,8 @@ impl Removing<'_> {
             return;
         }
         let known = self.family.hashed.iter().map(|hashed| hashed.folder);
-        let mut folders: Vec<String> = known.chain(["/etc/ssl/certs", "/etc/pki/tls/certs"]).map(str::to_owned).collect();
+        // Folders of links into others go first: their links lead nowhere afterwards.
+        let mut folders: Vec<String> = ["/etc/ssl/certs", "/etc/pki/tls/certs"].into_iter().chain(known).map(str::to_owned).collect();
         folders.extend(settings::folders(self.request.env));
         folders.extend(self.request.openssl_dirs.iter().map(|folder| within(folder, "certs")));
         for folder in folders {
