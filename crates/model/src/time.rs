@@ -33,6 +33,12 @@ impl Timestamp {
             .map_or_else(|_| format!("@{}us", self.0), |moment| format!("{moment:.6}"))
     }
 
+    /// RFC 3339 in UTC to the second, as in `2026-11-22T18:40:33Z`: what certificates state is no finer.
+    pub fn rfc3339_seconds(self) -> String {
+        jiff::Timestamp::from_second(self.as_secs())
+            .map_or_else(|_| format!("@{}s", self.as_secs()), |moment| moment.to_string())
+    }
+
     /// Reads RFC 3339 with any offset; what is finer than a microsecond is cut off.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_microsecond()))

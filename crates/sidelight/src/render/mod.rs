@@ -1,6 +1,7 @@
 //! Values into words. In: what the bus tells. Out: text for a terminal or a pipe. Nothing is judged here.
 
 mod body;
+pub(crate) mod certificate_fault;
 mod detail;
 pub(crate) mod escape;
 mod exchange;
@@ -8,6 +9,7 @@ mod finding;
 pub(crate) mod flow;
 mod ledger;
 mod outlet;
+pub(crate) mod paths;
 mod quantity;
 mod rows;
 mod stats;

@@ -54,8 +54,10 @@ fn identity(certificate: &Strict, role: Role, broken: &mut Vec<(Form, &[u8])>) {
 fn key_ids(certificate: &Strict, role: Role, broken: &mut Vec<(Form, &[u8])>) {
     let authority = certificate.authority_key.as_ref();
     let id = authority.and_then(|key| key.key_id.as_ref());
-    // A self-signed certificate may leave its issuer's key identifier out, but not half of it (RFC 5280 §4.2.1.1).
-    if id.is_none() && (!certificate.is_self_issued() || authority.is_some()) {
+    // A self-signed certificate may leave its issuer's key identifier out, but not half of it (RFC 5280 §4.2.1.1); above an anchor
+    // nobody looks, so that one that others signed too may leave it out as well.
+    let may_lack = role == Role::Anchor || certificate.is_self_issued();
+    if id.is_none() && (!may_lack || authority.is_some()) {
         broken.push((Form::NoAuthorityKeyId, oid::AUTHORITY_KEY_ID));
     }
     if role == Role::Anchor && certificate.is_self_issued() {
@@ -150,8 +152,8 @@ fn leaf<'a>(leaf: &Strict, asking: Asking<'_>, broken: &mut Vec<(Form, &'a [u8])
     }
     match leaf.subject.common_names.as_slice() {
         [] => {}
-        [only] if !syntax::looks_like_host(only) || names.iter().any(|name| name.text() == *only) => {}
-        [_] => broken.push((Form::CommonNameNotInSan, oid::COMMON_NAME)),
+        [only] if syntax::is_miswritten(only, names) => broken.push((Form::CommonNameNotInSan, oid::COMMON_NAME)),
+        [_] => {}
         _ => broken.push((Form::SeveralCommonNames, oid::COMMON_NAME)),
     }
 }

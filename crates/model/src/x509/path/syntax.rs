@@ -65,11 +65,45 @@ pub(super) fn is_wildcard_of_public_suffix(name: &str) -> bool {
     }
 }
 
-/// Whether a common name is meant as a host: an address, or something with a dot and without white space.
-pub(super) fn looks_like_host(text: &str) -> bool {
-    let dotted = text.contains('.') && !text.contains(|c: char| c.is_whitespace() || c == '@' || c == '/');
-    let hex = text.len() > 2 && text.starts_with("0x") && text[2..].bytes().all(|byte| byte.is_ascii_hexdigit());
-    dotted || hex || text.parse::<IpAddr>().is_ok() || (text.contains(':') && !text.contains(char::is_whitespace))
+/// Whether a common name is an alternative name written otherwise (CA/B 7.1.4.3 wants it character for character): in another case or
+/// script, an address in another form; or a host beside those that the certificate speaks for, which it then does not speak for.
+/// The rule as it stands forbids every other common name too, but old ones that name no host there do no harm.
+pub(super) fn is_miswritten(common_name: &str, names: &[GeneralName]) -> bool {
+    let mut found = false;
+    for name in names {
+        match name {
+            GeneralName::Dns(dns) if dns == common_name => return false,
+            GeneralName::Dns(dns) => found |= is_near(common_name, dns),
+            GeneralName::Ip(_) if name.text() == common_name => return false,
+            GeneralName::Ip(bytes) => found |= any_address(common_name).is_some_and(|address| address == *bytes),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn is_near(common_name: &str, dns: &str) -> bool {
+    let same = |text: &str| text.eq_ignore_ascii_case(dns);
+    // A host in another script cannot be a copy: alternative names are ASCII.
+    let host = common_name.contains('.') && !common_name.contains(char::is_whitespace);
+    let other_script = !common_name.is_ascii() && host && idna::domain_to_ascii(common_name).is_ok();
+    let parents = common_name.split_once('.').zip(dns.split_once('.'));
+    let siblings = parents.is_some_and(|((host, parent), (label, other))| {
+        label != "*" && host != "*" && parent.eq_ignore_ascii_case(other) && is_dns(common_name)
+    });
+    same(common_name) || other_script || siblings
+}
+
+/// An address in whatever form: hexadecimal, with leading zeros, in full.
+fn any_address(text: &str) -> Option<Vec<u8>> {
+    if let Ok(IpAddr::V6(address)) = text.parse() {
+        return Some(address.octets().to_vec());
+    }
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return u32::from_str_radix(digits, 16).ok().map(|number| number.to_be_bytes().to_vec());
+    }
+    let parts: Vec<u8> = text.split('.').map(|part| part.parse::<u8>().ok()).collect::<Option<_>>()?;
+    (parts.len() == 4).then_some(parts)
 }
 
 #[cfg(test)]
@@ -109,17 +143,23 @@ mod tests {
     }
 
     #[test]
-    fn common_names_of_people_are_no_hosts() {
+    fn common_names_are_copies_of_alternative_names() {
+        let names = [GeneralName::Dns("a.example".into()), GeneralName::Dns("xn--bcher-kva.test".into())];
         for (name, expected) in [
-            ("registry.test", true),
-            ("10.0.0.1", true),
-            ("2001:DB8::1", true),
-            ("0xC0000201", true),
+            ("a.example", false),
+            ("A.example", true),
+            ("b.example", true),
             ("Example Root CA", false),
-            ("J. Doe", false),
-            ("localhost", false),
+            ("elsewhere.invalid", false),
+            ("b\u{fc}cher.test", true),
         ] {
-            assert_eq!(looks_like_host(name), expected, "{name}");
+            assert_eq!(is_miswritten(name, &names), expected, "{name}");
+        }
+        let names = [GeneralName::Ip(vec![192, 0, 2, 1])];
+        for (name, expected) in
+            [("192.0.2.1", false), ("192.000.002.001", true), ("0xC0000201", true), ("192.0.2.2", false)]
+        {
+            assert_eq!(is_miswritten(name, &names), expected, "{name}");
         }
     }
 }
