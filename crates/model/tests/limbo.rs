@@ -131,3 +131,52 @@ fn the_default_rules_judge_as_the_collections_expect() {
         wrong.iter().take(80).cloned().collect::<Vec<_>>().join("\n")
     );
 }
+
+/// What rustls-webpki says.
+fn library(case: &Value) -> Result<(), webpki::Error> {
+    use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+    let leaf = CertificateDer::from(ders(&Value::Array(vec![case["peer_certificate"].clone()])).remove(0));
+    let roots: Vec<_> = ders(&case["trusted_certs"]).into_iter().map(CertificateDer::from).collect();
+    let anchors: Vec<_> = roots.iter().filter_map(|root| webpki::anchor_from_trusted_cert(root).ok()).collect();
+    let sent: Vec<_> = ders(&case["untrusted_intermediates"]).into_iter().map(CertificateDer::from).collect();
+    let at = Timestamp::parse(case["validation_time"].as_str().unwrap_or(DEFAULT_TIME)).expect("a time");
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(at.as_secs().unsigned_abs()));
+    let end = webpki::EndEntityCert::try_from(&leaf)?;
+    let usage = if text(case, "validation_kind") == "CLIENT" {
+        webpki::KeyUsage::client_auth()
+    } else {
+        webpki::KeyUsage::server_auth()
+    };
+    end.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &sent, at, usage, None, None)?;
+    match case["expected_peer_name"]["value"].as_str() {
+        Some(name) => {
+            let name = ServerName::try_from(name).map_err(|_| webpki::Error::BadDer)?;
+            end.verify_is_valid_for_subject_name(&name)
+        }
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn the_lenient_rules_are_those_of_rustls_webpki() {
+    let Some(folder) = folder() else { return };
+    let mut runner = Runner::default();
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for file in ["limbo.json.xz", "pathbuilding.json.xz"] {
+        for case in &cases(&folder.join(file)) {
+            let is_mail = text(&case["expected_peer_name"], "kind") == "RFC822";
+            let has_lists = case["crls"].as_array().is_some_and(|lists| !lists.is_empty());
+            // The library has neither names of mailboxes nor a depth that can be asked for.
+            if is_mail || has_lists || case["max_chain_depth"].is_u64() {
+                continue;
+            }
+            compared += 1;
+            let (ours, theirs) = (runner.ask(case, Profile::Lenient), library(case));
+            if ours.good_path().is_some() != theirs.is_ok() {
+                wrong.push(format!("{}: rustls-webpki says {theirs:?}, we say {}", text(case, "id"), reason(&ours)));
+            }
+        }
+    }
+    assert!(compared > 9_000, "too few cases: {compared}");
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.iter().take(80).cloned().collect::<Vec<_>>().join("\n"));
+}

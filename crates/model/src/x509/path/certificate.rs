@@ -91,7 +91,7 @@ fn is_understood(oid: &[u8], rules: &Rules) -> bool {
     if is_essential(oid) || oid == oid::CRL_POINTS {
         return true;
     }
-    !rules.few_extensions
+    !rules.as_webpki
         && matches!(
             oid,
             oid::AUTHORITY_KEY_ID

@@ -17,7 +17,7 @@ pub(super) fn check(path: &[&Strict], issuer: usize, rules: &Rules, work: &mut u
     let mut found = Vec::new();
     for (position, below) in path.iter().enumerate().take(issuer) {
         // A CA may issue to itself whatever its name (§6.1.3), the leaf is always looked at.
-        if position > 0 && below.is_self_issued() {
+        if position > 0 && below.is_self_issued() && !rules.self_issued_count {
             continue;
         }
         for name in names_of(below, position, rules) {
@@ -26,7 +26,7 @@ pub(super) fn check(path: &[&Strict], issuer: usize, rules: &Rules, work: &mut u
                 found.push((issuer, Fault::TooManyComparisons));
                 return found;
             }
-            if let Some(fault) = broken(constraints, &name, issuer) {
+            if let Some(fault) = broken(constraints, &name, issuer, rules) {
                 found.push((position, fault));
             }
         }
@@ -75,23 +75,32 @@ fn is_prefix(mask: &[u8]) -> bool {
 fn names_of(certificate: &Strict, position: usize, rules: &Rules) -> Vec<GeneralName> {
     let mut names = certificate.names.clone().unwrap_or_default();
     let has = |names: &[GeneralName], kind| names.iter().any(|name| name.kind() == kind);
-    if !has(&names, NameKind::Email) {
+    if !has(&names, NameKind::Email) && !rules.as_webpki {
         names.extend(certificate.subject.emails.iter().cloned().map(GeneralName::Email));
     }
     if position == 0 && rules.common_name && !has(&names, NameKind::Dns) {
         let hosts = certificate.subject.common_names.iter().filter(|name| syntax::is_dns(name) && name.contains('.'));
         names.extend(hosts.cloned().map(GeneralName::Dns));
     }
-    if !certificate.subject.is_empty() {
+    if !certificate.subject.is_empty() || rules.as_webpki {
         names.push(GeneralName::Directory(certificate.subject.clone()));
     }
     names
 }
 
-fn broken(constraints: &NameConstraints, name: &GeneralName, by: usize) -> Option<Fault> {
+fn broken(constraints: &NameConstraints, name: &GeneralName, by: usize, rules: &Rules) -> Option<Fault> {
     let kind = name.kind();
     let same = |constraint: &&GeneralName| constraint.kind() == kind;
     let fault = |breach| Some(Fault::Constrained { name: name.text(), kind, breach, by });
+    let all = constraints.permitted.iter().chain(&constraints.excluded);
+    if rules.as_webpki && all.filter(same).next().is_some() {
+        if matches!(kind, NameKind::Directory | NameKind::Email | NameKind::Uri) {
+            return fault(Breach::Excluded);
+        }
+        if matches!(name, GeneralName::Dns(dns) if dns.split('.').any(str::is_empty)) {
+            return Some(Fault::BadName { name: name.text(), kind });
+        }
+    }
     if kind == NameKind::Other {
         // What is constrained and not understood is refused (§4.2.1.10).
         let meant = |constraint: &GeneralName| std::mem::discriminant(constraint) == std::mem::discriminant(name);

@@ -139,15 +139,16 @@ pub struct Rules {
     pub(crate) forms: Forms,
     /// The common name speaks when there are no alternative names for hosts.
     pub(crate) common_name: bool,
-    /// Self-issued certificates count for path lengths.
+    /// Self-issued certificates count for path lengths, and their names for constraints.
     pub(crate) self_issued_count: bool,
     /// An issuer whose key identifier is not the one asked for is none.
     pub(crate) key_ids_bind: bool,
     /// Constraints of DNS names may begin with a dot.
     pub(crate) dotted_constraints: bool,
     pub(crate) policies: bool,
-    /// Only the extensions that rustls-webpki reads may be critical.
-    pub(crate) few_extensions: bool,
+    /// What only rustls-webpki does: few extensions may be critical, constraints of directories, mailboxes and URIs refuse every such
+    /// name, an anchor is a name and a key.
+    pub(crate) as_webpki: bool,
     /// The leaf's own key must be strong: it signs the handshake.
     pub(crate) leaf_strength: bool,
     /// Most intermediates of a path.
@@ -184,7 +185,7 @@ const STRICT: Rules = Rules {
     key_ids_bind: false,
     dotted_constraints: false,
     policies: true,
-    few_extensions: false,
+    as_webpki: false,
     leaf_strength: true,
     intermediates: 30,
 };
@@ -209,7 +210,7 @@ const WEBPKI: Rules = Rules {
     self_issued_count: true,
     dotted_constraints: true,
     policies: false,
-    few_extensions: true,
+    as_webpki: true,
     leaf_strength: false,
     intermediates: 6,
     ..STRICT
