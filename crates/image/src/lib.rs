@@ -4,12 +4,41 @@
 //! Nothing is extracted; archives are streamed, names are resolved in memory, and every count, size and depth is limited.
 
 mod collected;
+mod document;
+mod engines;
+mod error;
+mod folder;
+mod image;
+mod layer;
+mod limits;
+mod merge;
+mod mounts;
+mod notes;
+mod open;
+mod opened;
+mod options;
+mod platform;
+mod read;
+mod recognise;
 mod remote;
+mod roots;
+mod select;
 mod source;
+mod spool;
+mod store;
+mod stream;
+mod tar;
 pub mod trust;
 mod watch;
 
 pub use collected::{Collected, Kept};
+pub use error::Error;
+pub use limits::Limits;
+pub use open::open;
+pub use opened::{Documents, Opened, Progress};
+pub use options::{Engines, Options};
+pub use platform::Platform;
+pub use read::resolve;
 pub use remote::Remote;
 pub use source::{ParseSourceError, Source};
 pub use watch::{Head, Watch};

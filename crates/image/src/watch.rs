@@ -32,6 +32,11 @@ pub trait Watch {
     /// It ended; `None`: nothing is kept of it. `whole`: whether all its bytes were fed.
     fn close(&mut self, open: Self::Open, whole: bool) -> Option<Self::Found>;
 
+    /// Whether everything that was wanted is found: reading stops, what comes later in the image is not looked at.
+    fn enough(&self) -> bool {
+        false
+    }
+
     /// Whether this symbolic link is to be kept. All are by default, up to the limit.
     fn wants_link(&self, _path: &str, _target: &str) -> bool {
         true

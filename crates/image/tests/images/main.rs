@@ -1,0 +1,5 @@
+//! Images read from every source, by hand-made archives and by real engines. In: images built here. Out: what is read of them.
+
+mod build;
+mod same;
+mod watch;
