@@ -31,38 +31,80 @@ enum How {
 
 /// Every client that is here.
 pub(crate) fn all(folder: &Path) -> Vec<Client> {
-    let one = |name: &str, reader, line, variables| Client { name: name.into(), reader, how: How::Single(line, variables) };
+    let one =
+        |name: &str, reader, line, variables| Client { name: name.into(), reader, how: How::Single(line, variables) };
     let mut clients = vec![
-        one("openssl -CAfile", Reader::OpenSslFile, "openssl s_client -connect localhost:PORT -verify_return_error -no-CApath -no-CAstore -CAfile FILE", &[]),
-        one("openssl, SSL_CERT_FILE", Reader::OpenSslDefault, "openssl s_client -connect localhost:PORT -verify_return_error", &[("SSL_CERT_FILE", "FILE"), ("SSL_CERT_DIR", "/nonexistent")]),
-        one("openssl -CApath", Reader::OpenSslHashed, "openssl s_client -connect localhost:PORT -verify_return_error -no-CAfile -no-CAstore -CApath HASHED", &[]),
-        one("curl --cacert", Reader::OpenSslFile, "curl --silent --output /dev/null --capath /nonexistent --cacert FILE https://localhost:PORT/", &[]),
+        one(
+            "openssl -CAfile",
+            Reader::OpenSslFile,
+            "openssl s_client -connect localhost:PORT -verify_return_error -no-CApath -no-CAstore -CAfile FILE",
+            &[],
+        ),
+        one(
+            "openssl, SSL_CERT_FILE",
+            Reader::OpenSslDefault,
+            "openssl s_client -connect localhost:PORT -verify_return_error",
+            &[("SSL_CERT_FILE", "FILE"), ("SSL_CERT_DIR", "/nonexistent")],
+        ),
+        one(
+            "openssl -CApath",
+            Reader::OpenSslHashed,
+            "openssl s_client -connect localhost:PORT -verify_return_error -no-CAfile -no-CAstore -CApath HASHED",
+            &[],
+        ),
+        one(
+            "curl --cacert",
+            Reader::OpenSslFile,
+            "curl --silent --output /dev/null --capath /nonexistent --cacert FILE https://localhost:PORT/",
+            &[],
+        ),
         one("gnutls-cli", Reader::GnuTls, "gnutls-cli --port PORT --x509cafile FILE localhost", &[]),
-        one("wget", Reader::GnuTls, "wget --quiet --output-document /dev/null --tries 1 --ca-certificate FILE https://localhost:PORT/", &[]),
+        one(
+            "wget",
+            Reader::GnuTls,
+            "wget --quiet --output-document /dev/null --tries 1 --ca-certificate FILE https://localhost:PORT/",
+            &[],
+        ),
         one("git", Reader::GnuTls, "git -c http.sslCAInfo=FILE ls-remote https://localhost:PORT/", &[]),
     ];
     for python in pythons() {
         for (way, reader) in [("file", Reader::OpenSslFile), ("default", Reader::OpenSslDefault)] {
             let name = format!("{} {way}", python.1);
-            clients.push(Client { name, reader, how: How::Script(vec![python.0.clone(), peers::script("trust.py")], way) });
+            clients.push(Client {
+                name,
+                reader,
+                how: How::Script(vec![python.0.clone(), peers::script("trust.py")], way),
+            });
         }
     }
     let node = vec!["node".into(), peers::script("trust.mjs")];
     clients.push(Client { name: "Node ca:".into(), reader: Reader::NodeCa, how: How::Script(node.clone(), "ca") });
     let variable = vec![("NODE_EXTRA_CA_CERTS", "FILE".into())];
-    clients.push(Client { name: "Node NODE_EXTRA_CA_CERTS".into(), reader: Reader::NodeExtra, how: How::Each(node, variable) });
+    clients.push(Client {
+        name: "Node NODE_EXTRA_CA_CERTS".into(),
+        reader: Reader::NodeExtra,
+        how: How::Each(node, variable),
+    });
     let java = vec!["java".into(), peers::script("Trust.java")];
     for (way, reader) in [("factory", Reader::JavaFactory), ("store", Reader::JavaKeyStore)] {
         clients.push(Client { name: format!("Java {way}"), reader, how: How::Script(java.clone(), way) });
     }
     let go = vec![peers::go_client("trust.go")];
-    clients.push(Client { name: "Go AppendCertsFromPEM".into(), reader: Reader::Go, how: How::Script(go.clone(), "pool") });
+    clients.push(Client {
+        name: "Go AppendCertsFromPEM".into(),
+        reader: Reader::Go,
+        how: How::Script(go.clone(), "pool"),
+    });
     let nowhere = folder.join("no-such-folder").to_string_lossy().into_owned();
     let only = || vec![("SSL_CERT_FILE", "FILE".into()), ("SSL_CERT_DIR", nowhere.clone())];
     clients.push(Client { name: "Go SSL_CERT_FILE".into(), reader: Reader::Go, how: How::Each(go, only()) });
     let rustls = vec![env!("CARGO_BIN_EXE_trust_rustls").into()];
     let only_file = vec![("SSL_CERT_FILE", "FILE".into())];
-    clients.push(Client { name: "rustls-native-certs".into(), reader: Reader::Rustls, how: How::Each(rustls, only_file) });
+    clients.push(Client {
+        name: "rustls-native-certs".into(),
+        reader: Reader::Rustls,
+        how: How::Each(rustls, only_file),
+    });
     clients
 }
 
@@ -70,7 +112,11 @@ pub(crate) fn all(folder: &Path) -> Vec<Client> {
 fn pythons() -> Vec<(PathBuf, String)> {
     let mut found = vec![(peers::python(), String::new())];
     found.push(("/usr/bin/python3".into(), String::new()));
-    for entry in std::fs::read_dir(std::env::home_dir().unwrap_or_default().join(".pyenv/versions")).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(std::env::home_dir().unwrap_or_default().join(".pyenv/versions"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         if entry.file_name().to_string_lossy().starts_with("3.12.") {
             found.push((entry.path().join("bin/python3"), String::new()));
         }
@@ -109,7 +155,10 @@ impl Client {
                 .collect(),
             How::Single(line, variables) => {
                 let row = |(file, hashed): &(PathBuf, PathBuf)| {
-                    ports.iter().map(|port| if single(line, variables, file, hashed, port) { '1' } else { '0' }).collect()
+                    ports
+                        .iter()
+                        .map(|port| if single(line, variables, file, hashed, port) { '1' } else { '0' })
+                        .collect()
                 };
                 files.iter().map(row).collect()
             }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use data_encoding::BASE64;
-use sidelight_testkit::process::run;
 use sidelight_testkit::Issuer;
+use sidelight_testkit::process::run;
 
 /// A file with one fault.
 pub(crate) struct Case {
@@ -180,7 +180,10 @@ impl Material {
             case("byte order mark between", between("\u{feff}")),
             case("byte order mark after a blank line", between("\n\u{feff}")),
             case("NUL between", between("\0\0\n")),
-            case("label X509 CERTIFICATE, the last", [&a, &c, &b.replace("CERT", "X509 CERT")].map(String::as_str).concat()),
+            case(
+                "label X509 CERTIFICATE, the last",
+                [&a, &c, &b.replace("CERT", "X509 CERT")].map(String::as_str).concat(),
+            ),
             case("joined boundary", [a.trim_end(), &b, &c].concat()),
             case("a certificate in DER between", [a.as_bytes(), self.roots[1].der(), b"\n", c.as_bytes()].concat()),
         ]
@@ -217,10 +220,7 @@ impl Material {
             case("PKCS#7 in DER", self.openssl(&format!("{pkcs7} -outform DER"))),
             case("JKS", store("JKS")),
             case("PKCS#12 by keytool", store("PKCS12")),
-            case(
-                "PKCS#12 by openssl",
-                self.openssl("pkcs12 -export -nokeys -in b.pem -passout pass:changeit"),
-            ),
+            case("PKCS#12 by openssl", self.openssl("pkcs12 -export -nokeys -in b.pem -passout pass:changeit")),
         ]
     }
 

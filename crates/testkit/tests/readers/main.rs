@@ -53,10 +53,8 @@ impl Foretold {
     fn of(case: &Case, material: &Material) -> Self {
         let (format, found) = entries(&case.bytes, material);
         let mut pool = Pool::default();
-        let entries: Vec<(Entry, Vec<u8>)> = found
-            .into_iter()
-            .filter_map(|(offset, der)| Some((entry(pool.add(&der).ok()?, offset), der)))
-            .collect();
+        let entries: Vec<(Entry, Vec<u8>)> =
+            found.into_iter().filter_map(|(offset, der)| Some((entry(pool.add(&der).ok()?, offset), der))).collect();
         let borrowed: Vec<(&Entry, &[u8])> = entries.iter().map(|(entry, der)| (entry, der.as_slice())).collect();
         let root = |der: &[u8]| material.roots.iter().position(|root| der.starts_with(root.der()));
         Self {

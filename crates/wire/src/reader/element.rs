@@ -97,7 +97,8 @@ pub(super) fn refuses_servers(bits: &TrustBits) -> Option<&'static str> {
         return Some("its trust settings reject server authentication (OpenSSL's error 28)");
     }
     let trusted = bits.trusted.as_deref()?;
-    (!names(trusted)).then_some("its trust settings name other purposes than server authentication (OpenSSL's error 28)")
+    (!names(trusted))
+        .then_some("its trust settings name other purposes than server authentication (OpenSSL's error 28)")
 }
 
 /// Whether an unencrypted key under one of the old labels has the parts that its form demands.

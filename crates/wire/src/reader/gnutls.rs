@@ -51,8 +51,12 @@ fn block(bytes: &[u8], start: usize, known: &[&[u8]]) -> Result<Vec<u8>, &'stati
     let dashes = memmem::find(&rest[1..], DASHES).ok_or("the BEGIN line is not ended")? + 1;
     let rest = &rest[dashes + DASHES.len()..];
     let end = memmem::find(rest, END).ok_or("the block has no END line")?;
-    let text: Vec<u8> =
-        rest[..end].iter().copied().take_while(|byte| *byte != b'-').filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let text: Vec<u8> = rest[..end]
+        .iter()
+        .copied()
+        .take_while(|byte| *byte != b'-')
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     let data = element::base64(&text).ok_or("the block is not base64")?;
     match element::certificate(&data, known) {
         Some((der, [])) => Ok(der.to_vec()),

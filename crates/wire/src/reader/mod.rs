@@ -91,9 +91,9 @@ fn keystore(reader: Reader, format: Format, entries: &[(&Entry, &[u8])]) -> Opti
 fn why_no_anchor(format: Format, entry: &Entry) -> Option<&'static str> {
     let refused = entry.bits.as_ref().is_some_and(|bits| bits.distrusted);
     match format {
-        Format::Pkcs12 if !entry.is_anchor => {
-            Some("it lacks the attribute trustedKeyUsage (2.16.840.1.113894.746875.1.1), without which Java sees no entry")
-        }
+        Format::Pkcs12 if !entry.is_anchor => Some(
+            "it lacks the attribute trustedKeyUsage (2.16.840.1.113894.746875.1.1), without which Java sees no entry",
+        ),
         Format::NssDb | Format::NssBuiltins if refused => Some("it is marked as distrusted"),
         Format::NssDb | Format::NssBuiltins if !entry.is_anchor => Some("it is there, but not marked as a trusted CA"),
         _ if !entry.is_anchor => Some("it stands in the chain of a private key, not as a trusted certificate"),

@@ -180,4 +180,3 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
     }
     super::element::base64(&clean)
 }
-

@@ -51,7 +51,8 @@ pub(super) fn reading(
     let told = |outcome: &Outcome| !outcome.quiet;
     if let Some((at, why)) = &outcome.fails {
         let why = if bytes.is_empty() || is_binary(bytes) { why.clone() } else { place(*at, why) };
-        let loss = |entry| Loss { entry: Some(entry), why: format!("the whole file is lost: {why}"), silent: outcome.quiet };
+        let loss =
+            |entry| Loss { entry: Some(entry), why: format!("the whole file is lost: {why}"), silent: outcome.quiet };
         let lost = (0..entries.len()).map(loss).collect();
         return Reading { reader, taken: Vec::new(), lost, fails: Some(why) };
     }
