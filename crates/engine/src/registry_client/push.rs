@@ -60,20 +60,36 @@ impl Client {
         }
     }
 
-    /// Sees to it that the repository has a blob. `from`: another repository of the registry that has it. Says whether it had to be
-    /// sent.
+    /// Asks the registry to take a blob from another of its repositories. Says whether it did; if not, the blob has to be sent.
+    ///
+    /// # Errors
+    /// [`RegistryError`]. A registry that may not read there for this login says no rather than failing.
+    pub async fn mount_blob(&self, digest: &str, from: &str) -> Result<bool, RegistryError> {
+        self.find_scheme().await?;
+        let begin = self.url("blobs/uploads/").with_param("mount", digest).with_param("from", from);
+        let make = || Ok(Ask::new(Party::Registry, Method::POST, begin.clone()));
+        let (answer, with_login) = self.authorised(&self.push_scope(Some(from)), &make).await?;
+        let status = answer.status;
+        match status {
+            201 | 202 | 401 | 403 | 404 => {
+                let _ = answer.beginning(self, LARGEST_ERROR).await;
+                Ok(status == 201)
+            }
+            _ => Err(self.failure(answer, with_login).await),
+        }
+    }
+
+    /// Sends a blob, whole or in chunks.
     ///
     /// # Errors
     /// [`RegistryError`].
-    pub async fn push_blob(&self, blob: &dyn BlobSource, from: Option<&str>) -> Result<bool, RegistryError> {
-        if self.has_blob(blob.digest()).await? {
-            return Ok(false);
-        }
+    pub async fn push_blob(&self, blob: &dyn BlobSource) -> Result<(), RegistryError> {
+        self.find_scheme().await?;
         let mut chunked = None;
         let mut again = 0;
         loop {
-            let failure = match self.push_once(blob, from, chunked).await {
-                Ok(sent) => return Ok(sent),
+            let failure = match self.push_once(blob, chunked).await {
+                Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
             match &failure {
@@ -84,26 +100,13 @@ impl Client {
         }
     }
 
-    async fn push_once(
-        &self,
-        blob: &dyn BlobSource,
-        from: Option<&str>,
-        chunk: Option<u64>,
-    ) -> Result<bool, RegistryError> {
-        let mut begin = self.url("blobs/uploads/");
-        if let Some(from) = from {
-            begin = begin.with_param("mount", blob.digest()).with_param("from", from);
-        }
-        let scope = self.push_scope(from);
+    async fn push_once(&self, blob: &dyn BlobSource, chunk: Option<u64>) -> Result<(), RegistryError> {
+        let begin = self.url("blobs/uploads/");
+        let scope = self.push_scope(None);
         let make = || Ok(Ask::new(Party::Registry, Method::POST, begin.clone()));
         let (answer, with_login) = self.authorised(&scope, &make).await?;
-        match answer.status {
-            201 => {
-                let _ = answer.beginning(self, LARGEST_ERROR).await;
-                return Ok(false);
-            }
-            202 => {}
-            _ => return Err(self.failure(answer, with_login).await),
+        if answer.status != 202 {
+            return Err(self.failure(answer, with_login).await);
         }
         let least = answer.field("oci-chunk-min-length").and_then(|text| text.trim().parse::<u64>().ok());
         let mut place = self.upload_place(&answer)?;
@@ -128,7 +131,7 @@ impl Client {
         match answer.status {
             200 | 201 | 204 => {
                 let _ = answer.beginning(self, LARGEST_ERROR).await;
-                Ok(true)
+                Ok(())
             }
             _ => Err(self.failure(answer, with_login).await),
         }

@@ -126,6 +126,12 @@ impl NewImage<'_> {
         self.all().map(|named| (named.pointer.digest.clone(), named.pointer.size)).collect()
     }
 
+    /// Whether a blob of [`NewImage::blobs`] may be pushed: some vendors' layers are only to be fetched from where they say.
+    pub fn is_distributable(&self, index: usize) -> bool {
+        let media_type = self.all().nth(index).map_or("", |named| &named.pointer.media_type);
+        !media_type.contains("nondistributable") && !media_type.contains("foreign")
+    }
+
     fn all(&self) -> impl Iterator<Item = &Named> {
         self.old.iter().chain([&self.new, &self.config])
     }

@@ -2,6 +2,7 @@
 //! ([`remote`]) and pushes ([`push`]); failures in words, with what helps ([`explain`]).
 
 mod explain;
+mod push;
 mod remote;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::cli::RegistryOptions;
 use crate::exit::Failure;
 use crate::ui::Ui;
 
+pub(crate) use push::Sent;
 pub(crate) use remote::RemoteImage;
 
 /// A registry gets so long for a TCP or TLS handshake; docker gives 15 and 10 s.
