@@ -16,8 +16,7 @@ const MAX_PROGRAMS: usize = 50_000;
 /// What is kept of a file: more than one thing only for archives.
 pub type TrustFound = Arc<Vec<Found>>;
 
-/// Decides that everything that was wanted is found.
-pub type Until = Box<dyn FnMut(&Found, &Pool) -> bool>;
+type Until = Box<dyn FnMut(&Found, &Pool) -> bool>;
 
 /// Finds what bears on trust.
 #[derive(Default)]
@@ -37,7 +36,7 @@ impl TrustWatch {
     }
 
     /// Finds everything up to the first file of which `until` says that it is enough.
-    pub fn until(until: Until) -> Self {
+    pub fn until(until: Box<dyn FnMut(&Found, &Pool) -> bool>) -> Self {
         Self { until: Some(until), ..Self::default() }
     }
 

@@ -2,9 +2,11 @@
 //! `image` gathered and `wire` read. Out: values that are judged here (effective roots, audit, difference) and shown elsewhere.
 
 pub mod audit;
+pub mod catalog;
 mod change;
 pub mod diff;
 mod program;
+pub mod query;
 pub mod reference;
 mod runtime;
 mod store;

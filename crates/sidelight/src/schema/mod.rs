@@ -1,4 +1,5 @@
 //! The stable shapes of `--json` of the commands that ask about trust; those about traffic stand in `sink::schema`. In: results.
 //! Out: serialisable values. Every document begins with `v` and `type`; within a version, members are only added.
 
+pub(crate) mod trust_list;
 pub(crate) mod trust_verify;

@@ -40,7 +40,6 @@ const SIGNS: &[(&[u8], Sign)] = &[
     (b"libcurl.so", Sign::Library),
     (b"libcurl-gnutls.so", Sign::Library),
     (b"libpython3", Sign::Library),
-    (b"libjvm.so", Sign::Library),
     (b"x509usefallbackroots", Sign::Word("x509usefallbackroots")),
     (b"/etc/pki/tls/cacert.pem", Sign::Word("/etc/pki/tls/cacert.pem")),
     (b"SSL_CERT_FILE", Sign::Word("SSL_CERT_FILE")),

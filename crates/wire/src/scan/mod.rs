@@ -108,7 +108,10 @@ impl Scan {
             self.push(&head);
         }
         match self.state {
-            State::Held(bytes) => whole::found(self.class, &self.name, &bytes, whole, pool),
+            State::Held(bytes) => {
+                let file = whole::File { path: &self.name, mode: self.mode };
+                whole::found(self.class, file, &bytes, whole, pool)
+            }
             State::Text(watch) => watch.found(&self.name, pool),
             State::Program(search) => search.found(&self.name, self.mode, pool),
             State::Archive(zip) => zip.found(pool),

@@ -150,6 +150,7 @@ const SKIPPED: &[&str] = &[
 const SKIPPED_FOLDERS: &[&str] = &[
     "/usr/share/zoneinfo/",
     "/usr/share/man/",
+    "/usr/share/doc/",
     "/usr/share/info/",
     "/usr/share/locale/",
     "/usr/share/i18n/",
@@ -176,6 +177,10 @@ pub(super) fn class(path: &str) -> Class {
         return Class::Anchor;
     }
     let lower = name.to_ascii_lowercase();
+    // The source of what is compiled there stands beside it.
+    if path.contains("/__pycache__/") {
+        return Class::Skip;
+    }
     if SKIPPED.iter().any(|end| lower.ends_with(end)) || SKIPPED_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
         return Class::Skip;
     }

@@ -35,17 +35,26 @@ const STARTERS: &[&str] = &["entrypoint", "entry-point", "start", "run.sh", "ini
 /// Interpreters that are runtimes of their own.
 const RUNTIMES: &[&str] = &["python", "node", "ruby", "perl", "php", "deno", "bun"];
 
+/// Folders whose scripts come with the distribution.
+const OF_THE_SYSTEM: &[&str] =
+    &["/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/share/", "/usr/lib/", "/etc/", "/lib/"];
+
 /// Longest text that is kept.
 const MAX_TEXT: usize = 64 << 10;
 
-/// `None` when it tells nothing of trust.
-pub(super) fn read(path: &str, bytes: &[u8]) -> Option<Program> {
+/// Folders of libraries, whose scripts nobody starts by themselves.
+const LIBRARIES: &[&str] = &["/site-packages/", "/dist-packages/", "/node_modules/", "/libexec/"];
+
+/// `None` when it tells nothing of trust. `mode` are the permission bits.
+pub(super) fn read(path: &str, mode: u32, bytes: &[u8]) -> Option<Program> {
     let text = String::from_utf8_lossy(bytes);
     let interpreter = text.lines().next()?.strip_prefix("#!")?.trim().to_owned();
     let markers: Vec<&'static str> = WORDS.iter().copied().filter(|word| text.contains(word)).collect();
     let name = path.rsplit('/').next().unwrap_or(path);
-    let starts = STARTERS.iter().any(|part| name.contains(part)) && !path.starts_with("/etc/");
-    let runs = RUNTIMES.iter().any(|runtime| interpreter.contains(runtime));
+    let is_own = !OF_THE_SYSTEM.iter().any(|folder| path.starts_with(folder));
+    let starts = is_own && STARTERS.iter().any(|part| name.contains(part));
+    let is_started = mode & 0o111 != 0 && !LIBRARIES.iter().any(|folder| path.contains(folder));
+    let runs = is_own && is_started && RUNTIMES.iter().any(|runtime| interpreter.contains(runtime));
     if markers.is_empty() && !starts && !runs {
         return None;
     }

@@ -57,13 +57,21 @@ fn ending(path: &str) -> String {
     name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default()
 }
 
+/// A file's name and permission bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct File<'a> {
+    pub(super) path: &'a str,
+    pub(super) mode: u32,
+}
+
 /// What a file is that was held.
-pub(super) fn found(class: Class, path: &str, bytes: &[u8], whole: bool, pool: &mut Pool) -> Vec<Found> {
+pub(super) fn found(class: Class, file: File<'_>, bytes: &[u8], whole: bool, pool: &mut Pool) -> Vec<Found> {
+    let File { path, mode } = file;
     let content = match class {
         Class::Settings => settings(path, bytes),
         Class::Store | Class::Anchor => Some(Content::Store(expected(bytes, whole, pool))),
         Class::Any | Class::Skip if bytes.starts_with(b"#!") => {
-            let program = script::read(path, bytes);
+            let program = script::read(path, mode, bytes);
             let store = literals(bytes, pool);
             match (program, store) {
                 (Some(program), store) => Some(Content::Program(program, store)),
@@ -152,7 +160,7 @@ impl TextWatch {
         match self {
             Self::Held(bytes) => {
                 let is_pem = memchr::memmem::find(&bytes, b"-----BEGIN").is_some();
-                if is_pem { found(Class::Any, path, &bytes, true, pool) } else { Vec::new() }
+                if is_pem { found(Class::Any, File { path, mode: 0 }, &bytes, true, pool) } else { Vec::new() }
             }
             Self::Searched(search) => search.found(path, 0, pool),
         }

@@ -2,7 +2,29 @@
 
 use clap::Args;
 
-/// List the roots in an image and who reads them
+use super::AsRuntime;
+use crate::cli::ImageOptions;
+
+/// List every trust store in an image, the roots in them, and private keys
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  sidelight trust list alpine:3.20")]
-pub(crate) struct TrustList {}
+#[command(
+    after_help = "Examples:\n  sidelight trust list alpine:3.20\n  sidelight trust list docker-archive:app.tar --wide\n  \
+        sidelight trust list container:web --as java\n  docker save app:1 | sidelight trust list - --json | jq '.stores[].path'\n  \
+        sidelight trust list mozilla"
+)]
+pub(crate) struct TrustList {
+    /// Image, archive, folder, container, `host`, or `mozilla` for Mozilla's list that is shipped inside
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: String,
+
+    /// Only the roots that this runtime has in the image: openssl, curl, go, java, …; `auto` finds what runs there
+    #[arg(long = "as", value_name = "RUNTIME")]
+    pub(crate) runtime: Option<AsRuntime>,
+
+    /// Show fingerprints and keys too
+    #[arg(long)]
+    pub(crate) wide: bool,
+
+    #[command(flatten)]
+    pub(crate) image: ImageOptions,
+}

@@ -7,6 +7,7 @@ mod export;
 mod find;
 mod list;
 mod remove;
+mod runtime;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -18,6 +19,7 @@ pub(crate) use export::TrustExport;
 pub(crate) use find::TrustFind;
 pub(crate) use list::TrustList;
 pub(crate) use remove::TrustRemove;
+pub(crate) use runtime::AsRuntime;
 pub(crate) use verify::TrustVerify;
 
 /// Say which roots an image or host really trusts; find, audit, compare and add them

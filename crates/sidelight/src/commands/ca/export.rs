@@ -33,7 +33,7 @@ pub(super) fn run(export: &CaExport, json: bool) -> Result<Exit, Failure> {
         CertificateFormat::Jks => "jks",
     };
     let Some(path) = &export.output else { return to_stdout(&bytes, form, &anchor, json) };
-    write(path, &bytes, export.with_key)?;
+    write_file(path, &bytes, export.with_key)?;
     if json {
         let with_key = export.with_key;
         let written =
@@ -90,8 +90,11 @@ fn to_stdout(bytes: &[u8], form: &str, anchor: &Anchor, json: bool) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// Whole or not at all; a device or pipe, such as /dev/stdout, is written to as it is.
-fn write(path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
+/// Writes a file whole or not at all; a device or pipe, such as /dev/stdout, is written to as it is. `secret`: for its owner alone.
+///
+/// # Errors
+/// When it cannot be written; the failure says what helps.
+pub(crate) fn write_file(path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         let mut open = OpenOptions::new().write(true).open(path).with_context(|| path.display().to_string())?;
         open.write_all(bytes).with_context(|| path.display().to_string())?;

@@ -6,6 +6,8 @@ mod install;
 mod show;
 mod uninstall;
 
+pub(super) use export::write_file;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 

@@ -3,11 +3,16 @@
 mod add;
 mod audit;
 mod diff;
+mod effective;
 mod export;
 mod find;
 mod list;
 mod remove;
 mod verify;
+
+use std::io::Write as _;
+
+use sidelight_model::trust::Survey;
 
 use crate::cli::{GlobalOptions, TrustCommand, TrustVerb};
 use crate::exit::{Exit, Failure};
@@ -24,5 +29,31 @@ pub(super) fn run(command: &TrustCommand, global: &GlobalOptions, ui: Ui) -> Res
         TrustVerb::Add(options) => add::run(options, global, ui),
         TrustVerb::Remove(options) => remove::run(options, global, ui),
         TrustVerb::Verify(options) => verify::run(options, global, ui),
+    }
+}
+
+/// Prints text for people, or with `--json` the document on standard output and the text on standard error.
+fn print(
+    text: &str,
+    document: impl FnOnce() -> serde_json::Result<serde_json::Value>,
+    global: &GlobalOptions,
+) -> Result<(), Failure> {
+    if !global.json {
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        return Ok(());
+    }
+    // Nobody is left to be told when standard error is gone.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    print_json(&document().map_err(Failure::new)?)
+}
+
+fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stdout().lock(), "{document:#}")?)
+}
+
+/// What was left out or odd while reading.
+fn notes(survey: &Survey, ui: Ui) {
+    for note in &survey.notes {
+        ui.warning(&crate::render::escape::line(note));
     }
 }
