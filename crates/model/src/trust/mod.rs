@@ -4,6 +4,7 @@
 pub mod audit;
 mod change;
 pub mod diff;
+pub mod effective;
 mod program;
 pub mod reference;
 mod runtime;
@@ -11,6 +12,7 @@ mod store;
 mod survey;
 
 pub use change::{Change, ChangeKind, Edit};
+pub use effective::{Comparison, Detected, Effective, Lost, Root, Situation, Source, SourceKind, SourceState};
 pub use program::{Program, ProgramKind};
 pub use runtime::Runtime;
 pub use store::{Entry, Format, KeyFound, Loss, Reader, Reading, Store, StoreFault, TrustBits};
