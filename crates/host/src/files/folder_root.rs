@@ -49,9 +49,7 @@ impl FolderRoot {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(&self.open, relative, flags, Mode::empty(), inside) {
-            Err(Errno::NOSYS | Errno::PERM) => {
-                rustix::fs::openat(&self.open, relative, flags, Mode::empty())
-            }
+            Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(&self.open, relative, flags, Mode::empty()),
             other => other,
         }
     }
@@ -77,7 +75,8 @@ impl Root for FolderRoot {
             FileType::RegularFile => Kind::File,
             FileType::Directory => Kind::Folder,
             FileType::Symlink => {
-                let target = rustix::fs::readlinkat(&open, "", Vec::new()).map_err(|errno| self.error("read the link", path, errno))?;
+                let target = rustix::fs::readlinkat(&open, "", Vec::new())
+                    .map_err(|errno| self.error("read the link", path, errno))?;
                 Kind::Link(target.to_string_lossy().into_owned())
             }
             _ => Kind::Other,
@@ -88,7 +87,8 @@ impl Root for FolderRoot {
     fn read(&self, path: &str) -> Result<Vec<u8>, RootError> {
         // A pipe would block at open until somebody writes.
         let open = self.at(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(|errno| self.error("read", path, errno))?;
-        let failed = |error: std::io::Error| RootError(format!("cannot read {}: {error}", within(&self.path, path).display()));
+        let failed =
+            |error: std::io::Error| RootError(format!("cannot read {}: {error}", within(&self.path, path).display()));
         let file = File::from(open);
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(RootError(format!("{} is not a regular file", within(&self.path, path).display())));
@@ -117,18 +117,23 @@ impl Root for FolderRoot {
                 continue;
             }
             if found.len() >= ENTRIES {
-                return Err(RootError(format!("{} has more than {ENTRIES} entries", within(&self.path, path).display())));
+                return Err(RootError(format!(
+                    "{} has more than {ENTRIES} entries",
+                    within(&self.path, path).display()
+                )));
             }
             let mut kind = entry.file_type();
             if kind == FileType::Unknown {
                 let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-                kind = rustix::fs::statat(&open, name, flags).map_or(kind, |stat| FileType::from_raw_mode(stat.st_mode));
+                kind =
+                    rustix::fs::statat(&open, name, flags).map_or(kind, |stat| FileType::from_raw_mode(stat.st_mode));
             }
             let kind = match kind {
                 FileType::RegularFile => Kind::File,
                 FileType::Directory => Kind::Folder,
                 FileType::Symlink => Kind::Link(
-                    rustix::fs::readlinkat(&open, name, Vec::new()).map_or_else(|_| String::new(), |to| to.to_string_lossy().into_owned()),
+                    rustix::fs::readlinkat(&open, name, Vec::new())
+                        .map_or_else(|_| String::new(), |to| to.to_string_lossy().into_owned()),
                 ),
                 _ => Kind::Other,
             };

@@ -30,7 +30,8 @@ pub(super) fn apply<'c>(
 /// The first place among the changes that is on a file system that cannot be written, if any: said before anything is touched.
 pub(super) fn read_only<'c>(root: &Path, changes: impl Iterator<Item = &'c Change>) -> Option<PathBuf> {
     changes.map(|change| within(root, &change.path)).find(|path| {
-        let present = path.ancestors().find(|above| std::fs::symlink_metadata(above).is_ok_and(|meta| !meta.is_symlink()));
+        let present =
+            path.ancestors().find(|above| std::fs::symlink_metadata(above).is_ok_and(|meta| !meta.is_symlink()));
         let mount = present.and_then(|present| rustix::fs::statvfs(present).ok());
         mount.is_some_and(|mount| mount.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
     })

@@ -80,7 +80,12 @@ pub fn plan_remove(target: &Target<'_>, anchor: &Anchor, at: Timestamp) -> Resul
 ///
 /// # Errors
 /// When the root is read-only (nothing is touched then), or a step fails; the root is then put back as it was.
-pub fn add(journal: &mut Journal, target: &Target<'_>, anchor: &Anchor, at: Timestamp) -> Result<Edited, TrustStoreError> {
+pub fn add(
+    journal: &mut Journal,
+    target: &Target<'_>,
+    anchor: &Anchor,
+    at: Timestamp,
+) -> Result<Edited, TrustStoreError> {
     let plan = plan_add(target, anchor, at)?;
     carry_out(journal, target, anchor, plan, false)
 }
@@ -89,7 +94,12 @@ pub fn add(journal: &mut Journal, target: &Target<'_>, anchor: &Anchor, at: Time
 ///
 /// # Errors
 /// As [`add`].
-pub fn remove(journal: &mut Journal, target: &Target<'_>, anchor: &Anchor, at: Timestamp) -> Result<Edited, TrustStoreError> {
+pub fn remove(
+    journal: &mut Journal,
+    target: &Target<'_>,
+    anchor: &Anchor,
+    at: Timestamp,
+) -> Result<Edited, TrustStoreError> {
     let plan = plan_remove(target, anchor, at)?;
     carry_out(journal, target, anchor, plan, true)
 }
@@ -97,7 +107,9 @@ pub fn remove(journal: &mut Journal, target: &Target<'_>, anchor: &Anchor, at: T
 /// The edits of a root that were not taken back, the latest first.
 pub fn find(known: &[Entry], place: &str, sha256: Option<&str>) -> Vec<Entry> {
     let wanted = |entry: &&Entry| {
-        entry.deed.edit.is_some() && entry.deed.place == place && sha256.is_none_or(|wanted| entry.deed.sha256 == wanted)
+        entry.deed.edit.is_some()
+            && entry.deed.place == place
+            && sha256.is_none_or(|wanted| entry.deed.sha256 == wanted)
     };
     known.iter().rev().filter(wanted).cloned().collect()
 }
@@ -106,7 +118,12 @@ pub fn find(known: &[Entry], place: &str, sha256: Option<&str>) -> Vec<Entry> {
 ///
 /// # Errors
 /// When the root is another than the one that was changed, or a path cannot be changed.
-pub fn undo_edit(journal: &mut Journal, entry: &Entry, guard: Option<&str>, storepass: &str) -> Result<Undone, TrustStoreError> {
+pub fn undo_edit(
+    journal: &mut Journal,
+    entry: &Entry,
+    guard: Option<&str>,
+    storepass: &str,
+) -> Result<Undone, TrustStoreError> {
     let noted = entry.deed.edit.as_ref().and_then(|edit| edit.guard.as_deref());
     if noted.is_some() && noted != guard {
         return Err(TrustStoreError::Another { place: entry.deed.place.clone() });
@@ -121,14 +138,18 @@ fn carry_out(
     plan: Plan,
     removed: bool,
 ) -> Result<Edited, TrustStoreError> {
-    if plan.changes().next().is_none() && plan.of(StoreKind::Nss).all(|step| step.changes.is_empty()) && !by_certutil(&plan) {
+    if plan.changes().next().is_none()
+        && plan.of(StoreKind::Nss).all(|step| step.changes.is_empty())
+        && !by_certutil(&plan)
+    {
         return Ok(Edited { plan, actions: Vec::new() });
     }
     if let Some(path) = read_only(target.root, plan.changes()) {
         return Err(TrustStoreError::ReadOnly { path });
     }
     let mut change = journal.begin(target.deed(anchor, removed))?;
-    let applied = apply(&mut change, target.root, plan.changes()).and_then(|()| nss(&mut change, target.root, &plan, anchor));
+    let applied =
+        apply(&mut change, target.root, plan.changes()).and_then(|()| nss(&mut change, target.root, &plan, anchor));
     let finished = match applied {
         Ok(()) => change.finish().map_err(TrustStoreError::from),
         Err(error) => {
@@ -158,13 +179,21 @@ fn with_certutil(mut plan: Plan) -> Plan {
     plan.left = left;
     for Left { kind, path, .. } in databases {
         let serves = "NSS: browsers and other programs of that profile".to_owned();
-        plan.steps.push(Step { kind, path, did: trust_edit::Did::Added, serves, notes: vec![BY_CERTUTIL.to_owned()], changes: Vec::new() });
+        plan.steps.push(Step {
+            kind,
+            path,
+            did: trust_edit::Did::Added,
+            serves,
+            notes: vec![BY_CERTUTIL.to_owned()],
+            changes: Vec::new(),
+        });
     }
     plan
 }
 
 fn nss(change: &mut Transaction<'_>, root: &Path, plan: &Plan, anchor: &Anchor) -> Result<(), TrustStoreError> {
-    let steps: Vec<&Step> = plan.of(StoreKind::Nss).filter(|step| step.notes.iter().any(|note| note == BY_CERTUTIL)).collect();
+    let steps: Vec<&Step> =
+        plan.of(StoreKind::Nss).filter(|step| step.notes.iter().any(|note| note == BY_CERTUTIL)).collect();
     if steps.is_empty() {
         return Ok(());
     }

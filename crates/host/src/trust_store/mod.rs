@@ -12,7 +12,7 @@ mod place;
 mod places;
 mod reconcile;
 
-pub use edit::{Edited, is_as_wanted, Target, add, find, plan_add, plan_remove, remove, undo_edit};
+pub use edit::{Edited, Target, add, find, is_as_wanted, plan_add, plan_remove, remove, undo_edit};
 pub use nss::find_nss_databases;
 pub use place::{ParsePlaceError, Place};
 pub use places::{find_host_bundles, find_java_stores};
@@ -56,7 +56,9 @@ pub enum TrustStoreError {
         path: PathBuf,
     },
     /// Another root has the name of the one that was changed.
-    #[error("{place} is not the one that was changed: that process ended, and what it saw is gone with it or stands elsewhere")]
+    #[error(
+        "{place} is not the one that was changed: that process ended, and what it saw is gone with it or stands elsewhere"
+    )]
     Another {
         /// The root.
         place: String,
@@ -208,7 +210,10 @@ pub fn rehearse(
     place: &Place,
     anchor: &Anchor,
 ) -> Result<Installed, TrustStoreError> {
-    if known.iter().any(|entry| entry.deed.place == place.to_string() && entry.deed.edit.is_none() && is_done(entry, anchor)) {
+    if known
+        .iter()
+        .any(|entry| entry.deed.place == place.to_string() && entry.deed.edit.is_none() && is_done(entry, anchor))
+    {
         return Ok(Installed::default());
     }
     let mut change = Transaction::rehearse(deed(place, anchor));

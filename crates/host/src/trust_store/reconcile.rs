@@ -29,7 +29,11 @@ impl Reconcile for WithoutAnchor<'_> {
                 // the place of what stood there.
                 let ours = contains(target.as_os_str().as_encoded_bytes(), self.anchor.name.as_bytes());
                 let new = cut_short && *before == Snapshot::Absent && self.is_hash_of_ours(path);
-                if ours || new || (cut_short && *before != Snapshot::Absent) { Outcome::Restore } else { Outcome::Leave }
+                if ours || new || (cut_short && *before != Snapshot::Absent) {
+                    Outcome::Restore
+                } else {
+                    Outcome::Leave
+                }
             }
             Snapshot::File { bytes, .. } => {
                 let temporary = path.to_string_lossy().ends_with("new");

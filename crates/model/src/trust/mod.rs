@@ -5,6 +5,7 @@ pub mod audit;
 pub mod catalog;
 mod change;
 pub mod diff;
+pub mod effective;
 mod program;
 pub mod query;
 pub mod reference;
@@ -13,6 +14,7 @@ mod store;
 mod survey;
 
 pub use change::{Change, ChangeKind, Edit};
+pub use effective::{Comparison, Detected, Effective, Lost, Root, Situation, Source, SourceKind, SourceState};
 pub use program::{Program, ProgramKind};
 pub use runtime::Runtime;
 pub use store::{Entry, Format, KeyFound, Loss, Reader, Reading, Store, StoreFault, TrustBits};

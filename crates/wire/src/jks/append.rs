@@ -4,7 +4,8 @@
 use sidelight_model::time::Timestamp;
 
 use super::{
-    Certificate, DIGEST_LENGTH, Error, MAGIC, MAGIC_JCEKS, TAG_CERTIFICATE, digest, what_else, write_certificate, write_text,
+    Certificate, DIGEST_LENGTH, Error, MAGIC, MAGIC_JCEKS, TAG_CERTIFICATE, digest, what_else, write_certificate,
+    write_text,
 };
 
 /// Where the number of entries stands.
@@ -25,7 +26,13 @@ pub enum AppendError {
 ///
 /// # Errors
 /// When it is neither JKS nor JCEKS of version 2, or its digest does not fit the password.
-pub fn append(bytes: &[u8], password: &str, alias: &str, created: Timestamp, der: &[u8]) -> Result<Vec<u8>, AppendError> {
+pub fn append(
+    bytes: &[u8],
+    password: &str,
+    alias: &str,
+    created: Timestamp,
+    der: &[u8],
+) -> Result<Vec<u8>, AppendError> {
     let not_jks = || Error::NotJks { found: bytes.iter().take(4).copied().collect(), hint: what_else(bytes) };
     let known = bytes.starts_with(&MAGIC) || bytes.starts_with(&MAGIC_JCEKS);
     let Some((entries, stored)) = bytes.split_last_chunk::<DIGEST_LENGTH>().filter(|_| known) else {

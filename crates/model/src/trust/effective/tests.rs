@@ -1,0 +1,1 @@
+//! Effective trust of hand-made surveys.
