@@ -14,6 +14,7 @@ mod stats;
 mod stream;
 mod style;
 mod text;
+pub(crate) mod trust;
 
 #[cfg(test)]
 mod fixtures;
