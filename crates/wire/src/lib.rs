@@ -21,6 +21,7 @@ pub mod mitmproxy;
 pub mod ocsp;
 pub mod opaque;
 pub mod packet;
+pub mod paranoia;
 pub mod pcapng;
 pub mod pem;
 pub mod pkcs12;

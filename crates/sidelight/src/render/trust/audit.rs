@@ -1,0 +1,187 @@
+//! An audit as text. In: a report and the survey it is of. Out: the answer in its first line, then each issue, worst first, with where,
+//! who is affected, evidence and fix. Remarks are told in one line each, unless all is asked for.
+
+use sidelight_model::trust::Survey;
+use sidelight_model::trust::audit::{CONFIG, Issue, Place, Report, Severity};
+
+use super::super::style::Meaning;
+use super::super::{Look, escape};
+use crate::schema::trust_audit::Around;
+
+/// Lines of evidence, places and programs of one issue; `--all` and `--json` have all of them.
+const MOST: usize = 6;
+/// Columns of the first two columns of evidence.
+const WIDEST: usize = 40;
+
+/// Everything.
+pub(crate) fn render(look: &Look, report: &Report, around: Around<'_>, all: bool) -> String {
+    let mut text = head(look, report, around);
+    for issue in report.issues.iter().filter(|issue| all || issue.severity != Severity::Info) {
+        text.push('\n');
+        push_issue(look, issue, around.survey, all, &mut text);
+    }
+    let remarks: Vec<&Issue> = report.issues.iter().filter(|issue| issue.severity == Severity::Info).collect();
+    if !all && !remarks.is_empty() {
+        text.push('\n');
+        for issue in remarks {
+            push_words(look, Meaning::Plain, ("·", Meaning::Faint), &label(look, issue), &look.peer(&issue.summary), &mut text);
+        }
+    }
+    push_foot(look, report, around, all, &mut text);
+    text
+}
+
+/// The answer.
+fn head(look: &Look, report: &Report, around: Around<'_>) -> String {
+    let source = look.peer(&around.survey.source);
+    let counts: Vec<String> = [
+        (Severity::Critical, "critical issue"),
+        (Severity::Error, "error"),
+        (Severity::Warn, "warning"),
+        (Severity::Info, "remark"),
+    ]
+    .iter()
+    .map(|(severity, word)| (report.count(*severity), word))
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, word)| super::super::count(number as u64, word))
+    .collect();
+    let (meaning, words) = match report.worst() {
+        None => (Meaning::Good, format!("{source}: nothing is wrong with its trust")),
+        Some(Severity::Info) => (Meaning::Good, format!("{source}: nothing is wrong with its trust; {}", counts.join(", "))),
+        Some(Severity::Warn) => (Meaning::Caution, format!("{source}: {}", counts.join(", "))),
+        Some(_) => (Meaning::Bad, format!("{source}: {}", counts.join(", "))),
+    };
+    format!("{}\n", look.paint.as_(meaning, &words))
+}
+
+const fn mark(severity: Severity) -> (&'static str, Meaning) {
+    match severity {
+        Severity::Critical | Severity::Error => ("✗", Meaning::Bad),
+        Severity::Warn => ("!", Meaning::Caution),
+        Severity::Info => ("·", Meaning::Faint),
+    }
+}
+
+/// `T13 critical`, at the start of an issue.
+fn label(look: &Look, issue: &Issue) -> String {
+    let words = match issue.severity {
+        Severity::Critical => format!("{} critical", issue.check.code()),
+        _ => issue.check.code().to_owned(),
+    };
+    look.paint.as_(Meaning::Faint, &words)
+}
+
+fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut String) {
+    let (sign, meaning) = mark(issue.severity);
+    push_words(look, meaning, (sign, meaning), &label(look, issue), &look.peer(&issue.summary), text);
+    let most = if all { usize::MAX } else { MOST };
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for place in issue.places.iter().take(most) {
+        rows.push(["where".to_owned(), at(look, place), layer(look, place, survey)]);
+    }
+    push_more(&mut rows, issue.places.len(), most, "places");
+    for affected in issue.affected.iter().take(most) {
+        rows.push(["affects".to_owned(), look.peer(&affected.who), look.peer(&affected.effect)]);
+    }
+    push_more(&mut rows, issue.affected.len(), most, "programs");
+    for evidence in issue.evidence.iter().take(most) {
+        rows.push([look.peer(&evidence.what), look.peer(&evidence.place), look.peer(&evidence.value)]);
+    }
+    push_more(&mut rows, issue.evidence.len(), most, "facts");
+    push_rows(look, &rows, text);
+    for fix in &issue.fixes {
+        let words = escape::wrap(&look.peer(&fix.action), look.width.map(|width| width.saturating_sub(10)));
+        for (n, line) in words.iter().enumerate() {
+            let start = if n == 0 { format!("    {}", look.paint.as_(Meaning::Good, "fix:")) } else { "        ".to_owned() };
+            text.push_str(&format!("{start} {line}\n"));
+        }
+        for line in fix.how.lines() {
+            text.push_str(&format!("         {}\n", look.paint.as_(Meaning::Strong, &look.peer(line))));
+        }
+    }
+}
+
+fn push_more(rows: &mut Vec<[String; 3]>, number: usize, most: usize, what: &str) {
+    if number > most {
+        rows.push([String::new(), format!("… and {} more {what}; --all shows them", number - most), String::new()]);
+    }
+}
+
+fn at(look: &Look, place: &Place) -> String {
+    let path = if place.path == CONFIG { "the image's configuration".to_owned() } else { look.peer(&place.path) };
+    place.line.map_or_else(|| path.clone(), |line| format!("{path}:{line}"))
+}
+
+/// `layer 2, deleted later: RUN apk add …`.
+fn layer(look: &Look, place: &Place, survey: &Survey) -> String {
+    let Some(index) = place.layer else { return String::new() };
+    let line = survey.layers.get(index).and_then(|layer| layer.created_by.as_deref()).unwrap_or_default();
+    let line = line.trim().trim_start_matches("/bin/sh -c").trim_start_matches(" #(nop)").trim().trim_end_matches("# buildkit").trim();
+    let deleted = if place.hidden { ", deleted later" } else { "" };
+    let line = if line.is_empty() { String::new() } else { format!(": {}", escape::clip(&look.peer(line), 100)) };
+    format!("layer {}{deleted}{line}", index + 1)
+}
+
+/// A sign, a label, and words after them; further lines begin under the first word.
+fn push_words(look: &Look, meaning: Meaning, sign: (&str, Meaning), label: &str, words: &str, text: &mut String) {
+    let indent = 2;
+    let lines = escape::wrap(words, look.width.map(|width| width.saturating_sub(indent + 13)));
+    for (n, line) in lines.iter().enumerate() {
+        let start = if n == 0 { format!("{} {label} ", look.paint.as_(sign.1, sign.0)) } else { " ".repeat(indent + 4) };
+        text.push_str(&format!("{start}{}\n", look.paint.as_(meaning, line)));
+    }
+}
+
+/// Three columns; the last is broken to the width.
+fn push_rows(look: &Look, rows: &[[String; 3]], text: &mut String) {
+    let column = |index: usize| {
+        let whole = rows.iter().filter(|row| !row[2].is_empty());
+        whole.map(|row| escape::columns(&row[index])).max().unwrap_or_default().min(WIDEST)
+    };
+    let (first, second) = (column(0), column(1));
+    let mut last = "";
+    for row in rows {
+        let what = if row[0] == last && matches!(last, "where" | "affects") { "" } else { &row[0] };
+        last = &row[0];
+        let start = format!("    {}  {}  ", escape::pad(what, first), escape::pad(&row[1], second));
+        let indent = escape::columns(&start).min(4 + WIDEST);
+        let room = look.width.map(|width| width.saturating_sub(indent + 1));
+        let beside = look.width.is_none_or(|width| escape::columns(&start) + 20 < width);
+        let lines: Vec<String> = row[2].lines().flat_map(|line| escape::wrap(line, room)).collect();
+        let painted = look.paint.as_(Meaning::Faint, start.trim_end());
+        match lines.split_first() {
+            Some((head, tail)) if beside => {
+                text.push_str(format!("{}{head}", look.paint.as_(Meaning::Faint, &start)).trim_end());
+                text.push('\n');
+                tail.iter().for_each(|line| text.push_str(&format!("{}{line}\n", " ".repeat(escape::columns(&start).min(indent)))));
+            }
+            _ => {
+                text.push_str(&format!("{painted}\n"));
+                lines.iter().for_each(|line| text.push_str(&format!("        {line}\n")));
+            }
+        }
+    }
+}
+
+fn push_foot(look: &Look, report: &Report, around: Around<'_>, all: bool, text: &mut String) {
+    let mut words = vec![format!("Mozilla's list of {}", around.reference)];
+    if around.readers.is_empty() {
+        words.push("no program of the image is known".to_owned());
+    } else {
+        let names: Vec<String> = around.readers.iter().map(|reader| look.peer(&reader.name)).collect();
+        words.push(format!("programs: {}", names.join(", ")));
+    }
+    if report.ignored > 0 {
+        words.push(format!("{} ignored", super::super::count(report.ignored as u64, "issue")));
+    }
+    if !all && report.count(Severity::Info) > 0 {
+        words.push("--all tells more of the remarks".to_owned());
+    }
+    text.push('\n');
+    for line in escape::wrap(&words.join("; "), look.width) {
+        text.push_str(&format!("{}\n", look.paint.as_(Meaning::Faint, &line)));
+    }
+    for note in &around.survey.notes {
+        text.push_str(&format!("{} {}\n", look.paint.as_(Meaning::Caution, "note:"), look.peer(note)));
+    }
+}
