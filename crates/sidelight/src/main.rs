@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod exit;
 mod render;
+mod schema;
 mod settings;
 mod ui;
 

@@ -2,6 +2,7 @@
 
 mod body;
 mod detail;
+pub(crate) mod diagnosis;
 pub(crate) mod escape;
 mod exchange;
 mod finding;
