@@ -6,9 +6,12 @@
 mod fetch;
 mod handshake;
 mod hello;
+mod identity;
 mod plain;
 mod reach;
 mod witness;
+
+pub use identity::read_identity;
 
 use std::sync::Arc;
 use std::time::SystemTime;

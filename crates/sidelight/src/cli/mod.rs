@@ -25,7 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaFolder, CaInstall, CaShow, CaVerb, CertificateFormat};
 pub(crate) use config::{ConfigCommand, ConfigVerb};
 pub(crate) use demo::DemoCommand;
-pub(crate) use diagnose::DiagnoseCommand;
+pub(crate) use diagnose::{DiagnoseCommand, DiagnoseTrust, Endpoint, ProxyChoice};
 pub(crate) use flows::{
     BodyView, ExportFormat, FlowsCommand, FlowsExport, FlowsFollow, FlowsImport, FlowsList, FlowsShow, FlowsSource,
     FlowsStats, FlowsVerb, ImportFormat, Snippet,

@@ -3,6 +3,7 @@
 mod body;
 pub(crate) mod certificate_fault;
 mod detail;
+pub(crate) mod diagnosis;
 pub(crate) mod escape;
 mod exchange;
 mod finding;
