@@ -1,6 +1,7 @@
 //! Trust in an image or on a host: which files hold roots, what each holds, which programs read them. In: facts that
 //! `image` gathered and `wire` read. Out: values that are judged here (effective roots, audit, difference) and shown elsewhere.
 
+pub mod audit;
 pub mod catalog;
 mod change;
 pub mod diff;

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod diagnose;
 mod flows;
+mod image;
 mod mode;
 mod mode_url;
 mod options;
@@ -29,6 +30,7 @@ pub(crate) use flows::{
     BodyView, ExportFormat, FlowsCommand, FlowsExport, FlowsFollow, FlowsImport, FlowsList, FlowsShow, FlowsSource,
     FlowsStats, FlowsVerb, ImportFormat, Snippet,
 };
+pub(crate) use image::ImageOptions;
 pub(crate) use mode::{ModeKind, ModeSpec};
 pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};
 pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions};
@@ -38,7 +40,7 @@ pub(crate) use registry::RegistryOptions;
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
 pub(crate) use trust::{
-    AsRuntime, TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustExport, TrustFind, TrustList, TrustRemove,
+    AsRuntime, AuditFormat, TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustExport, TrustFind, TrustList, TrustRemove,
     TrustVerb, TrustVerify,
 };
 pub(crate) use values::{Credentials, PerHost, Period, Size};

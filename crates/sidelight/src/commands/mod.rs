@@ -8,12 +8,14 @@ mod descriptors;
 mod diagnose;
 mod environment_proxy;
 mod flows;
+mod image_source;
 mod interception;
 mod man;
 mod proxy;
 mod recording;
 mod registry;
 mod run;
+mod survey;
 mod trust;
 
 use crate::cli::Command;
