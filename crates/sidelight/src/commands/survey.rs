@@ -1,7 +1,7 @@
 //! What every command that asks about trust begins with. In: the name of a source. Out: a [`Survey`] of it.
 
-use sidelight_image::trust::{self, TrustWatch};
 use sidelight_image::Source;
+use sidelight_image::trust::{self, TrustWatch};
 use sidelight_model::trust::reference::Reference;
 use sidelight_model::trust::{Content, Entry, File, Format, Store, Survey};
 

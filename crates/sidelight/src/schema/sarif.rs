@@ -65,7 +65,8 @@ const fn level(severity: Severity) -> &'static str {
 fn result(issue: &Issue, around: Around<'_>, redactor: Redactor) -> Value {
     let certificates: Vec<String> = issue.certs.iter().map(|id| around.survey.pool.get(*id).sha256()).collect();
     let affected: Vec<String> = issue.affected.iter().map(|it| format!("{}: {}", it.who, it.effect)).collect();
-    let places: Vec<Value> = issue.places.iter().take(MOST_PLACES).map(|place| location(place, around, redactor)).collect();
+    let places: Vec<Value> =
+        issue.places.iter().take(MOST_PLACES).map(|place| location(place, around, redactor)).collect();
     // Code scanning shows nothing that is nowhere.
     let places = if places.is_empty() { vec![location(&Place::config(), around, redactor)] } else { places };
     let index = Check::ALL.iter().position(|check| *check == issue.check);

@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use sidelight_model::time::Timestamp;
 use sidelight_model::trust::audit::{Ignore, Severity};
 
+use crate::cli::ImageOptions;
+
 /// Check the trust of an image, and say what is wrong, worst first
 ///
 /// Nothing is run, and the network is not needed: files, configuration and layers are read, those that were deleted in a later
@@ -15,6 +17,10 @@ use sidelight_model::trust::audit::{Ignore, Severity};
 pub(crate) struct TrustAudit {
     /// The image, container, folder or host (see `sidelight trust --help`)
     pub(crate) source: String,
+
+    /// Which image of the source.
+    #[command(flatten)]
+    pub(crate) image: ImageOptions,
 
     /// Exit with 1 when something this bad is found
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailOn::Error)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use sidelight_image::Platform;
 use sidelight_model::time::Timestamp;
 use sidelight_model::trust::Runtime;
 
@@ -17,6 +18,10 @@ pub(crate) struct TrustDiff {
 
     /// The second source
     pub(crate) after: String,
+
+    /// Platform, where a source has several: linux/amd64, linux/arm64/v8 [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<Platform>,
 
     /// Only what programs of this kind have: openssl, curl, gnutls, go, java, node, python, dotnet, rust-native, rust-webpki, nss, git, wget
     #[arg(long, value_name = "RUNTIME")]

@@ -13,7 +13,7 @@ mod verify;
 use clap::{Args, Subcommand};
 
 pub(crate) use add::TrustAdd;
-pub(crate) use audit::TrustAudit;
+pub(crate) use audit::{AuditFormat, TrustAudit};
 pub(crate) use diff::TrustDiff;
 pub(crate) use export::TrustExport;
 pub(crate) use find::TrustFind;

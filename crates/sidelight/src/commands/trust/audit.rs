@@ -58,7 +58,9 @@ pub(super) fn run(options: &TrustAudit, global: &GlobalOptions, ui: Ui) -> Resul
 /// Prints; a reader that has left is no failure.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(format_args!("standard output: {error}"))),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format_args!("standard output: {error}")))
+        }
         _ => Ok(()),
     }
 }
@@ -85,7 +87,8 @@ pub(super) fn read_reference(path: &Path) -> Result<Reference, Failure> {
         return Reference::parse(&text).map_err(wrong);
     }
     let (blocks, _) = pem::read(&bytes);
-    let certificates: Vec<&[u8]> = blocks.iter().filter(|block| block.is_certificate()).map(|block| block.data.as_slice()).collect();
+    let certificates: Vec<&[u8]> =
+        blocks.iter().filter(|block| block.is_certificate()).map(|block| block.data.as_slice()).collect();
     if certificates.is_empty() {
         return Err(wrong("there is no certificate in it".to_owned()));
     }

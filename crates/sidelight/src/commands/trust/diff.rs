@@ -25,10 +25,12 @@ pub(super) fn run(options: &TrustDiff, global: &GlobalOptions, ui: Ui) -> Result
         if source == MOZILLA { Ok(mozilla(reference)) } else { survey(source, &image, ui) }
     };
     let surveys = [read(&options.before)?, read(&options.after)?];
-    let readers = [0, 1].map(|side| if surveys[side].source == MOZILLA { Vec::new() } else { readers(&surveys[side], now) });
+    let readers =
+        [0, 1].map(|side| if surveys[side].source == MOZILLA { Vec::new() } else { readers(&surveys[side], now) });
     let [before, after] = [0, 1].map(|side| Side { survey: &surveys[side], readers: &readers[side] });
     if let Some(runtime) = options.runtime {
-        let has = |side: &Side<'_>| side.survey.source == MOZILLA || side.readers.iter().any(|it| it.runtime == runtime);
+        let has =
+            |side: &Side<'_>| side.survey.source == MOZILLA || side.readers.iter().any(|it| it.runtime == runtime);
         if let Some(lacks) = [before, after].iter().find(|side| !has(side)) {
             ui.warning(&format!("{} has no program that is known to be {runtime}", lacks.survey.source));
         }

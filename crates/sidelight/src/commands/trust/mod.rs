@@ -7,6 +7,7 @@ mod effective;
 mod export;
 mod find;
 mod list;
+mod readers;
 mod remove;
 mod verify;
 
@@ -17,6 +18,12 @@ use sidelight_model::trust::Survey;
 use crate::cli::{GlobalOptions, TrustCommand, TrustVerb};
 use crate::exit::{Exit, Failure};
 use crate::ui::Ui;
+
+/// A document as one line that can be shown anywhere.
+fn json(document: &impl serde::Serialize) -> Result<String, Failure> {
+    let line = sidelight_sink::schema::line(document).map_err(Failure::new)?;
+    String::from_utf8(line).map_err(Failure::new)
+}
 
 /// Does what is asked.
 pub(super) fn run(command: &TrustCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {

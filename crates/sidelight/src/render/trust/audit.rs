@@ -24,7 +24,14 @@ pub(crate) fn render(look: &Look, report: &Report, around: Around<'_>, all: bool
     if !all && !remarks.is_empty() {
         text.push('\n');
         for issue in remarks {
-            push_words(look, Meaning::Plain, ("·", Meaning::Faint), &label(look, issue), &look.peer(&issue.summary), &mut text);
+            push_words(
+                look,
+                Meaning::Plain,
+                ("·", Meaning::Faint),
+                &label(look, issue),
+                &look.peer(&issue.summary),
+                &mut text,
+            );
         }
     }
     push_foot(look, report, around, all, &mut text);
@@ -47,7 +54,9 @@ fn head(look: &Look, report: &Report, around: Around<'_>) -> String {
     .collect();
     let (meaning, words) = match report.worst() {
         None => (Meaning::Good, format!("{source}: nothing is wrong with its trust")),
-        Some(Severity::Info) => (Meaning::Good, format!("{source}: nothing is wrong with its trust; {}", counts.join(", "))),
+        Some(Severity::Info) => {
+            (Meaning::Good, format!("{source}: nothing is wrong with its trust; {}", counts.join(", ")))
+        }
         Some(Severity::Warn) => (Meaning::Caution, format!("{source}: {}", counts.join(", "))),
         Some(_) => (Meaning::Bad, format!("{source}: {}", counts.join(", "))),
     };
@@ -92,7 +101,8 @@ fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut
     for fix in &issue.fixes {
         let words = escape::wrap(&look.peer(&fix.action), look.width.map(|width| width.saturating_sub(10)));
         for (n, line) in words.iter().enumerate() {
-            let start = if n == 0 { format!("    {}", look.paint.as_(Meaning::Good, "fix:")) } else { "        ".to_owned() };
+            let start =
+                if n == 0 { format!("    {}", look.paint.as_(Meaning::Good, "fix:")) } else { "        ".to_owned() };
             text.push_str(&format!("{start} {line}\n"));
         }
         for line in fix.how.lines() {
@@ -116,7 +126,13 @@ fn at(look: &Look, place: &Place) -> String {
 fn layer(look: &Look, place: &Place, survey: &Survey) -> String {
     let Some(index) = place.layer else { return String::new() };
     let line = survey.layers.get(index).and_then(|layer| layer.created_by.as_deref()).unwrap_or_default();
-    let line = line.trim().trim_start_matches("/bin/sh -c").trim_start_matches(" #(nop)").trim().trim_end_matches("# buildkit").trim();
+    let line = line
+        .trim()
+        .trim_start_matches("/bin/sh -c")
+        .trim_start_matches(" #(nop)")
+        .trim()
+        .trim_end_matches("# buildkit")
+        .trim();
     let deleted = if place.hidden { ", deleted later" } else { "" };
     let line = if line.is_empty() { String::new() } else { format!(": {}", escape::clip(&look.peer(line), 100)) };
     format!("layer {}{deleted}{line}", index + 1)
@@ -127,7 +143,8 @@ fn push_words(look: &Look, meaning: Meaning, sign: (&str, Meaning), label: &str,
     let indent = 2;
     let lines = escape::wrap(words, look.width.map(|width| width.saturating_sub(indent + 13)));
     for (n, line) in lines.iter().enumerate() {
-        let start = if n == 0 { format!("{} {label} ", look.paint.as_(sign.1, sign.0)) } else { " ".repeat(indent + 4) };
+        let start =
+            if n == 0 { format!("{} {label} ", look.paint.as_(sign.1, sign.0)) } else { " ".repeat(indent + 4) };
         text.push_str(&format!("{start}{}\n", look.paint.as_(meaning, line)));
     }
 }
@@ -153,7 +170,9 @@ fn push_rows(look: &Look, rows: &[[String; 3]], text: &mut String) {
             Some((head, tail)) if beside => {
                 text.push_str(format!("{}{head}", look.paint.as_(Meaning::Faint, &start)).trim_end());
                 text.push('\n');
-                tail.iter().for_each(|line| text.push_str(&format!("{}{line}\n", " ".repeat(escape::columns(&start).min(indent)))));
+                tail.iter().for_each(|line| {
+                    text.push_str(&format!("{}{line}\n", " ".repeat(escape::columns(&start).min(indent))))
+                });
             }
             _ => {
                 text.push_str(&format!("{painted}\n"));

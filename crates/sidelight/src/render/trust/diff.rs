@@ -52,7 +52,10 @@ fn head(look: &Look, found: &Difference, shown: Shown<'_>) -> String {
     let [before, after] = shown.names.map(|name| look.peer(name));
     if found.is_empty() {
         let roots = super::super::count(found.roots.after as u64, "root");
-        return format!("{}\n", look.paint.as_(Meaning::Good, &format!("{before} and {after} trust the same: {roots}")));
+        return format!(
+            "{}\n",
+            look.paint.as_(Meaning::Good, &format!("{before} and {after} trust the same: {roots}"))
+        );
     }
     let counts = counts(&found.roots);
     let words = if found.roots.is_empty() {
@@ -67,7 +70,8 @@ fn head(look: &Look, found: &Difference, shown: Shown<'_>) -> String {
 /// `2 added, 1 removed, 1 changed`.
 fn counts(delta: &Delta) -> String {
     let parts = [(delta.added.len(), "added"), (delta.removed.len(), "removed"), (delta.changed.len(), "changed")];
-    let told: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
+    let told: Vec<String> =
+        parts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
     if told.is_empty() { "the same".to_owned() } else { told.join(", ") }
 }
 
@@ -80,11 +84,22 @@ fn push_delta(look: &Look, delta: &Delta, most: usize, indent: &str, text: &mut 
     push_more(look, delta.changed.len(), most, indent, text);
 }
 
-fn push_roots(look: &Look, sign: (&str, Meaning), roots: &[Arc<Certificate>], most: usize, indent: &str, text: &mut String) {
+fn push_roots(
+    look: &Look,
+    sign: (&str, Meaning),
+    roots: &[Arc<Certificate>],
+    most: usize,
+    indent: &str,
+    text: &mut String,
+) {
     for cert in roots.iter().take(most) {
         let name = escape::pad(&escape::fit(&look.peer(cert.short_name()), NAME), NAME.min(longest(look, roots)));
         let about = format!("until {}  {}", cert.not_after.date(), &cert.sha256()[..16]);
-        text.push_str(&format!("{indent}{} {name}  {}\n", look.paint.as_(sign.1, sign.0), look.paint.as_(Meaning::Faint, &about)));
+        text.push_str(&format!(
+            "{indent}{} {name}  {}\n",
+            look.paint.as_(sign.1, sign.0),
+            look.paint.as_(Meaning::Faint, &about)
+        ));
     }
     push_more(look, roots.len(), most, indent, text);
 }
@@ -108,7 +123,11 @@ fn push_changed(look: &Look, changed: &Changed, indent: &str, text: &mut String)
     };
     let side = |cert: &Certificate| format!("{} until {}", &cert.sha256()[..16], cert.not_after.date());
     let about = format!("{how}: {} → {}", side(&changed.before), side(&changed.after));
-    text.push_str(&format!("{indent}{} {name}  {}\n", look.paint.as_(Meaning::Caution, "~"), look.paint.as_(Meaning::Faint, &about)));
+    text.push_str(&format!(
+        "{indent}{} {name}  {}\n",
+        look.paint.as_(Meaning::Caution, "~"),
+        look.paint.as_(Meaning::Faint, &about)
+    ));
 }
 
 fn push_store(look: &Look, store: &StoreDelta, shown: Shown<'_>, text: &mut String) {
@@ -149,7 +168,11 @@ fn push_expiring(look: &Look, found: &Difference, shown: Shown<'_>, most: usize,
     for cert in found.expiring.iter().take(most) {
         let verb = if cert.not_after < shown.now { "expired on" } else { "expires on" };
         let name = escape::fit(&look.peer(cert.short_name()), NAME);
-        text.push_str(&format!("  {} {name}: {verb} {}\n", look.paint.as_(Meaning::Caution, "!"), cert.not_after.date()));
+        text.push_str(&format!(
+            "  {} {name}: {verb} {}\n",
+            look.paint.as_(Meaning::Caution, "!"),
+            cert.not_after.date()
+        ));
     }
     push_more(look, found.expiring.len(), most, "  ", text);
 }
