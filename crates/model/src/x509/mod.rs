@@ -14,5 +14,5 @@ pub use cert::{Certificate, San, fingerprint};
 pub use explain::explain;
 pub use faults::{Anchors, Faults, Judged, Trust, judge};
 pub use name::matches as name_matches;
-pub use subject_hash::{subject_hash, subject_hash_old};
 pub use ocsp::{ocsp_says_good, revoked_at};
+pub use subject_hash::{subject_hash, subject_hash_old};
