@@ -156,6 +156,7 @@ fn issuer(certificate: &Strict, rule: CaRule, cert_sign: bool, found: &mut Vec<F
         (CaRule::Anything, _) => true,
         (_, Some(constraints)) => constraints.ca,
         (CaRule::Stated, None) => false,
+        (CaRule::StatedOrOld, None) => certificate.version == 1,
         (CaRule::NotDenied, None) => certificate.version == 1 || signs == Some(true),
     };
     if !is_ca {

@@ -84,7 +84,9 @@ pub(crate) enum Forms {
 pub(crate) enum CaRule {
     /// basicConstraints with cA.
     Stated,
-    /// The same, or version 1, or keyCertSign without basicConstraints.
+    /// The same, or version 1, which cannot state it.
+    StatedOrOld,
+    /// The same, or keyCertSign without basicConstraints.
     NotDenied,
     /// Nothing.
     Anything,
@@ -220,7 +222,6 @@ const OPENSSL: Rules = Rules {
     partial_chains: false,
     anchor: AnchorRules { ca: CaRule::NotDenied, ..STRICT.anchor },
     leaf_may_be_ca: true,
-    intermediate_ca: CaRule::NotDenied,
     purposes: PurposeRule { any_on_issuers: false, any_on_leaf: false, issuers: true },
     web_keys: false,
     version_3: false,
@@ -235,9 +236,9 @@ const OPENSSL: Rules = Rules {
 
 const GO: Rules = Rules {
     names_by_meaning: false,
+    anchor: AnchorRules { ca: CaRule::StatedOrOld, ..OPENSSL.anchor },
     partial_chains: true,
     any_leaf_as_anchor: true,
-    intermediate_ca: CaRule::Stated,
     leaf_usage: false,
     purposes: PurposeRule { any_on_issuers: true, any_on_leaf: true, issuers: true },
     rsa_bits: 1024,
@@ -250,7 +251,7 @@ const GO: Rules = Rules {
 const GNUTLS: Rules = Rules {
     partial_chains: true,
     anchor: AnchorRules { purposes: false, ..OPENSSL.anchor },
-    purposes: PurposeRule { any_on_issuers: true, any_on_leaf: true, issuers: true },
+    purposes: PurposeRule { any_on_issuers: false, any_on_leaf: true, issuers: true },
     rsa_bits: 1024,
     intermediates: 16,
     ..OPENSSL
@@ -259,9 +260,17 @@ const GNUTLS: Rules = Rules {
 const JAVA: Rules = Rules {
     partial_chains: true,
     any_leaf_as_anchor: true,
-    anchor: AnchorRules { validity: false, purposes: false, name_constraints: false, ..OPENSSL.anchor },
-    intermediate_ca: CaRule::Stated,
-    purposes: PurposeRule { any_on_issuers: true, any_on_leaf: true, issuers: true },
+    // The anchor is a name and a key with a mark that it is a CA.
+    anchor: AnchorRules {
+        validity: false,
+        ca: CaRule::StatedOrOld,
+        purposes: false,
+        path_length: false,
+        name_constraints: false,
+        critical_extensions: false,
+        ..OPENSSL.anchor
+    },
+    purposes: PurposeRule { any_on_issuers: true, any_on_leaf: true, issuers: false },
     sha1: true,
     rsa_bits: 1024,
     key_ids_bind: false,
@@ -275,13 +284,9 @@ impl Profile {
         match self {
             Self::Strict => STRICT,
             Self::Lenient => WEBPKI,
-            Self::Stack(Stack::PythonStrict) => Rules {
-                partial_chains: true,
-                any_leaf_as_anchor: true,
-                common_name: false,
-                forms: Forms::OpenSslStrict,
-                ..OPENSSL
-            },
+            Self::Stack(Stack::PythonStrict) => {
+                Rules { partial_chains: true, any_leaf_as_anchor: true, forms: Forms::OpenSslStrict, ..OPENSSL }
+            }
             Self::Stack(Stack::Of(runtime)) => of_runtime(runtime),
         }
     }
@@ -298,9 +303,8 @@ impl Profile {
 
 const fn of_runtime(runtime: Runtime) -> Rules {
     match runtime {
-        Runtime::OpenSsl => OPENSSL,
+        Runtime::OpenSsl | Runtime::Python => OPENSSL,
         Runtime::Curl => Rules { partial_chains: true, any_leaf_as_anchor: true, ..OPENSSL },
-        Runtime::Python => Rules { common_name: false, ..OPENSSL },
         // Node sets security level 1: RSA from 1024 bits.
         Runtime::Node => Rules { rsa_bits: 1024, ..OPENSSL },
         Runtime::DotNet => Rules { rsa_bits: 1024, ..OPENSSL },
