@@ -128,7 +128,8 @@ fn a_layer_that_cannot_be_had_is_named() {
         }
     }
     let (base, _) = image([Coding::Gzip, Coding::Gzip], true);
-    let mut image = stage(base, &mut Gone, &edit(), &folders(), Timestamp::from_secs(MOMENT)).unwrap();
+    let mut gone = Gone;
+    let mut image = stage(base, &mut gone, &edit(), &folders(), Timestamp::from_secs(MOMENT)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let error = write_docker_archive(&mut image, &folder.path().join("x"), Some("a:1")).unwrap_err();
     assert_eq!(error.to_string(), "layer 0 is kept as a folder");
