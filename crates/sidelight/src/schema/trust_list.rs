@@ -7,6 +7,8 @@ use sidelight_model::trust::reference::{Reference, intruder};
 use sidelight_model::trust::{Content, Entry, KeyFound, ProgramKind, Survey};
 use sidelight_model::x509::{Certificate, fingerprint};
 
+use super::trust_effective::Has;
+
 /// The document of `trust list --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct List {
@@ -311,7 +313,7 @@ fn programs(survey: &Survey) -> Vec<Program> {
 
 /// The document of `trust find --json`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Find {
+pub(crate) struct Find<'s> {
     v: u32,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -324,7 +326,7 @@ pub(crate) struct Find {
     stores: Vec<Spot>,
     akin: Vec<Spot>,
     without: Vec<At>,
-    runtimes: Vec<serde_json::Value>,
+    runtimes: Vec<Has<'s>>,
     notes: Vec<String>,
 }
 
@@ -339,14 +341,14 @@ struct Spot {
     member: Member,
 }
 
-impl Find {
+impl<'s> Find<'s> {
     /// The document.
     pub(crate) fn new(
         survey: &Survey,
         query: &str,
         answer: &Answer<'_>,
         first: bool,
-        runtimes: Vec<serde_json::Value>,
+        runtimes: Vec<Has<'s>>,
         reference: &Reference,
     ) -> Self {
         let spots = |places: &[Place<'_>]| places.iter().map(|place| Spot::new(survey, place)).collect();

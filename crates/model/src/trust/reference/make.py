@@ -110,10 +110,8 @@ def main():
         current = when[-1] == dates[-1]
         later = [date for date in dates if date > when[-1]]
         removed = "" if current else dated(REMOVED, name, exact)
-        # The package is sometimes some days ahead of Go, often some behind.
-        if removed and when[-1] < removed and datetime.date.fromisoformat(removed) <= datetime.date.fromisoformat(later[0]) + datetime.timedelta(31):
-            removed = min(removed, later[0])
-        else:
+        # The package leaves out a distrusted root some months before it is removed; an older certificate of the same name left long before.
+        if removed and abs(datetime.date.fromisoformat(removed) - datetime.date.fromisoformat(later[0])) > datetime.timedelta(300):
             removed = ""
         exactly = bool(removed)
         removed = removed or ("" if current else later[0])

@@ -213,7 +213,7 @@ mod tests {
         let named = |name: &str| builtin.all().iter().find(|root| root.name == name).unwrap();
         let removed = |name: &str| named(name).removed.as_deref();
         assert_eq!(removed("DigiCert Global Root CA"), Some("2026-04-13"));
-        assert_eq!(removed("GlobalSign Root CA"), Some("2025-04-26"));
+        assert_eq!(removed("GlobalSign Root CA"), Some("2025-04-28"));
         assert_eq!(removed("ePKI Root Certification Authority"), Some("2026-07-20"));
         assert_eq!(removed("ISRG Root X1"), None);
         assert_eq!(removed("DigiCert Global Root G2"), None);

@@ -20,7 +20,7 @@ pub(crate) fn render(look: &Look, survey: &Survey, answer: &Answer<'_>, query: &
     certificates(look, survey, answer, &mut text);
     let (here, gone): (Vec<_>, Vec<_>) = answer.places.iter().partition(|place| !place.shelf.hidden);
     for place in here.iter().take(MOST) {
-        text.push_str(&line(look, survey, place));
+        text.push_str(&line(look, survey, place, answer.certs.len() > 1));
     }
     push_rest(here.len(), &mut text);
     for place in gone.iter().take(MOST) {
@@ -45,7 +45,7 @@ fn push_rest(all: usize, text: &mut String) {
 fn head(look: &Look, survey: &Survey, answer: &Answer<'_>, query: &str) -> String {
     let source = look.peer(&survey.source);
     let what = match answer.certs.as_slice() {
-        [one] => look.peer(survey.pool.get(*one).short_name()),
+        [one] => look.peer(shelf::root_name(survey.pool.get(*one))),
         _ => format!("“{}”", look.peer(query)),
     };
     let here = answer.places.iter().filter(|place| !place.shelf.hidden && place.entry.is_anchor);
@@ -75,7 +75,8 @@ fn certificates(look: &Look, survey: &Survey, answer: &Answer<'_>, text: &mut St
     }
 }
 
-fn line(look: &Look, survey: &Survey, place: &Place<'_>) -> String {
+/// `which`: several certificates are meant, so each place says which it has.
+fn line(look: &Look, survey: &Survey, place: &Place<'_>, which: bool) -> String {
     let path = shelf::name(look, place.shelf.file);
     let at = match (&place.entry.alias, place.entry.line) {
         (_, Some(line)) => format!(":{line}"),
@@ -90,7 +91,8 @@ fn line(look: &Look, survey: &Survey, place: &Place<'_>) -> String {
     };
     let origin = shelf::origin(look, survey, place.shelf.file).map(|origin| format!("  {origin}")).unwrap_or_default();
     let origin = look.paint.as_(Meaning::Faint, &origin);
-    format!("    {} {path}{at}{remark}{origin}\n", look.paint.as_(meaning, mark))
+    let name = if which { format!("  {}", look.peer(shelf::root_name(survey.pool.get(place.cert)))) } else { String::new() };
+    format!("    {} {path}{at}{name}{remark}{origin}\n", look.paint.as_(meaning, mark))
 }
 
 fn absent(look: &Look, survey: &Survey, it: &Shelf<'_>) -> String {

@@ -134,7 +134,7 @@ fn loose(look: &Look, survey: &Survey, others: &[&Shelf<'_>]) -> String {
             continue;
         }
         for it in files {
-            let names: Vec<&str> = it.store.entries.iter().take(2).map(|entry| survey.pool.get(entry.cert).short_name()).collect();
+            let names: Vec<&str> = it.store.entries.iter().take(2).map(|entry| shelf::root_name(survey.pool.get(entry.cert))).collect();
             let more = if it.store.entries.len() > names.len() { ", …" } else { "" };
             let path = shelf::name(look, it.file);
             text.push_str(&format!("      {path}  {}{more}\n", look.paint.as_(Meaning::Faint, &look.peer(&names.join(", ")))));
@@ -201,7 +201,7 @@ fn roots(look: &Look, survey: &Survey, bundles: &[&Shelf<'_>], others: &[&Shelf<
     }
     let mut rows: Vec<(&Certificate, BTreeSet<usize>)> =
         places.into_iter().map(|(id, numbers)| (survey.pool.get(id).as_ref(), numbers)).collect();
-    rows.sort_by_key(|(certificate, _)| (certificate.short_name().to_lowercase(), certificate.not_after));
+    rows.sort_by_key(|(certificate, _)| (shelf::root_name(certificate).to_lowercase(), certificate.not_after));
     let title = format!("Roots (beside Mozilla's list of {})", shown.reference.as_of);
     let mut text = look.paint.as_(Meaning::Strong, &title) + "\n";
     for (certificate, numbers) in rows {
@@ -211,7 +211,7 @@ fn roots(look: &Look, survey: &Survey, bundles: &[&Shelf<'_>], others: &[&Shelf<
 }
 
 fn root(look: &Look, certificate: &Certificate, numbers: &BTreeSet<usize>, stores: usize, shown: Shown<'_>) -> String {
-    let name = look.peer(certificate.short_name());
+    let name = look.peer(shelf::root_name(certificate));
     let name = if look.width.is_some() { clip(&name, NAME) } else { name };
     let (remark, meaning) = remark(certificate, shown);
     let stores = match numbers.len() {

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod diff;
 pub(crate) mod find;
 pub(crate) mod list;
+pub(crate) mod runtimes;
 mod shelf;
 
 #[cfg(test)]

@@ -2,12 +2,19 @@
 
 use sidelight_model::trust::catalog::Shelf;
 use sidelight_model::trust::{Content, File, Survey};
+use sidelight_model::x509::Certificate;
 
 use super::super::Look;
 
 /// `1 root`, `3 roots`.
 pub(super) fn number(number: usize, what: &str) -> String {
     super::super::count(number as u64, what)
+}
+
+/// What people call a root: its common name, else its unit or organisation, else the whole subject.
+pub(super) fn root_name(certificate: &Certificate) -> &str {
+    let part = |kind: &str| certificate.subject.rsplit(", ").find_map(|part| part.strip_prefix(kind));
+    certificate.common_name.as_deref().or_else(|| part("OU=")).or_else(|| part("O=")).unwrap_or(&certificate.subject)
 }
 
 /// Longest history line that is shown.
