@@ -55,8 +55,8 @@ const PYTHON_MODULES: &[&str] = &[
 const MITMPROXY: &str = "mitmproxy";
 
 /// Node's own fetch knows no proxy before Node 24; undici is the same code with a proxy agent.
-/// har-validator holds the schema of HAR 1.2.
-const NODE_MODULES: &[&str] = &["har-validator@5", "undici@6"];
+/// har-validator holds the schema of HAR 1.2, jest-sarif that of SARIF 2.1.0.
+const NODE_MODULES: &[&str] = &["@microsoft/jest-sarif@1.0.0-beta.0", "har-validator@5", "undici@6"];
 
 /// Installs what is missing; quick when nothing is.
 ///

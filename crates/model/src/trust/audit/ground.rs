@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::effective::{Effective, SourceKind};
 use super::super::reference::Reference;
 use super::super::{CertId, Content, Entry, File, Runtime, Store, Survey};
 use super::facts::Facts;
@@ -49,6 +50,25 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// What a program has by its rules; roots that it never accepts are among them, as they are in its files.
+    pub fn of(program: &Effective) -> Self {
+        let mut files: Vec<String> = Vec::new();
+        for source in program.sources.iter().filter(|source| source.kind != SourceKind::Folder) {
+            files.extend(source.leads_to.clone());
+            files.push(source.path.clone());
+        }
+        files.extend(program.roots.iter().flat_map(|root| root.files.iter().cloned()));
+        files.sort();
+        files.dedup();
+        Self {
+            name: named(program),
+            runtime: program.runtime,
+            version: program.version.clone(),
+            roots: program.roots.iter().map(|root| (root.cert, root.files.clone())).collect(),
+            files,
+        }
+    }
+
     /// Whether its verification is strict (RFC 5280's rules on roots too): Python from 3.13 on.
     pub fn is_strict(&self) -> bool {
         self.runtime == Runtime::Python && self.minor().is_some_and(|minor| minor >= 13)
@@ -65,6 +85,16 @@ impl Reads {
 
     fn minor(&self) -> Option<u32> {
         self.version.as_deref()?.strip_prefix("3.")?.split('.').next()?.parse().ok()
+    }
+}
+
+/// A program's name for people, with its version where that tells more.
+fn named(program: &Effective) -> String {
+    match &program.version {
+        Some(version) if !program.label.contains(':') && !program.label.contains(version.as_str()) => {
+            format!("{} {version}", program.label)
+        }
+        _ => program.label.clone(),
     }
 }
 

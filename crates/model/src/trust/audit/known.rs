@@ -27,7 +27,9 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// Whether it was removed as a verdict on its operator, rather than for its age.
+/// Whether it was removed as a verdict on its operator that also holds for certificates issued long before: not for its age, and not
+/// with a date from which on new certificates are not trusted.
 pub(super) fn is_verdict(root: &Root) -> bool {
-    root.removed.is_some() && ["distrusted", "used to intercept"].iter().any(|word| root.note.contains(word))
+    let harsh = ["distrusted in", "distrusted on", "distrusted from", "used to intercept"];
+    root.removed.is_some() && harsh.iter().any(|words| root.note.contains(words))
 }

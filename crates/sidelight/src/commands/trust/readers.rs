@@ -3,8 +3,10 @@
 use sidelight_model::time::Timestamp;
 use sidelight_model::trust::Survey;
 use sidelight_model::trust::audit::Reads;
+use sidelight_model::trust::effective::{Situation, effective_auto};
 
-/// What every program that is found in the image reads; nothing while programs are not told apart: stores are compared then.
-pub(super) fn readers(_survey: &Survey, _now: Timestamp) -> Vec<Reads> {
-    Vec::new()
+/// What every program that is found in the image reads, the one that the image starts first.
+pub(super) fn readers(survey: &Survey, now: Timestamp) -> Vec<Reads> {
+    let situation = Situation { now: Some(now), ..Situation::default() };
+    effective_auto(survey, &situation).iter().map(Reads::of).collect()
 }

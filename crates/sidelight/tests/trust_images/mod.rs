@@ -1,0 +1,134 @@
+//! Look-alikes of images. In: files and layers. Out: archives as `docker save` writes them, and root file systems.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use serde_json::json;
+use sidelight_model::redact::sha256_hex;
+
+/// A root with its key.
+pub struct Authority {
+    /// Its certificate.
+    pub pem: String,
+    /// Its private key.
+    pub key_pem: String,
+    der: Vec<u8>,
+}
+
+impl Authority {
+    /// A sound root that is valid in 2026.
+    pub fn new(name: &str, organization: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::OrganizationName, organization);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.not_before = rcgen::date_time_ymd(2025, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2035, 1, 1);
+        let cert = params.self_signed(&key).unwrap();
+        Self { pem: cert.pem(), key_pem: key.serialize_pem(), der: cert.der().to_vec() }
+    }
+
+    /// Its fingerprint.
+    pub fn sha256(&self) -> String {
+        sha256_hex(&self.der)
+    }
+}
+
+/// A layer of an image.
+pub struct Layer {
+    made_by: String,
+    tar: tar::Builder<Vec<u8>>,
+}
+
+impl Layer {
+    /// An empty layer.
+    pub fn new(made_by: &str) -> Self {
+        Self { made_by: made_by.to_owned(), tar: tar::Builder::new(Vec::new()) }
+    }
+
+    /// With a file.
+    pub fn file(mut self, path: &str, mode: u32, content: &str) -> Self {
+        append(&mut self.tar, path.trim_start_matches('/'), mode, content.as_bytes());
+        self
+    }
+
+    /// Without a file of the layers below.
+    pub fn removed(mut self, path: &str) -> Self {
+        let (folder, name) = path.trim_start_matches('/').rsplit_once('/').unwrap();
+        append(&mut self.tar, &format!("{folder}/.wh.{name}"), 0o644, b"");
+        self
+    }
+}
+
+fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, content: &[u8]) {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(mode);
+    header.set_mtime(1_700_000_000);
+    header.set_uid(0);
+    header.set_gid(0);
+    tar.append_data(&mut header, path, content).unwrap();
+}
+
+/// Writes an image as `docker save` of versions before 25 does.
+pub fn docker_archive(file: &Path, name: &str, layers: &[Layer], env: &[&str]) {
+    let mut out = tar::Builder::new(Vec::new());
+    let mut paths = Vec::new();
+    let mut diff_ids = Vec::new();
+    let mut history = Vec::new();
+    for (index, layer) in layers.iter().enumerate() {
+        // An archive ends with two empty blocks.
+        let mut bytes = layer.tar.get_ref().clone();
+        bytes.extend([0; 1024]);
+        let path = format!("{index}/layer.tar");
+        append(&mut out, &path, 0o644, &bytes);
+        paths.push(path);
+        diff_ids.push(format!("sha256:{}", sha256_hex(&bytes)));
+        history.push(json!({"created_by": layer.made_by}));
+    }
+    let config = json!({
+        "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+        "os": "linux",
+        "config": {"Env": env, "Cmd": ["/app"]},
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": history,
+    });
+    append(&mut out, "config.json", 0o644, config.to_string().as_bytes());
+    let manifest = json!([{"Config": "config.json", "RepoTags": [name], "Layers": paths}]);
+    append(&mut out, "manifest.json", 0o644, manifest.to_string().as_bytes());
+    fs::write(file, out.into_inner().unwrap()).unwrap();
+}
+
+/// A root file system with the roots of this machine, laid out as Debian does: files, links to them, links by hash, the bundle.
+pub fn debian_like(root: &Path) {
+    let host = Path::new("/etc/ssl/certs");
+    let certs = root.join("etc/ssl/certs");
+    fs::create_dir_all(&certs).unwrap();
+    fs::create_dir_all(root.join("usr/share/ca-certificates/mozilla")).unwrap();
+    fs::write(root.join("etc/os-release"), "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n").unwrap();
+    let mut bundle = Vec::new();
+    let mut conf = String::new();
+    for entry in fs::read_dir("/usr/share/ca-certificates/mozilla").unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let to = format!("usr/share/ca-certificates/mozilla/{name}");
+        fs::copy(entry.path(), root.join(&to)).unwrap();
+        bundle.extend(fs::read(entry.path()).unwrap());
+        conf.push_str(&format!("mozilla/{name}\n"));
+    }
+    fs::write(root.join("etc/ca-certificates.conf"), conf).unwrap();
+    fs::write(certs.join("ca-certificates.crt"), bundle).unwrap();
+    for entry in fs::read_dir(host).unwrap() {
+        let entry = entry.unwrap();
+        let Ok(target) = fs::read_link(entry.path()) else { continue };
+        // Only what the distribution's own roots brought: this machine may have others.
+        let real = fs::canonicalize(entry.path()).unwrap_or_default();
+        if real.starts_with("/usr/share/ca-certificates/mozilla") {
+            symlink(target, certs.join(entry.file_name())).unwrap();
+        }
+    }
+}
