@@ -59,8 +59,7 @@ fn bare(word: &str, options: &Options) -> Result<Opened, Error> {
             return recognise::oci_layout(path, Some(name), options);
         }
     }
-    let looks_like_path = word.starts_with(['/', '.', '~']) || word.ends_with(".tar") || word.ends_with(".tar.gz");
-    if looks_like_path {
+    if Source::Bare(word.to_owned()).names_a_file() {
         return Err(Error::NotFound {
             what: word.to_owned(),
             tried: vec!["there is no such file or folder".to_owned()],

@@ -50,6 +50,15 @@ pub struct ParseSourceError {
     pub why: String,
 }
 
+impl Source {
+    /// Whether a bare word is written as files are, so that it is not meant as an image's name.
+    pub fn names_a_file(&self) -> bool {
+        let Self::Bare(word) = self else { return false };
+        let endings = [".tar", ".tar.gz", ".tgz", ".tar.zst"];
+        word.starts_with(['/', '.', '~']) || endings.iter().any(|ending| word.ends_with(ending))
+    }
+}
+
 impl FromStr for Source {
     type Err = ParseSourceError;
 

@@ -179,9 +179,10 @@ impl Stream {
         let (what, expected, verify) = (self.what.clone(), self.expected.clone(), self.verify);
         // A blob that is not the one that is named explains its damage better than the decoder can.
         if verify && expected.digest.is_some() {
-            match self.raw_digest().and_then(|blob| same(&what, "digest", expected.digest.as_deref(), Some(&blob))) {
-                Err(mismatch @ Error::Mismatch { .. }) => return mismatch,
-                Err(_) | Ok(()) => {}
+            let checked = self.raw_digest();
+            let checked = checked.and_then(|blob| same(&what, "digest", expected.digest.as_deref(), Some(&blob)));
+            if let Err(mismatch @ Error::Mismatch { .. }) = checked {
+                return mismatch;
             }
         }
         if compressed && error.kind() != io::ErrorKind::Other || error.kind() == io::ErrorKind::UnexpectedEof {

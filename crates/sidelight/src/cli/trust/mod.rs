@@ -24,6 +24,7 @@ pub(crate) use verify::TrustVerify;
 
 /// Say which roots an image or host really trusts; find, audit, compare and add them
 #[derive(Debug, Args)]
+#[command(after_help = super::image::SOURCES)]
 pub(crate) struct TrustCommand {
     /// What to do.
     #[command(subcommand)]
