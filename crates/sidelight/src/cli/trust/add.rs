@@ -14,7 +14,7 @@ use super::TrustEdit;
 #[command(after_help = "Examples:\n  sidelight trust add corp-root.pem --into rootfs:./root\n  \
     sidelight trust add corp-root.pem --into docker-daemon:app:1 -o docker-archive:app-with-root.tar\n  \
     sidelight trust add corp-root.pem --into container:web --dry-run\n  \
-    sidelight trust add corp-root.pem --into gcr.io/distroless/java17 --as-dockerfile")]
+    sidelight trust add corp-root.pem --into gcr.io/distroless/java17 --as-dockerfile -o ./with-root")]
 pub(crate) struct TrustAdd {
     /// Certificates of CAs, in any form; a file may hold several
     #[arg(required = true, value_name = "CERT")]

@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use super::super::ImageOptions;
+
 /// How a change of trust is made or shown.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TrustEdit {
@@ -22,8 +24,8 @@ pub(crate) struct TrustEdit {
     #[arg(long, value_name = "PASSWORD", default_value = "changeit")]
     pub(crate) storepass: Vec<String>,
 
-    /// Print a Dockerfile that does it; -o DIR writes it with the files that it copies
-    #[arg(long, group = "shape")]
+    /// Write a Dockerfile that does it and the files that it copies into a folder, and print it (needs -o DIR)
+    #[arg(long, group = "shape", requires = "output")]
     pub(crate) as_dockerfile: bool,
 
     /// Write the changed files alone, as a folder to be laid over the root (needs -o DIR)
@@ -33,6 +35,9 @@ pub(crate) struct TrustEdit {
     /// Print a ConfigMap, and what mounts it into a pod
     #[arg(long, group = "shape")]
     pub(crate) as_kubernetes: bool,
+
+    #[command(flatten)]
+    pub(crate) image: ImageOptions,
 }
 
 /// Kinds of trust stores.

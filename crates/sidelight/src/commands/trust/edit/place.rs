@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sidelight_image::Source;
 
+use crate::commands::image_source;
 use crate::exit::Failure;
 use crate::render::escape;
 use crate::settings::xdg_folder;
@@ -42,10 +43,14 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
         Source::Rootfs(path) => Place::InPlace(Box::new(folder(&path)?)),
         Source::Bare(word) if is_plain_folder(Path::new(&word)) => Place::InPlace(Box::new(folder(Path::new(&word))?)),
         Source::Pid(pid) => Place::InPlace(Box::new(process(pid, format!("pid:{pid}"), true)?)),
+        Source::Container(id) => {
+            let pid = sidelight_image::container_process(&id, &sidelight_image::Options::default());
+            Place::InPlace(Box::new(process(pid.map_err(image_source::failure)?, format!("container:{id}"), false)?))
+        }
         Source::Mozilla => return Err(Failure::usage("mozilla is the list inside sidelight; it cannot be changed")),
         Source::Stdin | Source::DockerArchive(..) | Source::OciArchive(..) | Source::OciLayout(..) | Source::SkopeoDir(_)
         | Source::DockerDaemon(_) | Source::ContainersStorage(_) | Source::Containerd(_) | Source::Registry(_)
-        | Source::Container(_) | Source::Bare(_) => Place::Copied(source),
+        | Source::Bare(_) => Place::Copied(source),
     })
 }
 
