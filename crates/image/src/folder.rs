@@ -163,6 +163,8 @@ where
                 return Ok(());
             }
         };
+        let meta = Meta { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, size: 0 };
+        self.watch.folder(&meta.head(&text));
         self.merge.folder(path);
         if self.folder.overlay && is_opaque(&opened) {
             self.merge.clear_folder(path);

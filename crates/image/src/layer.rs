@@ -91,7 +91,11 @@ where
         return Ok(());
     }
     match entry.kind {
-        Kind::Folder => merge.folder(&path),
+        Kind::Folder => {
+            let meta = Meta { mode: entry.mode, uid: entry.uid, gid: entry.gid, size: 0 };
+            watch.folder(&meta.head(&String::from_utf8_lossy(&path)));
+            merge.folder(&path);
+        }
         Kind::SymLink => merge.link(path, &entry.target),
         Kind::Special | Kind::Other(_) => merge.replace(&path),
         Kind::HardLink => match lexical(&entry.target, &terms.limits) {

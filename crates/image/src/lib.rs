@@ -5,6 +5,7 @@
 
 mod collected;
 mod document;
+mod edit;
 mod engines;
 mod error;
 mod folder;
@@ -33,6 +34,7 @@ mod watch;
 pub mod write;
 
 pub use collected::{Collected, Kept};
+pub use edit::{EditFound, EditRoot, EditWatch};
 pub use error::Error;
 pub use limits::Limits;
 pub use open::open;
@@ -40,6 +42,7 @@ pub use opened::{Documents, Opened, Progress};
 pub use options::{Engines, Options};
 pub use platform::Platform;
 pub use read::resolve;
+pub use roots::container_process;
 pub use remote::Remote;
 pub use source::{ParseSourceError, Source};
 pub use watch::{Head, Watch};

@@ -37,6 +37,9 @@ pub trait Watch {
         false
     }
 
+    /// A folder of a layer; the same may come again in a higher one.
+    fn folder(&mut self, _head: &Head<'_>) {}
+
     /// Whether this symbolic link is to be kept. All are by default, up to the limit.
     fn wants_link(&self, _path: &str, _target: &str) -> bool {
         true

@@ -21,6 +21,23 @@ const SHORTEST: usize = 2;
 
 /// Opens a running container.
 pub(crate) fn container(name: &str, options: &Options) -> Result<Opened, Error> {
+    let (pid, image) = first_process(name, options)?;
+    let mut opened = process(pid, options)?;
+    opened.what = format!("container {name}");
+    opened.image = image;
+    Ok(opened)
+}
+
+/// The first process of a running container.
+///
+/// # Errors
+/// When there is no such container, or it does not run.
+pub fn container_process(name: &str, options: &Options) -> Result<u32, Error> {
+    first_process(name, options).map(|(pid, _)| pid)
+}
+
+/// The first process of a running container, and the name of its image where an engine tells it.
+fn first_process(name: &str, options: &Options) -> Result<(u32, Option<String>), Error> {
     let running = running(&options.engines.proc);
     let known = engines::containers(options);
     let named = known.iter().find(|container| container.name == name || container.id == name);
@@ -35,10 +52,7 @@ pub(crate) fn container(name: &str, options: &Options) -> Result<Opened, Error> 
         let image = state.and_then(|state| state.image.clone());
         return Err(Error::NotRunning { id: name.to_owned(), image });
     };
-    let mut opened = process(pid, options)?;
-    opened.what = format!("container {name}");
-    opened.image = state.and_then(|state| state.image.clone());
-    Ok(opened)
+    Ok((pid, state.and_then(|state| state.image.clone())))
 }
 
 /// The one container whose identifier begins so.

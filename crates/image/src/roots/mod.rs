@@ -6,5 +6,6 @@ mod host;
 mod process;
 
 pub(crate) use container::container;
+pub use container::container_process;
 pub(crate) use host::host;
 pub(crate) use process::process;

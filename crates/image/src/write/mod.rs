@@ -8,6 +8,7 @@ mod archive;
 mod documents;
 mod layer;
 mod layout;
+mod root_tar;
 mod staged;
 mod tar_out;
 
@@ -15,6 +16,7 @@ pub use archive::{write_docker_archive, write_oci_archive};
 pub use documents::{Base, BaseLayer, Style};
 pub use layer::{Folder, Folders, check_paths, folders_above};
 pub use layout::write_oci_layout;
+pub use root_tar::write_root_tar;
 pub use staged::{Layers, NewImage, StagedBlob, stage};
 
 use std::io;

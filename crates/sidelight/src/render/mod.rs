@@ -18,6 +18,7 @@ mod stream;
 mod style;
 mod text;
 pub(crate) mod trust;
+mod trust_edit;
 
 #[cfg(test)]
 mod fixtures;
@@ -35,6 +36,7 @@ pub(crate) use rows::Rows;
 pub(crate) use stats::render as stats;
 pub(crate) use style::Paint;
 pub(crate) use text::Text;
+pub(crate) use trust_edit::edited;
 
 /// How traffic is shown.
 #[derive(Clone, Debug)]

@@ -1,11 +1,12 @@
-//! The stable shapes of `--json` of the commands that ask about trust; those about traffic stand in `sink::schema`. In: results.
-//! Out: serialisable values. Every document begins with `v` and `type`; within a version, members are only added.
+//! The stable shapes of `--json` of the commands that ask about trust and diagnose; those about traffic stand in `sink::schema`. In:
+//! results. Out: serialisable values. Every document begins with `v` and `type`; within a version, members are only added.
 
 mod diagnosis;
 pub(crate) mod sarif;
 pub(crate) mod trust_audit;
 pub(crate) mod trust_diff;
 pub(crate) mod trust_effective;
+pub(crate) mod trust_edit;
 pub(crate) mod trust_list;
 pub(crate) mod trust_verify;
 

@@ -19,6 +19,7 @@ mod p11kit;
 mod places;
 mod remove;
 mod root;
+mod search;
 mod settings;
 mod stores;
 
@@ -32,6 +33,7 @@ pub use java::{JavaStore, STOREPASS};
 pub use places::{BUNDLES, IN_JAVA_HOME, JAVA_STORES, is_carried, openssl_dir};
 pub use remove::remove;
 pub use root::{Found, Kind, MemoryRoot, Root, RootError, Sketch, follow, walk};
+pub use search::matching;
 pub use settings::Variable;
 pub use stores::add_to_java;
 

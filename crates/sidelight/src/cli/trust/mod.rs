@@ -3,6 +3,7 @@
 mod add;
 mod audit;
 mod diff;
+mod edit;
 mod export;
 mod find;
 mod list;
@@ -15,6 +16,7 @@ use clap::{Args, Subcommand};
 pub(crate) use add::TrustAdd;
 pub(crate) use audit::{AuditFormat, TrustAudit};
 pub(crate) use diff::TrustDiff;
+pub(crate) use edit::{EditKind, TrustEdit};
 pub(crate) use export::TrustExport;
 pub(crate) use find::TrustFind;
 pub(crate) use list::TrustList;

@@ -64,7 +64,7 @@ fn folder(options: &CaFolder) -> Result<PathBuf, Failure> {
 }
 
 /// The journal's folder.
-fn journal_folder() -> Result<PathBuf, Failure> {
+pub(super) fn journal_folder() -> Result<PathBuf, Failure> {
     let state = xdg_folder("XDG_STATE_HOME", ".local/state", &environment);
     state.map(|folder| folder.join("journal")).ok_or_else(|| {
         Failure::usage("the journal's folder is not known: neither XDG_STATE_HOME nor HOME is set").hint("set HOME")
@@ -72,7 +72,7 @@ fn journal_folder() -> Result<PathBuf, Failure> {
 }
 
 /// The journal, locked; what an update command is at is told meanwhile.
-fn journal(ui: Ui) -> Result<Journal, Failure> {
+pub(super) fn journal(ui: Ui) -> Result<Journal, Failure> {
     let tell = move |step: &str| {
         if step.starts_with("running ") {
             ui.note(step);

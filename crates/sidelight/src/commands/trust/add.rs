@@ -1,9 +1,3 @@
-//! `sidelight trust add`.
+//! `sidelight trust add`. In: options. Out: how it ended.
 
-use crate::cli::{GlobalOptions, TrustAdd};
-use crate::exit::{Exit, Failure};
-use crate::ui::Ui;
-
-pub(super) fn run(_options: &TrustAdd, _global: &GlobalOptions, _ui: Ui) -> Result<Exit, Failure> {
-    Err(Failure::new("not built yet"))
-}
+pub(super) use super::edit::add as run;

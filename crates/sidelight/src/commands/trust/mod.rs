@@ -3,6 +3,7 @@
 mod add;
 mod audit;
 mod diff;
+mod edit;
 mod effective;
 mod export;
 mod find;

@@ -1,0 +1,165 @@
+//! `sidelight trust add` and `sidelight trust remove`. In: certificates and a source. Out: the source changed in place, an image with
+//! one layer more, or the same as a Dockerfile, a folder of changed files or a manifest.
+
+mod image;
+mod in_place;
+mod input;
+mod place;
+mod shape;
+mod verify;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use sidelight_host::files::FolderRoot;
+use sidelight_host::trust_store::Anchor;
+use sidelight_model::time::Timestamp;
+use sidelight_wire::trust_edit::{StoreKind, matching};
+
+use crate::cli::{EditKind, GlobalOptions, TrustAdd, TrustEdit, TrustRemove};
+use crate::exit::{Exit, Failure};
+use crate::render::{self, escape};
+use crate::schema::trust_edit::{Outcome, document};
+use crate::ui::Ui;
+use image::Seen;
+use in_place::Job;
+use input::Wanted;
+use place::Place;
+
+/// `trust add`.
+pub(super) fn add(options: &TrustAdd, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
+    let now: Timestamp = SystemTime::now().into();
+    let wanted = input::read(&options.certificates, options.force_leaf, now, ui)?;
+    let only = kinds(&options.edit);
+    let asked = Asked { r#type: "trust-add", source: &options.into, options: &options.edit, now, ui };
+    match place::find(&options.into)? {
+        Place::InPlace(root) => {
+            let shaped = TrustEdit { dry_run: true, ..options.edit.clone() };
+            let in_shape = shape::is_asked(&options.edit);
+            let edit = if in_shape { &shaped } else { &options.edit };
+            let job = Job { root: &root, options: edit, only: only.as_deref(), now, ui };
+            let mut outcomes = job.add(wanted)?;
+            if in_shape {
+                return asked.shape(&outcomes, "IMAGE");
+            }
+            // A host is too large to be looked at again as a whole; each store was.
+            if !edit.dry_run && root.path != Path::new("/") && outcomes.iter().any(|outcome| outcome.result != "already") {
+                let named = format!("rootfs:{}", root.path.display());
+                let env: Vec<_> = root.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+                verify::look_back(&named, &edit.image, &mut outcomes, &env, now, ui)?;
+            }
+            asked.report(&root.name, None, &outcomes, global.json)?;
+            Ok(exit(&outcomes))
+        }
+        Place::Copied(_) => {
+            let seen = image::see(&options.into, &options.edit, ui)?;
+            let outcomes = seen.plan(wanted, false, &options.edit, only.as_deref(), now);
+            asked.copied(seen, outcomes, "sidelight trust add", global.json)
+        }
+    }
+}
+
+/// `trust remove`.
+pub(super) fn remove(options: &TrustRemove, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
+    let now: Timestamp = SystemTime::now().into();
+    let only = kinds(&options.edit);
+    let asked = Asked { r#type: "trust-remove", source: &options.from, options: &options.edit, now, ui };
+    match place::find(&options.from)? {
+        Place::InPlace(root) => {
+            let job = Job { root: &root, options: &options.edit, only: only.as_deref(), now, ui };
+            let Some(query) = &options.query else { return undo(&job, global.json) };
+            let view = FolderRoot::open(&root.path).map_err(Failure::new)?;
+            let outcomes = job.remove(meant(query, &|query| matching(&view, query), ui)?)?;
+            asked.report(&root.name, None, &outcomes, global.json)?;
+            Ok(exit(&outcomes))
+        }
+        Place::Copied(_) => {
+            let Some(query) = &options.query else {
+                return Err(Failure::usage("an image is never changed in place, so there is nothing to take back: use the old one"));
+            };
+            let seen = image::see(&options.from, &options.edit, ui)?;
+            let anchors = meant(query, &|query| seen.matching(query), ui)?;
+            let wanted = anchors.into_iter().map(|anchor| Wanted { anchor, warnings: Vec::new() }).collect();
+            let outcomes = seen.plan(wanted, true, &options.edit, only.as_deref(), now);
+            asked.copied(seen, outcomes, "sidelight trust remove", global.json)
+        }
+    }
+}
+
+/// The certificates that a query means: a file's, or those of the source's stores.
+fn meant(query: &str, matching: &dyn Fn(&str) -> Vec<Anchor>, ui: Ui) -> Result<Vec<Anchor>, Failure> {
+    let path = Path::new(query);
+    if path.is_file() {
+        return input::one_file(path, ui);
+    }
+    let found = matching(query);
+    let shown = escape::line(query);
+    match &found[..] {
+        [] => Err(Failure::new(format_args!("no certificate in its trust stores matches `{shown}`")).exit(Exit::No)),
+        [_] => Ok(found),
+        several => {
+            let failure = Failure::usage(format_args!("`{shown}` matches {} certificates: name one by its SHA-256", several.len()));
+            let lines = several.iter().take(20).map(|anchor| {
+                format!("{} {}", anchor.sha256.get(..16).unwrap_or_default(), escape::line(&anchor.certificate.subject))
+            });
+            Err(lines.fold(failure, Failure::hint))
+        }
+    }
+}
+
+/// What was asked, beside the certificates.
+struct Asked<'a> {
+    r#type: &'static str,
+    source: &'a str,
+    options: &'a TrustEdit,
+    now: Timestamp,
+    ui: Ui,
+}
+
+impl Asked<'_> {
+    /// An image: printed in another shape, planned, or written anew.
+    fn copied(&self, seen: Seen, mut outcomes: Vec<Outcome>, command: &str, json: bool) -> Result<Exit, Failure> {
+        if shape::is_asked(self.options) {
+            let image = seen.name().map_or_else(|| "IMAGE".to_owned(), |name| name.split('@').next().unwrap_or(name).to_owned());
+            return self.shape(&outcomes, &image);
+        }
+        let nothing = outcomes.iter().all(|outcome| matches!(outcome.result, "already" | "absent"));
+        if self.options.dry_run || nothing {
+            self.report(self.source, None, &outcomes, json)?;
+            return Ok(exit(&outcomes));
+        }
+        let written = seen.write(&mut outcomes, command, self.source, self.options, self.now, self.ui)?;
+        let readable = written.split(" (").next().unwrap_or(&written).to_owned();
+        // What was pushed is not fetched again.
+        if self.r#type == "trust-add" && !readable.starts_with("docker://") {
+            verify::look_back(&readable, &self.options.image, &mut outcomes, &[], self.now, self.ui)?;
+        }
+        self.report(self.source, Some(&written), &outcomes, json)?;
+        Ok(exit(&outcomes))
+    }
+
+    fn shape(&self, outcomes: &[Outcome], image: &str) -> Result<Exit, Failure> {
+        let text = shape::make(outcomes, image, self.options)?;
+        for left in outcomes.iter().flat_map(|outcome| &outcome.plan.left) {
+            self.ui.warning(&escape::line(&format!("{} stays as it is: {}", left.path, left.why)));
+        }
+        for warning in outcomes.iter().flat_map(|outcome| &outcome.warnings) {
+            self.ui.warning(&escape::line(warning));
+        }
+        if text.is_empty() {
+            self.ui.note("it is trusted there already: nothing has to be changed");
+        }
+        print(&text)?;
+        Ok(exit(outcomes))
+    }
+
+    /// A store that had to be left is a finding.
+fn exit(outcomes: &[Outcome]) -> Exit {
+    let partly = outcomes.iter().any(|outcome| !outcome.plan.left.is_empty() || outcome.result == "absent");
+    if partly { Exit::No } else { Exit::Done }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}

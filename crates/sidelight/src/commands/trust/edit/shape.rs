@@ -1,0 +1,228 @@
+//! The same plan in other shapes: a Dockerfile, a folder of changed files, a ConfigMap with what mounts it. In: outcomes. Out: text, and
+//! files in a folder that the user named.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sidelight_host::files::{Meta, create_directory, replace_file, replace_symlink};
+use sidelight_model::trust::{Change, ChangeKind};
+
+use crate::cli::TrustEdit;
+use crate::exit::Failure;
+use crate::render::escape;
+use crate::schema::trust_edit::Outcome;
+
+/// What a ConfigMap may hold (the API's limit on objects is a little above).
+const CONFIG_MAP: usize = 1_000_000;
+
+/// The folder beside the Dockerfile.
+const LAID: &str = "trust";
+
+/// Whether the user asked for another shape than the change itself.
+pub(super) const fn is_asked(options: &TrustEdit) -> bool {
+    options.as_dockerfile || options.as_patch || options.as_kubernetes
+}
+
+/// Makes the shape; gives what goes to standard output.
+pub(super) fn make(outcomes: &[Outcome], image: &str, options: &TrustEdit) -> Result<String, Failure> {
+    let changes = last(outcomes);
+    if changes.is_empty() {
+        return Ok(String::new());
+    }
+    if options.as_kubernetes {
+        return Ok(kubernetes(&changes, outcomes));
+    }
+    let folder = options.output.as_deref().map(PathBuf::from);
+    let Some(folder) = folder else {
+        return Err(Failure::usage("a Dockerfile copies files: say where they go").hint("--as-dockerfile -o DIR; then: docker build DIR"));
+    };
+    if options.as_patch {
+        lay(&changes, &folder)?;
+        let removed = changes.values().filter(|change| change.kind == ChangeKind::Remove);
+        let lines = removed.map(|change| format!("removed, not in the folder: {}\n", escape::line(&change.path)));
+        let shown = escape::line(&folder.display().to_string());
+        let told = format!("{shown} holds what changes; lay it over the root: cp -a {shown}/. ROOT/\n");
+        return Ok(told + &lines.collect::<String>());
+    }
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::new(format_args!("{}: {error}", folder.display())))?;
+    lay(&changes, &folder.join(LAID))?;
+    let text = dockerfile(&changes, outcomes, image);
+    replace_file(&folder.join("Dockerfile"), text.as_bytes(), &Meta::new(0o644)).map_err(Failure::new)?;
+    Ok(text)
+}
+
+/// The last change of each path: a later certificate's holds the earlier one's too.
+fn last(outcomes: &[Outcome]) -> BTreeMap<&str, &Change> {
+    outcomes.iter().flat_map(|outcome| outcome.plan.changes()).map(|change| (change.path.as_str(), change)).collect()
+}
+
+/// Writes the changed files below a folder.
+fn lay(changes: &BTreeMap<&str, &Change>, folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| Failure::new(format_args!("{}: {error}", folder.display())))?;
+    for change in changes.values() {
+        // Paths of a plan are absolute, without `.` and `..`: nothing leads out of the folder.
+        let path = folder.join(change.path.trim_start_matches('/'));
+        let above = path.parent().unwrap_or(folder);
+        match &change.kind {
+            ChangeKind::Remove => continue,
+            ChangeKind::Dir => std::fs::create_dir_all(&path),
+            _ => std::fs::create_dir_all(above),
+        }
+        .map_err(|error| Failure::new(format_args!("{}: {error}", path.display())))?;
+        match &change.kind {
+            ChangeKind::File { bytes } => replace_file(&path, bytes, &Meta::new(change.mode)),
+            ChangeKind::Symlink { target } => replace_symlink(&path, Path::new(target), None),
+            ChangeKind::Dir => create_directory(&path, change.mode),
+            ChangeKind::Remove => Ok(()),
+        }
+        .map_err(Failure::new)?;
+    }
+    Ok(())
+}
+
+/// A Dockerfile without RUN, so that images without a shell take it too.
+fn dockerfile(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome], image: &str) -> String {
+    let mut text = String::from("# Made by `sidelight trust add … --as-dockerfile`: the changed trust stores stand in the folder trust/.\n");
+    for outcome in outcomes {
+        text += &format!("# {} SHA-256 {}\n", escape::line(outcome.anchor.certificate.short_name()), outcome.anchor.sha256);
+    }
+    text += &format!("FROM {}\nUSER root\nCOPY {LAID}/ /\n", escape::line(image));
+    let removed: Vec<String> = changes.values().filter(|change| change.kind == ChangeKind::Remove).map(|change| quoted(&change.path)).collect();
+    if !removed.is_empty() {
+        text += &format!("RUN rm -f {}\n", removed.join(" "));
+    }
+    for variable in outcomes.iter().flat_map(|outcome| &outcome.plan.variables).filter(|variable| !variable.is_set).take(1) {
+        text += &format!("ENV {}={}\n", variable.name, variable.value);
+    }
+    text += "# USER is root now: set it to what the image had, if it had another.\n";
+    text
+}
+
+fn quoted(path: &str) -> String {
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
+/// A ConfigMap, and as comments below it what mounts it.
+fn kubernetes(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome]) -> String {
+    let (mut data, mut binary, mut mounts, mut total) = (String::new(), String::new(), String::new(), 0);
+    let mut left = Vec::new();
+    let named: Vec<&str> = outcomes.iter().flat_map(|outcome| &outcome.plan.variables).map(|variable| variable.value.as_str()).collect();
+    for (path, bytes) in files(changes, &named) {
+        if total + bytes.len() > CONFIG_MAP {
+            left.push(path);
+            continue;
+        }
+        total += bytes.len();
+        let key: String = path.trim_start_matches('/').chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).collect();
+        match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                data += &format!("  {key}: |\n");
+                for line in text.lines() {
+                    data += &format!("    {}\n", line.trim_end());
+                }
+            }
+            Err(_) => binary += &format!("  {key}: {}\n", data_encoding::BASE64.encode(bytes)),
+        }
+        mounts += &format!("#         - {{ name: sidelight-trust, mountPath: {path:?}, subPath: {key}, readOnly: true }}\n");
+    }
+    let mut text = String::from("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: sidelight-trust\n");
+    if !data.is_empty() {
+        text += &format!("data:\n{data}");
+    }
+    if !binary.is_empty() {
+        text += &format!("binaryData:\n{binary}");
+    }
+    text += "# In the pod's template, for each container of this image:\n#   spec:\n#     volumes:\n#       - name: sidelight-trust\n\
+             #         configMap: { name: sidelight-trust }\n#     containers:\n#       - name: NAME\n#         volumeMounts:\n";
+    text += &mounts;
+    let variables = outcomes.iter().flat_map(|outcome| &outcome.plan.variables).filter(|variable| !variable.is_set).take(1);
+    for variable in variables {
+        text += &format!("#         env:\n#         - {{ name: {}, value: {:?} }}\n", variable.name, variable.value);
+    }
+    for path in left {
+        text += &format!("# left out, a ConfigMap holds no more than 1 MiB: {}\n", escape::line(path));
+    }
+    text
+}
+
+/// What has to be mounted: files, and links by hash as the files that they lead to. The administrator's folder matters to update
+/// commands alone, which nobody runs in a pod; unless a variable (`named`) leads there.
+fn files<'c>(changes: &BTreeMap<&'c str, &'c Change>, named: &[&str]) -> Vec<(&'c str, &'c [u8])> {
+    let mut found = Vec::new();
+    for (path, change) in changes {
+        let mut at: &Change = change;
+        for _ in 0..4 {
+            let ChangeKind::Symlink { target } = &at.kind else { break };
+            let folder = at.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let absolute = if target.starts_with('/') { target.clone() } else { format!("{folder}/{target}") };
+            let Some(next) = changes.get(absolute.as_str()) else { break };
+            at = next;
+        }
+        let anchors = ["/usr/local/share/ca-certificates/", "/etc/pki/ca-trust/source/", "/etc/pki/trust/anchors/", "/etc/ca-certificates/trust-source/"];
+        if anchors.iter().any(|start| path.starts_with(start)) && !named.contains(path) {
+            continue;
+        }
+        if let ChangeKind::File { bytes } = &at.kind {
+            found.push((*path, bytes.as_slice()));
+        }
+    }
+    // Bundles matter most: they come first where not all fits.
+    found.sort_by_key(|(path, _)| (!path.starts_with("/etc/"), *path));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidelight_host::trust_store::Anchor;
+    use sidelight_model::time::Timestamp;
+    use sidelight_wire::trust_edit::{MemoryRoot, Request, add};
+
+    fn outcome() -> Outcome {
+        let issuer = sidelight_testkit::Issuer::root("corp root");
+        let anchor = Anchor::any(issuer.der()).unwrap();
+        let mut root = MemoryRoot::default();
+        root.file("/etc/ca-certificates.conf", Some(Vec::new()), 0o644, 0, 0);
+        root.folder("/usr/local/share/ca-certificates", 0o755, 0, 0);
+        root.file("/etc/ssl/certs/ca-certificates.crt", Some(Vec::new()), 0o644, 0, 0);
+        root.file("/usr/bin/node", None, 0o755, 0, 0);
+        let request = Request {
+            anchor: &anchor,
+            at: Timestamp::default(),
+            env: &[],
+            passwords: &[],
+            openssl_dirs: &[],
+            only: None,
+            system_only: false,
+        };
+        let plan = add(&root, &request);
+        Outcome { anchor, plan, result: "added", warnings: Vec::new() }
+    }
+
+    #[test]
+    fn a_dockerfile_needs_no_shell() {
+        let outcomes = [outcome()];
+        let text = dockerfile(&last(&outcomes), &outcomes, "gcr.io/distroless/base");
+        assert!(text.contains("FROM gcr.io/distroless/base\nUSER root\nCOPY trust/ /\nENV NODE_EXTRA_CA_CERTS=/usr/local/share/"), "{text}");
+        assert!(!text.contains("RUN"), "{text}");
+        let folder = tempfile::tempdir().unwrap();
+        lay(&last(&outcomes), folder.path()).unwrap();
+        let bundle = std::fs::read_to_string(folder.path().join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+        assert_eq!(bundle, outcomes[0].anchor.pem());
+        let hash = folder.path().join(format!("etc/ssl/certs/{}.0", outcomes[0].anchor.subject_hash));
+        assert_eq!(std::fs::read_link(hash).unwrap(), Path::new(&format!("{}.pem", outcomes[0].anchor.name)));
+    }
+
+    #[test]
+    fn a_config_map_holds_files_where_the_root_has_links() {
+        let outcomes = [outcome()];
+        let text = kubernetes(&last(&outcomes), &outcomes);
+        let hash = format!("  etc-ssl-certs-{}.0: |\n    -----BEGIN CERTIFICATE-----\n", outcomes[0].anchor.subject_hash);
+        assert!(text.contains(&hash), "{text}");
+        assert!(text.contains("  etc-ssl-certs-ca-certificates.crt: |\n"), "{text}");
+        let anchor = format!("  usr-local-share-ca-certificates-{}.crt: |\n", outcomes[0].anchor.name);
+        assert!(text.contains(&anchor), "NODE_EXTRA_CA_CERTS names it: {text}");
+        assert!(text.contains("mountPath: \"/etc/ssl/certs/ca-certificates.crt\", subPath: etc-ssl-certs-ca-certificates.crt"), "{text}");
+        assert!(text.contains("{ name: NODE_EXTRA_CA_CERTS, value: \"/usr/local/share/"), "{text}");
+    }
+}
