@@ -178,5 +178,10 @@ fn the_lenient_rules_are_those_of_rustls_webpki() {
         }
     }
     assert!(compared > 9_000, "too few cases: {compared}");
-    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.iter().take(80).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {compared} differ:\n{}",
+        wrong.len(),
+        wrong.iter().take(80).cloned().collect::<Vec<_>>().join("\n")
+    );
 }

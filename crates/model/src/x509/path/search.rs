@@ -211,8 +211,7 @@ impl<'a> Search<'a> {
 
     fn is_loop(&self, path: &[usize], issuer: usize) -> bool {
         // For rustls-webpki an anchor is a name and a key, not a certificate that could repeat.
-        let may_repeat =
-            self.asking.rules.as_webpki && self.pool.known[issuer].is_anchor && !path.contains(&issuer);
+        let may_repeat = self.asking.rules.as_webpki && self.pool.known[issuer].is_anchor && !path.contains(&issuer);
         !may_repeat && path.iter().any(|below| self.pool.is_same_entity(*below, issuer))
     }
 
