@@ -19,6 +19,7 @@ use crate::watch::Watch;
 /// A source that was found and can be read.
 pub struct Opened {
     pub(crate) what: String,
+    pub(crate) pid: Option<u32>,
     pub(crate) image: Option<String>,
     pub(crate) config: Config,
     pub(crate) parts: Vec<Part>,
@@ -83,6 +84,7 @@ impl Opened {
     pub(crate) fn new(what: String, options: &Options) -> Self {
         Self {
             what,
+            pid: None,
             image: None,
             config: Config::default(),
             parts: Vec::new(),
@@ -97,6 +99,11 @@ impl Opened {
     /// The image's name and digest, where known.
     pub fn image(&self) -> Option<&str> {
         self.image.as_deref()
+    }
+
+    /// The process whose root it is, for sources that run: its network is to be found by it.
+    pub const fn pid(&self) -> Option<u32> {
+        self.pid
     }
 
     /// The configuration, or what stands for it.

@@ -34,6 +34,7 @@ pub(crate) fn process(pid: u32, options: &Options) -> Result<Opened, Error> {
     .map_err(|errno| Error::io(format!("the root of process {pid}"))(errno.into()))?;
     opened.parts.push(Part::root(Place::Folder(folder)));
     opened.config = config(&home);
+    opened.pid = Some(pid);
     if opened.config.env.is_empty() {
         opened.notes.push(format!("process {pid} shows no environment: it is empty, or this user may not read it"));
     }

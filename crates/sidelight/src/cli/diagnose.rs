@@ -7,11 +7,10 @@ use std::str::FromStr;
 use clap::Args;
 use sidelight_model::flow::{Authority, Host};
 use sidelight_model::time::Timestamp;
-use sidelight_model::trust::Runtime;
 use sidelight_wire::starttls::client::Protocol;
 
 use super::mode_url::{Upstream, parse_upstream};
-use super::{Credentials, Period};
+use super::{AsRuntime, Credentials, ImageOptions, Period};
 
 /// Say why a service cannot be reached over TLS, or that it can
 #[derive(Clone, Debug, Args)]
@@ -48,7 +47,11 @@ pub(crate) struct DiagnoseTrust {
 
     /// With --from: the runtime whose roots count [default: what the image starts]
     #[arg(long = "as", value_name = "RUNTIME", requires = "from")]
-    pub(crate) runtime: Option<Runtime>,
+    pub(crate) runtime: Option<AsRuntime>,
+
+    /// Which image of the source.
+    #[command(flatten)]
+    pub(crate) image: ImageOptions,
 
     /// Judge with these roots (PEM, DER, JKS or PKCS#12) instead of the host's; repeatable
     #[arg(long, value_name = "FILE|DIR")]

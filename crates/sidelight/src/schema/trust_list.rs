@@ -236,7 +236,9 @@ fn roots(survey: &Survey, all: &[Shelf<'_>], reference: &Reference) -> Vec<Root>
         }
     }
     let all = survey.pool.all().iter().zip(stores);
-    all.filter(|(_, stores)| !stores.is_empty()).map(|(certificate, stores)| Root::new(certificate, stores, reference)).collect()
+    all.filter(|(_, stores)| !stores.is_empty())
+        .map(|(certificate, stores)| Root::new(certificate, stores, reference))
+        .collect()
 }
 
 impl Root {
@@ -260,7 +262,14 @@ impl Root {
 impl Mozilla {
     fn new(certificate: &Certificate, reference: &Reference) -> Self {
         let Some(root) = reference.root(&certificate.sha256()) else {
-            return Self { status: "unknown", since: None, removed: None, removed_by: false, distrust_after: None, note: None };
+            return Self {
+                status: "unknown",
+                since: None,
+                removed: None,
+                removed_by: false,
+                distrust_after: None,
+                note: None,
+            };
         };
         Self {
             status: if root.is_current() { "current" } else { "removed" },
@@ -353,7 +362,8 @@ impl<'s> Find<'s> {
     ) -> Self {
         let spots = |places: &[Place<'_>]| places.iter().map(|place| Spot::new(survey, place)).collect();
         let certificate = |id: &sidelight_model::trust::CertId| {
-            let here = answer.places.iter().filter(|place| place.cert == *id && place.entry.is_anchor && !place.shelf.hidden);
+            let here =
+                answer.places.iter().filter(|place| place.cert == *id && place.entry.is_anchor && !place.shelf.hidden);
             let stores = here.map(|place| place.shelf.file.path.clone()).collect();
             Root::new(survey.pool.get(*id), stores, reference)
         };

@@ -48,7 +48,9 @@ impl Adding<'_> {
         self.plan.family = detected.map(|family| family.name);
         let carried = if self.request.system_only { Carried::default() } else { places::carried(&self.root) };
         if carried.cut_short {
-            self.plan.notes.push("the root has more files than were looked through; bundles of packages may be missing here".to_owned());
+            self.plan.notes.push(
+                "the root has more files than were looked through; bundles of packages may be missing here".to_owned(),
+            );
         }
         self.same_name();
         // Debian's bundle is judged by the sources as they are before ours is among them.
@@ -65,14 +67,18 @@ impl Adding<'_> {
         }
         if matches!(self.family.name, "Debian" | "Alpine") {
             for hook in debian::unknown_hooks(&self.root) {
-                self.plan.notes.push(format!("the hook /etc/ca-certificates/update.d/{hook} was not run: what it makes may lack the certificate"));
+                self.plan.notes.push(format!(
+                    "the hook /etc/ca-certificates/update.d/{hook} was not run: what it makes may lack the certificate"
+                ));
             }
         }
     }
 
     /// A root of the same name with another key: both stand side by side, and clients try both.
     fn same_name(&mut self) {
-        let Some(bundle) = places::existing(&self.root, places::BUNDLES.iter().copied()).into_iter().next() else { return };
+        let Some(bundle) = places::existing(&self.root, places::BUNDLES.iter().copied()).into_iter().next() else {
+            return;
+        };
         let Ok(bytes) = self.root.read(&bundle) else { return };
         let ours = &self.anchor().certificate;
         let other = pem::read(&bytes).0.iter().filter(|block| block.is_certificate()).find_map(|block| {
@@ -82,7 +88,9 @@ impl Adding<'_> {
         if let Some(other) = other {
             let key = if other.public_key == ours.public_key { "the same key" } else { "another key" };
             let (name, sha256) = (other.subject, fingerprint(&other.der));
-            self.plan.notes.push(format!("{bundle} holds a root of the same name with {key} already ({name}, SHA-256 {sha256}); it stays"));
+            self.plan.notes.push(format!(
+                "{bundle} holds a root of the same name with {key} already ({name}, SHA-256 {sha256}); it stays"
+            ));
         }
     }
 
@@ -102,7 +110,8 @@ impl Adding<'_> {
     fn anchors(&mut self) -> Option<String> {
         let folder = self.family.anchors?;
         if let Some(source) = self.source() {
-            let alone = self.root.read(&file_at(&self.root, &source)?).is_ok_and(|bytes| pem::read(&bytes).0.len() == 1);
+            let alone =
+                self.root.read(&file_at(&self.root, &source)?).is_ok_and(|bytes| pem::read(&bytes).0.len() == 1);
             self.already(StoreKind::Anchors, &source, "the distribution's own update command");
             return alone.then_some(source);
         }
@@ -112,14 +121,22 @@ impl Adding<'_> {
         let real = follow(&self.root, folder).ok()?;
         let path = within(&real, &format!("{}.crt", self.anchor().name));
         let change = self.new_file(&path, self.anchor().pem().into_bytes(), 0o644);
-        self.step(StoreKind::Anchors, &path, Did::Added, "the distribution's own update command, which keeps it from now on", vec![change]);
+        self.step(
+            StoreKind::Anchors,
+            &path,
+            Did::Added,
+            "the distribution's own update command, which keeps it from now on",
+            vec![change],
+        );
         Some(within(folder, name(&path)))
     }
 
     /// A file that the distribution's command collects and that holds the certificate already.
     fn source(&self) -> Option<String> {
         let holds = |path: &String| {
-            file_at(&self.root, path).and_then(|real| self.root.read(&real).ok()).is_some_and(|bytes| self.anchor().is_in(&bytes))
+            file_at(&self.root, path)
+                .and_then(|real| self.root.read(&real).ok())
+                .is_some_and(|bytes| self.anchor().is_in(&bytes))
         };
         if matches!(self.family.name, "Debian" | "Alpine") {
             return debian::sources(&self.root).into_iter().find(holds);
@@ -212,9 +229,12 @@ impl Adding<'_> {
         let Ok(real) = follow(&self.root, path) else { return };
         let change = self.new_file(&real, self.anchor().pem().into_bytes(), 0o644);
         let serves = places::readers(&real, &self.root);
-        let serves = if serves.starts_with("programs") { "Go, curl, OpenSSL and most others".to_owned() } else { serves };
+        let serves =
+            if serves.starts_with("programs") { "Go, curl, OpenSSL and most others".to_owned() } else { serves };
         self.step(StoreKind::Bundle, &real, Did::Created, &serves, vec![change]);
-        self.plan.notes.push(format!("there was no bundle of roots: {real} is new and holds this certificate alone, no public roots"));
+        self.plan.notes.push(format!(
+            "there was no bundle of roots: {real} is new and holds this certificate alone, no public roots"
+        ));
     }
 
     // ---- folders by hash ----
@@ -260,7 +280,12 @@ impl Adding<'_> {
         for path in places::existing(&self.root, places::JAVA_STORES.iter().copied()) {
             if *self.family == DEBIAN && !kept && path.starts_with("/etc/ssl/certs/java") {
                 let why = "/etc/default/cacerts says cacerts_updates=no".to_owned();
-                self.leave(StoreKind::Java, &path, why, Some("set cacerts_updates=yes there, or give the store to keytool".to_owned()));
+                self.leave(
+                    StoreKind::Java,
+                    &path,
+                    why,
+                    Some("set cacerts_updates=yes there, or give the store to keytool".to_owned()),
+                );
                 continue;
             }
             self.java(&path, "Java", anchor_file);
@@ -287,7 +312,11 @@ impl Adding<'_> {
                 self.step(StoreKind::Java, path, Did::Added, serves, vec![change]);
             }
             Err(why) => {
-                let fix = format!("keytool -importcert -noprompt -alias {} -file {}.crt -keystore {path}", self.anchor().name.to_lowercase(), self.anchor().name);
+                let fix = format!(
+                    "keytool -importcert -noprompt -alias {} -file {}.crt -keystore {path}",
+                    self.anchor().name.to_lowercase(),
+                    self.anchor().name
+                );
                 self.leave(StoreKind::Java, path, why, Some(fix));
             }
         }
@@ -299,7 +328,8 @@ impl Adding<'_> {
             let file = anchor_file.map_or(self.anchor().name.as_str(), |file| name(file).trim_end_matches(".crt"));
             return (format!("debian:{file}.pem"), false);
         }
-        if self.family.hashed.iter().any(|hashed| hashed.style == Style::P11Kit) && places::JAVA_STORES.contains(&path) {
+        if self.family.hashed.iter().any(|hashed| hashed.style == Style::P11Kit) && places::JAVA_STORES.contains(&path)
+        {
             return (p11kit::java_alias(self.anchor()), true);
         }
         (self.anchor().name.clone(), false)
@@ -318,7 +348,9 @@ impl Adding<'_> {
 
     fn edk2(&mut self) {
         for path in self.family.edk2 {
-            let Some(real) = file_at(&self.root, path).filter(|_| self.request.wants(StoreKind::Edk2)) else { continue };
+            let Some(real) = file_at(&self.root, path).filter(|_| self.request.wants(StoreKind::Edk2)) else {
+                continue;
+            };
             let serves = "UEFI firmware that is given this file (QEMU, HTTPS boot)";
             let result = self.root.read(&real).map_err(|error| error.to_string());
             match result.and_then(|old| stores::edk2(&old, self.anchor())) {
@@ -339,7 +371,9 @@ impl Adding<'_> {
             let serves = format!("{serves} (by ${variable})");
             match file_at(&self.root, &path) {
                 Some(real) => self.bundle(StoreKind::Bundle, &real, &serves),
-                None => self.plan.notes.push(format!("{variable} names {path}, which is not there: what reads it trusts nobody or ignores it")),
+                None => self.plan.notes.push(format!(
+                    "{variable} names {path}, which is not there: what reads it trusts nobody or ignores it"
+                )),
             }
         }
         for folder in settings::folders(env) {
@@ -380,7 +414,9 @@ impl Adding<'_> {
                 let Ok(real) = follow(&self.root, &within(folder, "cert.pem")) else { return };
                 let change = self.new_file(&real, self.anchor().pem().into_bytes(), 0o644);
                 self.step(StoreKind::Bundle, &real, Did::Created, &serves, vec![change]);
-                self.plan.notes.push(format!("{real} is new and holds this certificate alone: that OpenSSL trusted nobody before"));
+                self.plan.notes.push(format!(
+                    "{real} is new and holds this certificate alone: that OpenSSL trusted nobody before"
+                ));
             }
             _ => {}
         }
@@ -409,7 +445,9 @@ impl Adding<'_> {
         for program in &carried.others {
             let named = name(program);
             self.plan.notes.push(match named {
-                "deno" => format!("{program} has its roots compiled in: DENO_CERT=FILE or DENO_TLS_CA_STORE=system gives it this one"),
+                "deno" => format!(
+                    "{program} has its roots compiled in: DENO_CERT=FILE or DENO_TLS_CA_STORE=system gives it this one"
+                ),
                 _ => format!("{program} has its roots compiled in: NODE_EXTRA_CA_CERTS=FILE gives it this one"),
             });
         }
@@ -417,13 +455,19 @@ impl Adding<'_> {
 
     fn nss(&mut self, folder: &str) {
         let database = within(folder, "cert9.db");
-        let held = self.root.read(&database).is_ok_and(|bytes| memchr::memmem::find(&bytes, self.anchor().der()).is_some());
+        let held =
+            self.root.read(&database).is_ok_and(|bytes| memchr::memmem::find(&bytes, self.anchor().der()).is_some());
         if held {
             return self.already(StoreKind::Nss, &database, "NSS: browsers and curl on NSS");
         }
         let name = &self.anchor().name;
         let fix = format!("certutil -A -d sql:{folder} -n {name} -t C,, -i {name}.crt");
-        self.leave(StoreKind::Nss, &database, "NSS's databases are written by its own certutil alone".to_owned(), Some(fix));
+        self.leave(
+            StoreKind::Nss,
+            &database,
+            "NSS's databases are written by its own certutil alone".to_owned(),
+            Some(fix),
+        );
     }
 
     // ---- the plan ----
@@ -478,4 +522,3 @@ impl Adding<'_> {
         Change { path: path.to_owned(), kind: ChangeKind::File { bytes }, mode, uid, gid }
     }
 }
-

@@ -47,8 +47,10 @@ fn is_open(old: &[u8]) -> bool {
 }
 
 fn is_no_pem(kind: &FaultKind) -> bool {
-    matches!(kind, FaultKind::Utf16 | FaultKind::Empty(": it begins like DER (a certificate, PKCS#7 or PKCS#12 in binary)"))
-        || matches!(kind, FaultKind::Empty(what) if what.contains("key store"))
+    matches!(
+        kind,
+        FaultKind::Utf16 | FaultKind::Empty(": it begins like DER (a certificate, PKCS#7 or PKCS#12 in binary)")
+    ) || matches!(kind, FaultKind::Empty(what) if what.contains("key store"))
 }
 
 /// Whether `new` has every block of `old` as it was, and ours beside them.
@@ -88,7 +90,10 @@ fn layout(old: &[u8]) -> Layout {
     let before = text.get(..begin).unwrap_or_default();
     let comment = before.strip_suffix('\n').and_then(|rest| rest.rsplit('\n').next());
     // SUSE's comment stands once, at the head of the file, and is no label.
-    if comment.is_some_and(|line| line.starts_with("# ")) && before.matches("\n# ").count() > 0 && before.contains("-----END ") {
+    if comment.is_some_and(|line| line.starts_with("# "))
+        && before.matches("\n# ").count() > 0
+        && before.contains("-----END ")
+    {
         Layout::Commented
     } else if text.ends_with("-----\n\n") && (before.is_empty() || before.ends_with("-----\n\n")) {
         Layout::Spaced
@@ -142,5 +147,8 @@ pub(super) fn damage(bytes: &[u8]) -> Option<String> {
                 | FaultKind::Indented(_)
         )
     })?;
-    Some(format!("it was damaged before: line {}: {}. OpenSSL, curl and Python lose the whole file by that", fault.line, fault.kind))
+    Some(format!(
+        "it was damaged before: line {}: {}. OpenSSL, curl and Python lose the whole file by that",
+        fault.line, fault.kind
+    ))
 }

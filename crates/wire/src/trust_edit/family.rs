@@ -2,7 +2,7 @@
 //! Source: the update commands of ca-certificates (Debian, Alpine, SUSE), p11-kit's trust (RHEL, Arch).
 
 use super::places::BUNDLES;
-use super::root::{Root, file_at, follow, folder_at};
+use super::root::{Root, file_at, folder_at, follow};
 
 /// How one family keeps its roots.
 #[derive(Debug, PartialEq, Eq)]

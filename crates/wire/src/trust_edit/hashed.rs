@@ -32,7 +32,13 @@ pub(super) fn with(
         return Ok(links);
     }
     let (uid, gid) = owner(root, folder)?;
-    let file = |path: String, text: String, mode: u32| Change { path, kind: ChangeKind::File { bytes: text.into_bytes() }, mode, uid, gid };
+    let file = |path: String, text: String, mode: u32| Change {
+        path,
+        kind: ChangeKind::File { bytes: text.into_bytes() },
+        mode,
+        uid,
+        gid,
+    };
     let named = match (style, anchor_file) {
         (Style::Linked { prefix }, Some(target)) => {
             let named = format!("{prefix}{}.pem", linked_name(target));
@@ -71,7 +77,13 @@ pub(super) fn with(
 fn linked_name(anchor_file: &str) -> String {
     let base = name(anchor_file);
     let base = base.strip_suffix(".crt").unwrap_or(base);
-    base.chars().map(|c| match c { ' ' | ',' => '_', '(' | ')' => '=', other => other }).collect()
+    base.chars()
+        .map(|c| match c {
+            ' ' | ',' => '_',
+            '(' | ')' => '=',
+            other => other,
+        })
+        .collect()
 }
 
 fn link(path: String, target: &str, uid: u32, gid: u32) -> Change {
@@ -148,7 +160,12 @@ fn mirrored(root: &dyn Root, folder: &str, made: &[String], links: &mut Links) -
 }
 
 /// How links from `mirror` into `folder` are written, without the last part; `None` when there are none of this kind.
-fn example(root: &dyn Root, mirror: &str, folder: &str, like: &dyn Fn(&str) -> bool) -> Result<Option<String>, RootError> {
+fn example(
+    root: &dyn Root,
+    mirror: &str,
+    folder: &str,
+    like: &dyn Fn(&str) -> bool,
+) -> Result<Option<String>, RootError> {
     for (name, kind) in root.list(mirror)? {
         let Kind::Link(target) = kind else { continue };
         let Some((above, last)) = target.rsplit_once('/') else { continue };
@@ -190,7 +207,8 @@ pub(super) fn without(root: &dyn Root, folder: &str, anchor: &Anchor) -> Result<
     let mut changes: Vec<Change> = gone.iter().map(|name| removed(within(folder, name))).collect();
     let (uid, gid) = owner(root, folder)?;
     // Links behind a gap move up.
-    let mut touched: Vec<&str> = gone.iter().filter(|name| is_hash(name)).filter_map(|name| name.split('.').next()).collect();
+    let mut touched: Vec<&str> =
+        gone.iter().filter(|name| is_hash(name)).filter_map(|name| name.split('.').next()).collect();
     touched.dedup();
     for hash in touched {
         let mut left: Vec<&(String, String)> = hashes.iter().filter(|(name, _)| name.starts_with(hash)).collect();

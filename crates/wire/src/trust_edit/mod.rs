@@ -60,16 +60,8 @@ pub enum StoreKind {
 
 impl StoreKind {
     /// All of them.
-    pub const ALL: &'static [Self] = &[
-        Self::Anchors,
-        Self::Bundle,
-        Self::Hashed,
-        Self::Java,
-        Self::Vendored,
-        Self::Nss,
-        Self::Edk2,
-        Self::Env,
-    ];
+    pub const ALL: &'static [Self] =
+        &[Self::Anchors, Self::Bundle, Self::Hashed, Self::Java, Self::Vendored, Self::Nss, Self::Edk2, Self::Env];
 
     /// Its word on the command line and in `--json`.
     pub const fn name(self) -> &'static str {
@@ -185,9 +177,6 @@ impl Plan {
         self.steps.iter().filter(move |step| step.kind == kind)
     }
 }
-
-
-
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,8 @@ use crate::pem;
 
 /// Plans to take a certificate out of every store of a root.
 pub fn remove(root: &dyn Root, request: &Request<'_>) -> Plan {
-    let mut removing = Removing { root: Sketch::new(root), request, plan: Plan::default(), family: &PLAIN, seen: HashSet::new() };
+    let mut removing =
+        Removing { root: Sketch::new(root), request, plan: Plan::default(), family: &PLAIN, seen: HashSet::new() };
     removing.all();
     removing.plan
 }
@@ -40,7 +41,8 @@ impl Removing<'_> {
         let carried = if self.request.system_only { Carried::default() } else { places::carried(&self.root) };
         // Folders by hash first: their links lead to the files that go next.
         self.hashed();
-        let bundles: Vec<&str> = places::BUNDLES.iter().chain(self.family.bundles).chain(self.family.trusted).copied().collect();
+        let bundles: Vec<&str> =
+            places::BUNDLES.iter().chain(self.family.bundles).chain(self.family.trusted).copied().collect();
         for path in places::existing(&self.root, bundles.into_iter()) {
             let serves = places::readers(&path, &self.root);
             self.pem(StoreKind::Bundle, &path, &serves);
@@ -74,11 +76,14 @@ impl Removing<'_> {
         }
         let known = self.family.hashed.iter().map(|hashed| hashed.folder);
         // Folders of links into others go first: their links lead nowhere afterwards.
-        let mut folders: Vec<String> = ["/etc/ssl/certs", "/etc/pki/tls/certs"].into_iter().chain(known).map(str::to_owned).collect();
+        let mut folders: Vec<String> =
+            ["/etc/ssl/certs", "/etc/pki/tls/certs"].into_iter().chain(known).map(str::to_owned).collect();
         folders.extend(settings::folders(self.request.env));
         folders.extend(self.request.openssl_dirs.iter().map(|folder| within(folder, "certs")));
         for folder in folders {
-            let Some(real) = folder_at(&self.root, &folder).filter(|real| self.seen.insert(real.clone())) else { continue };
+            let Some(real) = folder_at(&self.root, &folder).filter(|real| self.seen.insert(real.clone())) else {
+                continue;
+            };
             match hashed::without(&self.root, &real, self.anchor()) {
                 Ok(changes) if changes.is_empty() => {}
                 Ok(changes) => self.step(StoreKind::Hashed, &real, "OpenSSL by folder", changes),
@@ -145,7 +150,9 @@ impl Removing<'_> {
 
     fn edk2(&mut self) {
         for path in self.family.edk2 {
-            let Some(real) = file_at(&self.root, path).filter(|_| self.request.wants(StoreKind::Edk2)) else { continue };
+            let Some(real) = file_at(&self.root, path).filter(|_| self.request.wants(StoreKind::Edk2)) else {
+                continue;
+            };
             let Ok(old) = self.root.read(&real) else { continue };
             if let Some(new) = p11kit::edk2_without(&old, self.anchor().der()).filter(|new| *new != old) {
                 let change = self.changed(&real, new);
@@ -196,7 +203,12 @@ impl Removing<'_> {
         let Ok(old) = self.root.read(&conf) else { return };
         if let Some(new) = debian::switched_off(&old, source) {
             let change = self.changed(&conf, new);
-            self.step(StoreKind::Anchors, &conf, "the distribution's own update command, which leaves it out from now on", vec![change]);
+            self.step(
+                StoreKind::Anchors,
+                &conf,
+                "the distribution's own update command, which leaves it out from now on",
+                vec![change],
+            );
         }
     }
 
@@ -222,7 +234,13 @@ impl Removing<'_> {
         if matches!(self.root.look(&real), Ok(None)) {
             changes.push(Change { path: real.clone(), kind: ChangeKind::Dir, mode: 0o755, uid: 0, gid: 0 });
         }
-        changes.push(Change { path: path.clone(), kind: ChangeKind::File { bytes: self.anchor().pem().into_bytes() }, mode: 0o644, uid: 0, gid: 0 });
+        changes.push(Change {
+            path: path.clone(),
+            kind: ChangeKind::File { bytes: self.anchor().pem().into_bytes() },
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+        });
         let serves = "the distribution's own update command, which leaves it out from now on";
         self.step(StoreKind::Anchors, &path, serves, changes);
     }
@@ -231,7 +249,12 @@ impl Removing<'_> {
         let database = within(folder, "cert9.db");
         if self.root.read(&database).is_ok_and(|bytes| memchr::memmem::find(&bytes, self.anchor().der()).is_some()) {
             let fix = format!("certutil -D -d sql:{folder} -n {}", self.anchor().name);
-            self.leave(StoreKind::Nss, &database, "NSS's databases are written by its own certutil alone".to_owned(), Some(fix));
+            self.leave(
+                StoreKind::Nss,
+                &database,
+                "NSS's databases are written by its own certutil alone".to_owned(),
+                Some(fix),
+            );
         }
     }
 

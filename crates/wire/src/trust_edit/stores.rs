@@ -38,7 +38,13 @@ pub(super) fn edk2(old: &[u8], anchor: &Anchor) -> Result<Outcome, String> {
 ///
 /// # Errors
 /// When it is of no known form, damaged, or of another password; one clause for people.
-pub fn add_to_java(old: &[u8], anchor: &Anchor, alias: &str, password: &str, at: Timestamp) -> Result<Option<Vec<u8>>, String> {
+pub fn add_to_java(
+    old: &[u8],
+    anchor: &Anchor,
+    alias: &str,
+    password: &str,
+    at: Timestamp,
+) -> Result<Option<Vec<u8>>, String> {
     let alias = Alias { wished: alias, counted: false };
     match java(old, anchor, &alias, &[password.to_owned()], at)? {
         Outcome::Already => Ok(None),
@@ -55,7 +61,13 @@ pub(super) struct Alias<'a> {
 }
 
 /// A Java store of any form. Each password is tried.
-pub(super) fn java(old: &[u8], anchor: &Anchor, alias: &Alias<'_>, passwords: &[String], at: Timestamp) -> Result<Outcome, String> {
+pub(super) fn java(
+    old: &[u8],
+    anchor: &Anchor,
+    alias: &Alias<'_>,
+    passwords: &[String],
+    at: Timestamp,
+) -> Result<Outcome, String> {
     if old.starts_with(&[0xce, 0xce, 0xce, 0xce]) {
         if memchr::memmem::find(old, anchor.der()).is_some() {
             return Ok(Outcome::Already);

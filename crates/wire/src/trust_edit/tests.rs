@@ -122,7 +122,8 @@ fn there_and_back(root: &MemoryRoot, wish: &Wish<'_>) -> Plan {
     let mut undone = Sketch::new(&after);
     back.changes().for_each(|change| undone.make(change.clone()));
     let (before, now) = (all(root), all(&undone));
-    let differs: Vec<_> = now.iter().filter(|(path, content)| before.get(*path) != Some(content)).map(|(path, _)| path).collect();
+    let differs: Vec<_> =
+        now.iter().filter(|(path, content)| before.get(*path) != Some(content)).map(|(path, _)| path).collect();
     assert!(before.keys().all(|path| now.contains_key(path)), "something is missing: {:?}", before.keys());
     // A Java store is written anew, without what was added.
     assert!(differs.iter().all(|path| path.contains("cacerts")), "{differs:?}");
@@ -149,7 +150,11 @@ fn debian_is_as_its_command_would_leave_it() {
     let plan = there_and_back(&root, &Wish::new(&ca));
     assert_eq!(plan.family, Some("Debian"));
     let after = done(&root, &plan);
-    assert_eq!(text(&after, BUNDLE), format!("{}{}{}", theirs.pem(), ca.pem(), theirs.pem()), "sorted by path, not appended");
+    assert_eq!(
+        text(&after, BUNDLE),
+        format!("{}{}{}", theirs.pem(), ca.pem(), theirs.pem()),
+        "sorted by path, not appended"
+    );
     let file = format!("/usr/local/share/ca-certificates/{}.crt", ca.name);
     assert_eq!(text(&after, &file), ca.pem());
     assert_eq!(link(&after, &format!("/etc/ssl/certs/{}.pem", ca.name)), file);
@@ -190,7 +195,10 @@ fn what_the_administrator_put_there_already_is_used() {
     let after = done(&root, &plan);
     assert_eq!(text(&after, BUNDLE), ca.pem());
     let named = "corp_root_=old=.pem";
-    assert_eq!(link(&after, &format!("/etc/ssl/certs/{named}")), "/usr/local/share/ca-certificates/corp root (old).crt");
+    assert_eq!(
+        link(&after, &format!("/etc/ssl/certs/{named}")),
+        "/usr/local/share/ca-certificates/corp root (old).crt"
+    );
     assert_eq!(link(&after, &format!("/etc/ssl/certs/{}.0", ca.subject_hash)), named);
     assert_eq!(plan.of(StoreKind::Anchors).map(|step| step.did).collect::<Vec<_>>(), [Did::Already]);
 }
@@ -293,7 +301,8 @@ fn distroless_and_scratch_need_no_tool() {
     assert_eq!(plan.steps[0].did, Did::Created);
     assert_eq!(text(&done(&scratch, &plan), BUNDLE), ca.pem());
     assert!(plan.notes[0].contains("holds this certificate alone"), "{:?}", plan.notes);
-    let folders: Vec<_> = plan.changes().filter(|change| change.kind == ChangeKind::Dir).map(|change| change.path.as_str()).collect();
+    let folders: Vec<_> =
+        plan.changes().filter(|change| change.kind == ChangeKind::Dir).map(|change| change.path.as_str()).collect();
     assert_eq!(folders, ["/etc", "/etc/ssl", "/etc/ssl/certs"]);
 }
 
@@ -373,7 +382,9 @@ fn java_stores_keep_their_form_and_their_bytes() {
     let found = after.look("/opt/java/a/lib/security/cacerts").unwrap().unwrap();
     assert_eq!((found.mode, found.uid, found.gid), (0o640, 7, 8));
     let plain = after.read("/opt/java/a/lib/security/cacerts").unwrap();
-    assert!(matches!(JavaStore::read(&plain, "any"), Ok(JavaStore::Pkcs12 { certificates, protected: false }) if certificates.len() == 2));
+    assert!(
+        matches!(JavaStore::read(&plain, "any"), Ok(JavaStore::Pkcs12 { certificates, protected: false }) if certificates.len() == 2)
+    );
     let sealed = after.read("/opt/java/c/lib/security/cacerts").unwrap();
     assert_eq!(sealed, seal(&sealed[..sealed.len() - 20]), "JCEKS is framed as JKS is");
     let [left] = &plan.left[..] else { panic!("{:?}", plan.left) };
@@ -458,7 +469,10 @@ fn removing_a_root_of_the_distribution_switches_it_off() {
 fn damaged_bundles_are_told_and_made_no_worse() {
     let (ca, theirs) = (anchor(), other());
     let cut = theirs.pem().replace("-----END CERTIFICATE-----\n", "");
-    for (old, first) in [(format!("{}{cut}", theirs.pem()), true), (format!("-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n{}", theirs.pem()), false)] {
+    for (old, first) in [
+        (format!("{}{cut}", theirs.pem()), true),
+        (format!("-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n{}", theirs.pem()), false),
+    ] {
         let root = root(&[(BUNDLE, &old)]);
         let plan = add(&root, &Wish::new(&ca).request());
         let new = text(&done(&root, &plan), BUNDLE);

@@ -1,5 +1,7 @@
 //! The roots that are judged by, and where the connection is made from. In: `--roots`, `--from`, or nothing. Out: [`Found`].
 
+mod source;
+
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,8 @@ pub(super) struct Found {
     pub(super) roots: Roots,
     /// For the library.
     pub(super) trusted: Trusted,
+    /// What other runtimes of the same source trust, by their names.
+    pub(super) others: Vec<(String, Anchors)>,
     /// The network, names and environment of a source that runs.
     pub(super) place: Option<Place>,
 }
@@ -44,12 +48,12 @@ pub(super) struct Place {
 ///
 /// # Errors
 /// When a file or the source cannot be read.
-pub(super) fn find(options: &DiagnoseTrust, _ui: Ui) -> Result<Found, Failure> {
+pub(super) fn find(options: &DiagnoseTrust, ui: Ui) -> Result<Found, Failure> {
     if let Some(source) = &options.from {
-        return Err(Failure::new(format!("--from {source}: not built yet")));
+        return source::find(source, options, ui);
     }
     let trusted = if options.roots.is_empty() { Trusted::of_host() } else { of_files(&options.roots)? };
-    Ok(Found { roots: roots(&trusted), trusted, place: None })
+    Ok(Found { roots: roots(&trusted), trusted, others: Vec::new(), place: None })
 }
 
 /// The roots for judging.
@@ -105,12 +109,13 @@ fn of_key_store(file: &Path) -> Result<Trusted, Failure> {
     Ok(Trusted { roots: found.into_iter().map(Into::into).collect(), ..Trusted::default() })
 }
 
-/// Roots for comparison: this host's, and Mozilla's list.
+/// Roots for comparison: those of other runtimes of the source, this host's, and Mozilla's list.
 pub(super) fn others(found: &Found) -> Vec<(String, Anchors)> {
     let reference = Reference::builtin();
-    let mozilla =
-        Anchors::new(reference.current().filter_map(|root| root.certificate.as_ref()).map(|cert| cert.der.as_slice()));
-    let mut others = vec![(format!("Mozilla's list of {}", reference.as_of), mozilla)];
+    let current = reference.current().filter_map(|root| root.certificate.as_ref());
+    let mozilla = Anchors::new(current.map(|cert| cert.der.as_slice()));
+    let mut others = found.others.clone();
+    others.push((format!("Mozilla's list of {}", reference.as_of), mozilla));
     let host = Trusted::of_host();
     if host.source != found.roots.source {
         others.push((host.source.clone(), roots(&host).anchors));

@@ -84,15 +84,16 @@ fn chosen(options: &TrustExport, survey: &Survey) -> Result<(String, Vec<CertId>
 
 fn system(options: &TrustExport, survey: &Survey) -> Result<Vec<String>, Failure> {
     let found = SYSTEM.iter().find(|path| survey.store(path).is_some_and(|store| !store.entries.is_empty()));
-    found.map(|path| vec![(*path).to_owned()]).ok_or_else(|| {
-        no_store(survey, format_args!("{} has no bundle of a distribution", options.source))
-    })
+    found
+        .map(|path| vec![(*path).to_owned()])
+        .ok_or_else(|| no_store(survey, format_args!("{} has no bundle of a distribution", options.source)))
 }
 
 fn no_store(survey: &Survey, what: impl std::fmt::Display) -> Failure {
     let failure = Failure::new(what).exit(Exit::No);
     let all = shelves(survey);
-    let paths: Vec<&str> = all.iter().filter(|it| !it.hidden && it.is_bundle()).map(|it| it.file.path.as_str()).collect();
+    let paths: Vec<&str> =
+        all.iter().filter(|it| !it.hidden && it.is_bundle()).map(|it| it.file.path.as_str()).collect();
     match paths.len() {
         0 => failure.hint("there is no other store in it either; `sidelight trust list` shows what was found"),
         more if more > MOST => failure.hint(format_args!("--store takes one of {}, …", paths[..MOST].join(", "))),
@@ -115,8 +116,11 @@ fn encoded(options: &TrustExport, certificates: &[&Certificate]) -> Result<Vec<u
         CertificateFormat::Der => match certificates {
             [one] => one.der.clone(),
             more => {
-                return Err(Failure::usage(format_args!("--format der holds one certificate, and there are {}", more.len()))
-                    .hint("--format pem, p12 and jks hold many"));
+                return Err(Failure::usage(format_args!(
+                    "--format der holds one certificate, and there are {}",
+                    more.len()
+                ))
+                .hint("--format pem, p12 and jks hold many"));
             }
         },
         CertificateFormat::P12 => {
@@ -139,7 +143,8 @@ fn aliases(certificates: &[&Certificate]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let name = |certificate: &&Certificate| {
         // PKCS#12 has no characters beyond U+FFFF.
-        let name: String = certificate.short_name().chars().filter(|c| u32::from(*c) <= 0xffff && !c.is_control()).collect();
+        let name: String =
+            certificate.short_name().chars().filter(|c| u32::from(*c) <= 0xffff && !c.is_control()).collect();
         let name = name.to_lowercase();
         if seen.insert(name.clone()) {
             return name;

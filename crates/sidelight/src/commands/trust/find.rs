@@ -63,8 +63,10 @@ fn query(text: &str) -> Result<Query, Failure> {
     };
     if pool.all().len() > 1 {
         let number = pool.all().len();
-        return Err(Failure::usage(format_args!("{text} holds {number} certificates; one can be looked for at a time"))
-            .hint("name one by its fingerprint or subject"));
+        return Err(Failure::usage(format_args!(
+            "{text} holds {number} certificates; one can be looked for at a time"
+        ))
+        .hint("name one by its fingerprint or subject"));
     }
     let certificate: &Certificate = pool.get(entry.cert);
     Ok(Query::Certificate(Box::new(certificate.clone())))

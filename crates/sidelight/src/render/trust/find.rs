@@ -1,11 +1,11 @@
 //! `trust find` as text. In: where a root is and is not. Out: the answer, then each place.
 
+use sidelight_model::trust::Survey;
 use sidelight_model::trust::catalog::{Answer, Place, Shelf};
 use sidelight_model::trust::query::Relation;
-use sidelight_model::trust::Survey;
 
-use super::super::style::Meaning;
 use super::super::Look;
+use super::super::style::Meaning;
 use super::shelf::{self, number};
 
 /// Most places of one kind that are told; `--json` has all.

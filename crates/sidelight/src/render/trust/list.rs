@@ -9,9 +9,9 @@ use sidelight_model::trust::reference::{Reference, intruder};
 use sidelight_model::trust::{CertId, Content, Survey};
 use sidelight_model::x509::Certificate;
 
+use super::super::Look;
 use super::super::escape::{clip, columns, pad, pad_left};
 use super::super::style::Meaning;
-use super::super::Look;
 use super::shelf::{self, number};
 
 /// Most faults of a store that are told here; `--json` has all.
@@ -117,7 +117,10 @@ fn push_more(look: &Look, survey: &Survey, it: &Shelf<'_>, text: &mut String) {
 /// Certificates that are no bundle: many in one folder make one line.
 fn loose(look: &Look, survey: &Survey, others: &[&Shelf<'_>]) -> String {
     let mut folders: BTreeMap<&str, Vec<&Shelf<'_>>> = BTreeMap::new();
-    for it in others.iter().filter(|it| !it.store.entries.is_empty() || (it.store.keys.is_empty() && !it.store.faults.is_empty())) {
+    for it in others
+        .iter()
+        .filter(|it| !it.store.entries.is_empty() || (it.store.keys.is_empty() && !it.store.faults.is_empty()))
+    {
         folders.entry(it.file.path.rsplit_once('/').map_or("", |(folder, _)| folder)).or_default().push(it);
     }
     if folders.is_empty() {
@@ -137,7 +140,10 @@ fn loose(look: &Look, survey: &Survey, others: &[&Shelf<'_>]) -> String {
             let names: Vec<&str> = it.store.entries.iter().take(2).map(|entry| shelf::root_name(survey.pool.get(entry.cert))).collect();
             let more = if it.store.entries.len() > names.len() { ", …" } else { "" };
             let path = shelf::name(look, it.file);
-            text.push_str(&format!("      {path}  {}{more}\n", look.paint.as_(Meaning::Faint, &look.peer(&names.join(", ")))));
+            text.push_str(&format!(
+                "      {path}  {}{more}\n",
+                look.paint.as_(Meaning::Faint, &look.peer(&names.join(", ")))
+            ));
             push_more(look, survey, it, &mut text);
         }
     }
@@ -220,7 +226,8 @@ fn root(look: &Look, certificate: &Certificate, numbers: &BTreeSet<usize>, store
         _ => format!("  in {}", numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
     };
     let mark = if meaning == Meaning::Plain { " " } else { "!" };
-    let line = format!("    {} {}  until {}", look.paint.as_(meaning, mark), pad(&name, NAME), certificate.not_after.date());
+    let line =
+        format!("    {} {}  until {}", look.paint.as_(meaning, mark), pad(&name, NAME), certificate.not_after.date());
     let remark = if remark.is_empty() { remark } else { format!("  {}", look.paint.as_(meaning, &look.peer(&remark))) };
     let mut text = format!("{line}{}{remark}\n", look.paint.as_(Meaning::Faint, &stores));
     if shown.wide {

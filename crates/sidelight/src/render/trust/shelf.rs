@@ -35,7 +35,8 @@ pub(super) fn origin(look: &Look, survey: &Survey, file: &File) -> Option<String
 /// A history line without what the builder puts around it.
 fn tidy(line: &str) -> &str {
     let line = line.trim();
-    let line = line.strip_prefix("/bin/sh -c #(nop)").or_else(|| line.strip_prefix("/bin/sh -c")).unwrap_or(line).trim();
+    let line =
+        line.strip_prefix("/bin/sh -c #(nop)").or_else(|| line.strip_prefix("/bin/sh -c")).unwrap_or(line).trim();
     line.strip_suffix("# buildkit").unwrap_or(line).trim()
 }
 
