@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use sidelight_wire::trust_edit::{BUNDLES, IN_JAVA_HOME, JAVA_STORES, MemoryRoot, PROGRAM_FOLDERS, is_carried, openssl_dir};
+use sidelight_wire::trust_edit::{
+    BUNDLES, IN_JAVA_HOME, JAVA_STORES, MemoryRoot, PROGRAM_FOLDERS, is_carried, openssl_dir,
+};
 
 use crate::collected::Collected;
 use crate::watch::{Head, Watch};
@@ -97,7 +99,9 @@ impl EditWatch {
             || BUNDLES.contains(&path)
             || JAVA_STORES.contains(&path)
             || IN_JAVA_HOME.iter().any(|end| path.ends_with(end))
-            || self.named.iter().any(|named| path == named || path.strip_prefix(named.as_str()).is_some_and(|rest| rest.starts_with('/')))
+            || self.named.iter().any(|named| {
+                path == named || path.strip_prefix(named.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            })
     }
 
     /// The root that was seen.

@@ -42,7 +42,7 @@ pub use opened::{Documents, Opened, Progress};
 pub use options::{Engines, Options};
 pub use platform::Platform;
 pub use read::resolve;
-pub use roots::container_process;
 pub use remote::Remote;
+pub use roots::container_process;
 pub use source::{ParseSourceError, Source};
 pub use watch::{Head, Watch};

@@ -47,8 +47,11 @@ pub fn write_root_tar(old: &Path, out: &Path, changes: &[Change], time: u64) -> 
 
 /// The parts of the old tar that stay, each whole entries with what stands before them.
 fn kept_ranges(source: &File, changes: &[Change]) -> io::Result<Vec<(u64, u64)>> {
-    let gone: BTreeSet<&str> =
-        changes.iter().filter(|change| change.kind != ChangeKind::Dir).map(|change| change.path.trim_start_matches('/')).collect();
+    let gone: BTreeSet<&str> = changes
+        .iter()
+        .filter(|change| change.kind != ChangeKind::Dir)
+        .map(|change| change.path.trim_start_matches('/'))
+        .collect();
     let mut archive = tar::Archive::new(BufReader::with_capacity(256 << 10, source));
     let mut kept: Vec<(u64, u64)> = Vec::new();
     let mut start = 0;

@@ -19,7 +19,8 @@ pub fn matching(root: &dyn Root, query: &str) -> Vec<Anchor> {
     let mut found: Vec<Anchor> = Vec::new();
     for der in certificates(root) {
         let Ok(anchor) = Anchor::any(&der) else { continue };
-        let matches = (is_hash && anchor.sha256.starts_with(&digits)) || anchor.certificate.subject.to_lowercase().contains(&wanted);
+        let matches = (is_hash && anchor.sha256.starts_with(&digits))
+            || anchor.certificate.subject.to_lowercase().contains(&wanted);
         if matches && found.len() < MOST && !found.iter().any(|known| known.sha256 == anchor.sha256) {
             found.push(anchor);
         }
@@ -33,7 +34,12 @@ fn certificates(root: &dyn Root) -> Vec<Vec<u8>> {
     let mut files = places::existing(root, places::BUNDLES.iter().copied());
     files.extend(debian::sources(root).iter().filter_map(|path| file_at(root, path)));
     files.extend(carried.bundles.into_iter().map(|(path, _)| path));
-    for folder in ["/etc/ssl/certs", "/etc/pki/ca-trust/source/anchors", "/etc/pki/trust/anchors", "/etc/ca-certificates/trust-source/anchors"] {
+    for folder in [
+        "/etc/ssl/certs",
+        "/etc/pki/ca-trust/source/anchors",
+        "/etc/pki/trust/anchors",
+        "/etc/ca-certificates/trust-source/anchors",
+    ] {
         let Some(real) = folder_at(root, folder) else { continue };
         let entries = root.list(&real).unwrap_or_default();
         files.extend(entries.iter().filter_map(|(name, _)| file_at(root, &within(&real, name))));
