@@ -29,6 +29,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("flow_decoder", decoders::flow_decoder),
     ("content_coding", decoders::content_coding),
     ("certificate", certificates::certificate),
+    ("paths", certificates::paths),
     ("filter", filters::filter),
     ("pem", stores::pem),
     ("jks", stores::jks),
