@@ -599,3 +599,63 @@ put(
     + segment(12, FIRST + 61, 0, 0),
     midway=segment(3, 5, FIRST + 60, 9) + segment(2, FIRST + 62, 14, 5) + segment(2, FIRST + 60, 14, 5),
 )
+
+
+def tar_entry(name, content=b"", kind=b"0", target=b"", **fields):
+    """One tar entry."""
+    header = bytearray(512)
+    header[0 : len(name)] = name
+    header[100:108] = b"0000644\0"
+    header[124:136] = b"%011o\0" % fields.get("size", len(content))
+    header[156:157] = kind
+    header[157 : 157 + len(target)] = target
+    header[257:265] = b"ustar\00000" if kind in b"xg" else b"ustar  \0"
+    if "sparse" in fields:
+        for index, number in enumerate(fields["sparse"]):
+            header[386 + 12 * index : 398 + 12 * index] = b"%011o\0" % number
+        header[483:495] = b"%011o\0" % fields["real"]
+    header[148:156] = b"%06o\0 " % (sum(header) + 8 * 32)
+    return bytes(header) + content + bytes(-len(content) % 512)
+
+
+def pax(**records):
+    """A PAX header of these records."""
+    text = b""
+    for key, value in records.items():
+        body = b" %s=%s\n" % (key.replace("_", ".").encode(), value)
+        length = len(body) + 2 if len(body) + 2 < 100 else len(body) + 3
+        text += b"%d" % length + body
+    return tar_entry(b"pax", text, b"x")
+
+
+def sha256_name(content):
+    return b"blobs/sha256/" + hashlib.sha256(content).hexdigest().encode()
+
+
+def oci_archive(layer, stored):
+    """An OCI archive of one layer, with manifest.json beside the index."""
+    diff_id, digest = (hashlib.sha256(content).hexdigest() for content in (layer, stored))
+    config = b'{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":["sha256:%s"]}}' % diff_id.encode()
+    describe = lambda content: b'{"digest":"sha256:%s","size":%d}' % (hashlib.sha256(content).hexdigest().encode(), len(content))
+    manifest = b'{"schemaVersion":2,"config":%s,"layers":[%s]}' % (describe(config), describe(stored))
+    files = [(sha256_name(content), content) for content in (stored, config, manifest)]
+    files += [(b"oci-layout", b"{}"), (b"index.json", b'{"manifests":[%s]}' % describe(manifest))]
+    return b"".join(tar_entry(*file) for file in files)
+
+
+ROOT = tar_entry(b"etc/a", b"one") + tar_entry(b"etc/l", b"", b"2", b"a") + tar_entry(b"etc/h", b"", b"1", b"etc/a")
+LAYER = tar_entry(b"etc/a", b"one") + bytes(1024)
+put(
+    "image",
+    root=ROOT + bytes(1024),
+    gzip=zlib.compress(ROOT, wbits=31) + zlib.compress(bytes(1024), wbits=31),
+    pax=pax(path=b"long/name", size=b"4") + tar_entry(b"short", b"four"),
+    gnu=tar_entry(b"././@LongLink", b"a/long/name\0", b"L") + tar_entry(b"a", b"x"),
+    sparse=tar_entry(b"s", b"abcd", b"S", size=4, sparse=(0, 2, 10, 2), real=20),
+    sparse_pax=pax(GNU_sparse_major=b"1", GNU_sparse_name=b"s", GNU_sparse_realsize=b"9")
+    + tar_entry(b"x", (b"1\n3\n2\n" + bytes(505)) + b"ab"),
+    links=tar_entry(b"a", b"", b"2", b"../..") + tar_entry(b"a/b/../c", b"x") + tar_entry(b"../d", b"x"),
+    oci=oci_archive(LAYER, LAYER),
+    oci_gzip=oci_archive(LAYER, zlib.compress(LAYER, wbits=31)),
+    cut=ROOT[:600],
+)

@@ -11,8 +11,11 @@ use crate::workspace::{self, Workspace};
 
 /// A program that a test starts, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
+    ("busybox", "busybox-static"),
     ("certutil", "libnss3-tools"),
     ("chromium", "chromium"),
+    ("containerd", "containerd"),
+    ("ctr", "containerd"),
     ("curl", "curl"),
     ("docker", "docker.io"),
     ("docker-registry", "docker-registry"),
@@ -28,10 +31,12 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("npm", "npm"),
     ("openssl", "openssl"),
     ("readelf", "binutils"),
+    ("skopeo", "skopeo"),
     ("sqlite3", "sqlite3"),
     ("sslsplit", "sslsplit"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
+    ("umoci", "umoci"),
     ("unshare", "util-linux"),
     ("wget", "wget"),
 ];

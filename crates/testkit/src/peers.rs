@@ -165,7 +165,13 @@ pub struct Dockerd {
 impl Dockerd {
     /// Starts dockerd by `command` (a namespace's or a hosts file's), which is ready once it answers on its socket.
     #[track_caller]
-    pub fn start(mut command: Command, folder: &Path) -> Self {
+    pub fn start(command: Command, folder: &Path) -> Self {
+        Self::start_with(command, folder, "vfs")
+    }
+
+    /// As [`Dockerd::start`], with this storage driver.
+    #[track_caller]
+    pub fn start_with(mut command: Command, folder: &Path, driver: &str) -> Self {
         // The path of a unix socket is short (unix(7)), so the folder should be too.
         let socket = folder.join("d.sock");
         let home = folder.join("docker");
@@ -174,7 +180,7 @@ impl Dockerd {
             command.arg(option).arg(home.join(path));
         }
         command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]);
-        command.args(["--storage-driver", "vfs", "--log-level", "warn"]);
+        command.args(["--storage-driver", driver, "--log-level", "warn"]);
         std::fs::create_dir_all(&home).expect("a folder for dockerd");
         let process = Running::start(&mut command, &folder.join("dockerd.log")).with_grace(Duration::from_secs(30));
         let mut dockerd = Self { socket, process };
