@@ -11,6 +11,7 @@ use crate::workspace::{self, Workspace};
 
 /// A program that a test starts, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
+    ("busybox", "busybox-static"),
     ("certutil", "libnss3-tools"),
     ("chromium", "chromium"),
     ("curl", "curl"),
@@ -27,11 +28,14 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
+    ("podman", "podman"),
     ("readelf", "binutils"),
+    ("skopeo", "skopeo"),
     ("sqlite3", "sqlite3"),
     ("sslsplit", "sslsplit"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
+    ("umoci", "umoci"),
     ("unshare", "util-linux"),
     ("wget", "wget"),
 ];
