@@ -8,7 +8,6 @@ mod archive;
 mod documents;
 mod layer;
 mod layout;
-mod opened;
 mod root_tar;
 mod staged;
 mod tar_out;
