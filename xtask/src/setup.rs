@@ -30,6 +30,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
+    ("podman", "podman"),
     ("readelf", "binutils"),
     ("skopeo", "skopeo"),
     ("sqlite3", "sqlite3"),
