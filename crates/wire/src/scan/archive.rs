@@ -161,6 +161,17 @@ impl Zip {
         (used > 0).then(|| bytes.get(used..)).flatten()
     }
 
+    /// How many of its members are under a password.
+    pub(super) fn sealed(&self) -> usize {
+        self.members.iter().filter(|(_, bytes)| trust_store::is_sealed(bytes)).count()
+    }
+
+    /// Bytes that are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.members.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() + self.buffer.len()
+    }
+
     pub(super) fn found(self, pool: &mut Pool) -> Vec<Found> {
         let mut found = Vec::new();
         for (name, bytes) in self.members {
