@@ -149,7 +149,8 @@ fn what_is_exported_is_read_by_others() {
         assert!(list(name).contains(&format!("contains {wanted} entries")), "{name}: {}", list(name));
     }
     let root = "/usr/share/ca-certificates/mozilla/ISRG_Root_X1.crt";
-    let verify = Command::new("openssl").args(["verify", "-no-CApath", "-CAfile", &out("out.pem"), root]).output().unwrap();
+    let verify =
+        Command::new("openssl").args(["verify", "-no-CApath", "-CAfile", &out("out.pem"), root]).output().unwrap();
     assert!(verify.status.success(), "{verify:?}");
     let refused = image.run(&["export", &source, "--store", "/nowhere"]);
     assert_eq!(refused.status.code(), Some(1));
@@ -165,4 +166,20 @@ fn the_list_of_mozilla_is_a_source_like_any_other() {
     let pem = text(&image.run(&["export", "mozilla"]));
     assert!(pem.matches("BEGIN CERTIFICATE").count() >= 110);
     image.json(&["find", "DigiCert Global Root CA", "mozilla"], 1);
+}
+
+#[test]
+fn one_runtime_has_what_another_has_not() {
+    let image = Image::new();
+    image.copy(BUNDLE, BUNDLE);
+    let source = image.source();
+    let go = image.json(&["find", "ISRG Root X1", &source, "--as", "go"], 0);
+    assert_eq!((go["runtimes"][0]["runtime"].as_str(), go["runtimes"][0]["has"].as_bool()), (Some("go"), Some(true)));
+    let java = image.json(&["find", "ISRG Root X1", &source, "--as", "java"], 1);
+    assert_eq!((java["found"].as_bool(), java["runtimes"][0]["has"].as_bool()), (Some(true), Some(false)));
+    let list = image.json(&["list", &source, "--as", "go"], 0);
+    let count = fs::read_to_string(BUNDLE).unwrap().matches("BEGIN CERTIFICATE").count() as u64;
+    assert_eq!(list["runtimes"][0]["roots"].as_array().unwrap().len() as u64, count);
+    let exported = text(&image.run(&["export", &source, "--as", "go"]));
+    assert!(exported.contains("ISRG Root X1") || exported.contains("isrg root x1"), "{exported:.200}");
 }

@@ -75,7 +75,8 @@ impl TrustWatch {
             return self.leave_out(format!("there are more than {MAX_PROGRAMS} programs; some were left out"));
         }
         if self.entries + entries > MAX_ENTRIES {
-            return self.leave_out(format!("the stores hold more than {MAX_ENTRIES} certificates; some stores were left out"));
+            return self
+                .leave_out(format!("the stores hold more than {MAX_ENTRIES} certificates; some stores were left out"));
         }
         self.text += text;
         self.entries += entries;

@@ -195,7 +195,8 @@ impl Taking {
         let before = inflate.total_in();
         loop {
             if self.out.capacity() == self.out.len() {
-                self.out.reserve(32 << 10);
+                // Not twice what there is: a bomb would get twice the limit.
+                self.out.reserve_exact(256 << 10);
             }
             let (read, written) = (inflate.total_in() - before, self.out.len());
             let rest = packed.get(usize::try_from(read).unwrap_or(usize::MAX)..).unwrap_or_default();

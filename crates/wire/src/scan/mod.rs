@@ -88,14 +88,14 @@ impl Scan {
     pub fn feed(&mut self, bytes: &[u8]) -> bool {
         if let State::Unknown(head) = &mut self.state {
             if head.is_empty() && (bytes.len() >= SNIFFED || bytes.len() as u64 >= self.size) {
-                self.state = self.told(bytes);
+                self.state = self.told(bytes.get(..SNIFFED).unwrap_or(bytes));
             } else {
                 head.extend_from_slice(bytes);
                 if head.len() < SNIFFED && (head.len() as u64) < self.size {
                     return true;
                 }
                 let head = std::mem::take(head);
-                self.state = self.told(&head);
+                self.state = self.told(head.get(..SNIFFED).unwrap_or(&head));
                 return self.push(&head);
             }
         }

@@ -31,7 +31,11 @@ pub(crate) fn is(bytes: &[u8]) -> bool {
 pub(super) fn read(bytes: &[u8], draft: &mut Draft<'_>) {
     if let Some(rounds) = rounds(bytes).filter(|rounds| *rounds > MAX_ROUNDS) {
         draft.store.locked = true;
-        draft.fault(format!("its password is hashed {rounds} times, which takes too long: it was not opened"), None, None);
+        draft.fault(
+            format!("its password is hashed {rounds} times, which takes too long: it was not opened"),
+            None,
+            None,
+        );
         return;
     }
     match open(bytes) {

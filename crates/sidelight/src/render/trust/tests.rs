@@ -29,7 +29,8 @@ fn put(survey: &mut Survey, path: &str, format: Format, layer: usize, names: &[&
     let (keys, faults, readings) = (Vec::new(), Vec::new(), Vec::new());
     let content = Content::Store(Store { format, entries, keys, faults, readings, locked: false });
     let path = path.to_owned();
-    let file = File { path: path.clone(), layer: Some(layer), mode: 0o644, uid: 0, gid: 0, size: 1, sha256: None, content };
+    let file =
+        File { path: path.clone(), layer: Some(layer), mode: 0o644, uid: 0, gid: 0, size: 1, sha256: None, content };
     survey.files.insert(path, file);
 }
 
@@ -44,11 +45,20 @@ fn survey() -> Survey {
     let made = |line: &str| Layer { created_by: Some(line.to_owned()), ..Layer::default() };
     let mut survey = Survey {
         source: "app:1".to_owned(),
-        layers: vec![made("/bin/sh -c #(nop) ADD file:1a2b in / "), made("RUN /bin/sh -c apt-get install -y ca-certificates # buildkit")],
+        layers: vec![
+            made("/bin/sh -c #(nop) ADD file:1a2b in / "),
+            made("RUN /bin/sh -c apt-get install -y ca-certificates # buildkit"),
+        ],
         config: Config { platform: "linux/amd64".to_owned(), ..Config::default() },
         ..Survey::default()
     };
-    put(&mut survey, "/etc/ssl/certs/ca-certificates.crt", Format::Pem, 1, &["ISRG Root X1", "ISRG Root X2", "GTS Root R1"]);
+    put(
+        &mut survey,
+        "/etc/ssl/certs/ca-certificates.crt",
+        Format::Pem,
+        1,
+        &["ISRG Root X1", "ISRG Root X2", "GTS Root R1"],
+    );
     put(&mut survey, "/etc/ssl/certs/java/cacerts", Format::Jks, 1, &["ISRG Root X1", "GTS Root R1"]);
     put(&mut survey, "/srv/tls.key", Format::Pem, 0, &[]);
     let key = KeyFound { form: "PKCS#8".into(), encrypted: false, public_key: None, line: Some(1), alias: None };
@@ -76,7 +86,11 @@ fn an_image_without_any_store() {
 #[test]
 fn what_is_expired_is_marked() {
     let mut survey = survey();
-    let shown = list::Shown { wide: false, now: Timestamp::parse("2099-01-01T00:00:00Z").unwrap(), reference: Reference::builtin() };
+    let shown = list::Shown {
+        wide: false,
+        now: Timestamp::parse("2099-01-01T00:00:00Z").unwrap(),
+        reference: Reference::builtin(),
+    };
     let text = list::render(&look(Some(120), 0), &survey, shown);
     assert_eq!(text.matches("  expired").count(), 3, "{text}");
     survey.files.clear();
