@@ -33,6 +33,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("filter", filters::filter),
     ("pem", stores::pem),
     ("jks", stores::jks),
+    ("trust_store", stores::trust_store),
     ("mitmproxy", foreign::mitmproxy),
     ("sslsplit", foreign::sslsplit),
     ("pcapng", captures::pcapng),

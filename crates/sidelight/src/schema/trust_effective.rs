@@ -80,7 +80,7 @@ impl<'s> Runtimes<'s> {
     pub(crate) fn new(survey: &'s Survey, all: &'s [Effective]) -> Self {
         Self {
             v: 1,
-            kind: "trust_effective",
+            kind: "trust-effective",
             source: &survey.source,
             runtimes: all.iter().map(|one| Runtime::new(survey, one)).collect(),
             notes: &survey.notes,

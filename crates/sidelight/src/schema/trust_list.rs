@@ -147,7 +147,7 @@ impl List {
         let none_if_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         Self {
             v: 1,
-            kind: "trust_list",
+            kind: "trust-list",
             source: survey.source.clone(),
             image: survey.image.clone(),
             platform: none_if_empty(&survey.config.platform),
@@ -369,7 +369,7 @@ impl<'s> Find<'s> {
         };
         Self {
             v: 1,
-            kind: "trust_find",
+            kind: "trust-find",
             source: survey.source.clone(),
             query: query.to_owned(),
             found: answer.is_yes(),
