@@ -5,6 +5,7 @@ mod diagnosis;
 pub(crate) mod sarif;
 pub(crate) mod trust_audit;
 pub(crate) mod trust_diff;
+pub(crate) mod trust_effective;
 pub(crate) mod trust_list;
 pub(crate) mod trust_verify;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod diff;
+pub(crate) mod effective;
 pub(crate) mod find;
 pub(crate) mod list;
 mod shelf;
