@@ -7,7 +7,6 @@ use sidelight_model::trust::reference::{Reference, intruder};
 use sidelight_model::trust::{Content, Entry, KeyFound, ProgramKind, Survey};
 use sidelight_model::x509::{Certificate, fingerprint};
 
-use super::trust_effective::Has;
 
 /// The document of `trust list --json`.
 #[derive(Debug, Serialize)]
@@ -335,7 +334,7 @@ pub(crate) struct Find<'s> {
     stores: Vec<Spot>,
     akin: Vec<Spot>,
     without: Vec<At>,
-    runtimes: Vec<Has<'s>>,
+    runtimes: Vec<serde_json::Value>,
     notes: Vec<String>,
 }
 
@@ -357,7 +356,7 @@ impl<'s> Find<'s> {
         query: &str,
         answer: &Answer<'_>,
         first: bool,
-        runtimes: Vec<Has<'s>>,
+        runtimes: Vec<serde_json::Value>,
         reference: &Reference,
     ) -> Self {
         let spots = |places: &[Place<'_>]| places.iter().map(|place| Spot::new(survey, place)).collect();
