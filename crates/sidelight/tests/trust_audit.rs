@@ -112,6 +112,40 @@ fn an_image_that_did_everything_wrong() {
     );
 }
 
+/// Text without what differs from run to run: fingerprints, and where the image lies.
+fn steady(text: &str, folder: &std::path::Path) -> String {
+    let text = text.replace(&*folder.to_string_lossy(), "FOLDER");
+    let mut out = String::new();
+    let mut digits = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c.is_ascii_digit() || ('a'..='f').contains(&c) {
+            digits.push(c);
+            continue;
+        }
+        out.push_str(if digits.len() >= 16 { "‹hex›" } else { &digits });
+        digits.clear();
+        out.push(c);
+    }
+    out.trim_end_matches('\0').to_owned()
+}
+
+#[test]
+fn the_report_as_text_json_and_sarif() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = unhappy(folder.path());
+    let text = |more: &[&str]| steady(&audit(&source, more).1, folder.path());
+    let pretty = |more: &[&str]| {
+        let value: Value = serde_json::from_str(&text(more)).unwrap();
+        format!("{value:#}")
+    };
+    insta::assert_snapshot!("text", text(&["--ignore", "T11"]));
+    insta::assert_snapshot!("json", pretty(&["--json", "--ignore", "T11", "--ignore", "T12"]));
+    let mut sarif: Value =
+        serde_json::from_str(&text(&["--format", "sarif", "--ignore", "T11", "--ignore", "T12"])).unwrap();
+    sarif["runs"][0]["tool"]["driver"]["rules"].as_array_mut().unwrap().truncate(1);
+    insta::assert_snapshot!("sarif", format!("{sarif:#}"));
+}
+
 #[test]
 fn sarif_is_what_its_schema_says() {
     let folder = tempfile::tempdir().unwrap();
