@@ -1,5 +1,6 @@
 //! Look-alikes of images. In: files and layers. Out: archives as `docker save` writes them, and root file systems.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -7,6 +8,9 @@ use std::path::Path;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use serde_json::json;
 use sidelight_model::redact::sha256_hex;
+use sidelight_model::trust::reference::Reference;
+use sidelight_model::x509::subject_hash;
+use sidelight_wire::pem;
 
 /// A root with its key.
 pub struct Authority {
@@ -103,32 +107,44 @@ pub fn docker_archive(file: &Path, name: &str, layers: &[Layer], env: &[&str]) {
     fs::write(file, out.into_inner().unwrap()).unwrap();
 }
 
-/// A root file system with the roots of this machine, laid out as Debian does: files, links to them, links by hash, the bundle.
-pub fn debian_like(root: &Path) {
-    let host = Path::new("/etc/ssl/certs");
+/// A root file system as Debian lays it out: one file for each root, a link to it, a link by its hash, and the bundle. It has
+/// Mozilla's roots but for the `missing` that came last.
+pub fn debian_like(root: &Path, missing: usize) {
+    let material = "usr/share/ca-certificates/mozilla";
     let certs = root.join("etc/ssl/certs");
     fs::create_dir_all(&certs).unwrap();
-    fs::create_dir_all(root.join("usr/share/ca-certificates/mozilla")).unwrap();
-    fs::write(root.join("etc/os-release"), "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n").unwrap();
-    let mut bundle = Vec::new();
+    fs::create_dir_all(root.join(material)).unwrap();
+    fs::write(root.join("etc/os-release"), "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\n").unwrap();
+    let mut roots: Vec<_> = Reference::builtin().current().collect();
+    roots.sort_by(|a, b| (&a.since, &a.sha256).cmp(&(&b.since, &b.sha256)));
+    let mut bundle = String::new();
     let mut conf = String::new();
-    for entry in fs::read_dir("/usr/share/ca-certificates/mozilla").unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        let to = format!("usr/share/ca-certificates/mozilla/{name}");
-        fs::copy(entry.path(), root.join(&to)).unwrap();
-        bundle.extend(fs::read(entry.path()).unwrap());
-        conf.push_str(&format!("mozilla/{name}\n"));
+    let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
+    for known in &roots[..roots.len() - missing] {
+        let cert = known.certificate.as_ref().unwrap();
+        let name: String = known.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let name = format!("{name}_{}", &known.sha256[..8]);
+        let pem = pem::write("CERTIFICATE", &cert.der);
+        fs::write(root.join(material).join(format!("{name}.crt")), &pem).unwrap();
+        bundle.push_str(&pem);
+        conf.push_str(&format!("mozilla/{name}.crt\n"));
+        symlink(format!("/{material}/{name}.crt"), certs.join(format!("{name}.pem"))).unwrap();
+        let hash = subject_hash(&cert.subject_der).unwrap();
+        let number = numbers.entry(hash.clone()).or_default();
+        symlink(format!("{name}.pem"), certs.join(format!("{hash}.{number}"))).unwrap();
+        *number += 1;
     }
     fs::write(root.join("etc/ca-certificates.conf"), conf).unwrap();
     fs::write(certs.join("ca-certificates.crt"), bundle).unwrap();
-    for entry in fs::read_dir(host).unwrap() {
-        let entry = entry.unwrap();
-        let Ok(target) = fs::read_link(entry.path()) else { continue };
-        // Only what the distribution's own roots brought: this machine may have others.
-        let real = fs::canonicalize(entry.path()).unwrap_or_default();
-        if real.starts_with("/usr/share/ca-certificates/mozilla") {
-            symlink(target, certs.join(entry.file_name())).unwrap();
-        }
-    }
+}
+
+/// A root file system as Alpine lays it out: the bundle, and a link to it where OpenSSL looks.
+pub fn alpine_like(root: &Path) {
+    fs::create_dir_all(root.join("etc/ssl/certs")).unwrap();
+    fs::create_dir_all(root.join("etc/apk")).unwrap();
+    fs::write(root.join("etc/os-release"), "ID=alpine\nPRETTY_NAME=\"Alpine Linux v3.22\"\n").unwrap();
+    let roots = Reference::builtin().current().filter_map(|root| root.certificate.as_ref());
+    let bundle: String = roots.map(|cert| pem::write("CERTIFICATE", &cert.der)).collect();
+    fs::write(root.join("etc/ssl/certs/ca-certificates.crt"), bundle).unwrap();
+    symlink("certs/ca-certificates.crt", root.join("etc/ssl/cert.pem")).unwrap();
 }

@@ -128,6 +128,11 @@ impl Held<'_> {
         self.spots.iter().map(Spot::place).collect()
     }
 
+    /// The whole stores that hold it.
+    pub(super) fn set_files(&self) -> impl Iterator<Item = &str> {
+        self.spots.iter().filter(|spot| spot.role.is_set()).map(|spot| spot.file.path.as_str())
+    }
+
     pub(super) fn is_public(&self) -> bool {
         !matches!(self.standing, Standing::Unknown)
     }

@@ -20,7 +20,9 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
     let mut issues: Vec<Issue> = private.iter().map(|(held, weakness)| one(ground, held, weakness)).collect();
     if !public.is_empty() {
         let names: Vec<String> = public.iter().map(|(held, _)| held.name()).collect();
-        let worst = public.iter().map(|(_, weakness)| weakness.severity).max().unwrap_or(Severity::Warn);
+        // What Mozilla has accepted needs no warning, unless it has become too weak since.
+        let worst = public.iter().map(|(_, weakness)| weakness.severity).max();
+        let worst = worst.filter(|severity| *severity > Severity::Warn).unwrap_or(Severity::Info);
         let summary = format!("{} with a weak key: {}", count(public.len(), "public root"), listed(&names));
         let mut issue = Issue::new(Check::T06, worst, "public", summary);
         for (held, weakness) in &public {
@@ -55,7 +57,7 @@ fn weakness(held: &Held<'_>) -> Option<Weakness> {
             what: format!("its RSA key has {bits} bits, and 2048 are the least that is safe"),
             effect: short_rsa,
         }),
-        Key::Rsa { exponent: Some(exponent), .. } if *exponent < 65_537 => weak(
+        Key::Rsa { exponent: Some(exponent), .. } if *exponent <= SMALL_EXPONENT => weak(
             Severity::Warn,
             format!("its RSA exponent is {exponent}, which programs that check signatures carelessly get wrong"),
         ),
@@ -67,6 +69,9 @@ fn weakness(held: &Held<'_>) -> Option<Weakness> {
         _ => None,
     }
 }
+
+/// Exponents up to this one have been attacked where signatures are checked carelessly.
+const SMALL_EXPONENT: u64 = 17;
 
 /// P-256, P-384, P-521.
 const SOUND_CURVES: &[&str] = &["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"];

@@ -33,6 +33,7 @@ pub use ground::{Question, Reads};
 pub use issue::{Affected, CONFIG, Check, Ignore, Issue, Place, Severity};
 pub use policy::{Policy, Rule};
 pub use role::Role;
+pub use words::name as certificate_name;
 
 use ground::Ground;
 pub(super) use ground::{is_root, store_of};

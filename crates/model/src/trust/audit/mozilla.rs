@@ -22,40 +22,26 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
         })
         .collect();
     let (verdicts, retired): (Vec<_>, Vec<_>) = removed.into_iter().partition(|(_, root)| is_verdict(root));
-    issues.extend(group(
-        ground,
-        "distrusted",
-        Severity::Error,
-        "that Mozilla removed because it no longer trusts who runs it",
-        "that Mozilla removed because it no longer trusts who runs them",
-        &verdicts,
-    ));
-    issues.extend(group(
-        ground,
-        "removed",
-        Severity::Warn,
-        "that Mozilla no longer trusts",
-        "that Mozilla no longer trusts",
-        &retired,
-    ));
-    let limited: Vec<(&Held<'_>, &Root)> = ground
-        .held_for(Check::T08)
-        .filter_map(|held| match &held.standing {
-            Standing::Current(root) if root.distrust_after.is_some() || root.note.starts_with("limited") => {
-                Some((held, *root))
-            }
-            _ => None,
-        })
-        .collect();
-    issues.extend(
-        group(ground, "limited", Severity::Warn, "that Mozilla trusts with limits, which this store cannot express", "that Mozilla trusts with limits, which these stores cannot express", &limited).map(|issue| {
-            issue.with_evidence(
-                "rule",
-                "PEM, JKS, PKCS#12",
-                "a file cannot carry a date of distrust: its readers trust the root fully until it is removed; only NSS, Go's fallback roots and the JDK's own list know the dates",
-            )
-        }),
-    );
+    let verdict = "that Mozilla removed because it no longer trusts who runs them";
+    issues.extend(group(ground, "distrusted", Severity::Error, verdict, &verdicts));
+    issues.extend(group(ground, "removed", Severity::Warn, "that Mozilla no longer trusts", &retired));
+    let current = ground.held_for(Check::T08).filter_map(|held| match &held.standing {
+        Standing::Current(root) => Some((held, *root)),
+        _ => None,
+    });
+    let (dated, rest): (Vec<(&Held<'_>, &Root)>, Vec<_>) = current.partition(|(_, root)| root.distrust_after.is_some());
+    let named: Vec<(&Held<'_>, &Root)> =
+        rest.into_iter().filter(|(_, root)| root.note.starts_with("limited")).collect();
+    let dated = group(ground, "dated", Severity::Warn, "that Mozilla trusts for older certificates only", &dated);
+    issues.extend(dated.map(|issue| issue.with_evidence("rule", "PEM, JKS, PKCS#12", NO_DATES)));
+    let named = group(ground, "limited", Severity::Info, "that Mozilla trusts for some names only", &named);
+    issues.extend(named.map(|issue| {
+        issue.with_evidence(
+            "rule",
+            "PEM, JKS, PKCS#12",
+            "a file cannot carry such a limit: its readers trust the root for every name",
+        )
+    }));
     issues.extend(missing(ground));
     issues
 }
@@ -79,12 +65,14 @@ fn removal(root: &Root) -> String {
     words
 }
 
+/// Why a date of distrust does not help.
+const NO_DATES: &str = "a file cannot carry a date of distrust: its readers trust the root fully until it is removed; only NSS, Go's fallback roots and the JDK's own list know the dates";
+
 fn group(
     ground: &Ground<'_>,
     about: &str,
     severity: Severity,
-    one: &str,
-    many: &str,
+    what: &str,
     found: &[(&Held<'_>, &Root)],
 ) -> Option<Issue> {
     if found.is_empty() {
@@ -94,21 +82,15 @@ fn group(
     // The newest removals first: they are those that a user may still meet.
     found.sort_by(|a, b| b.1.removed.cmp(&a.1.removed).then_with(|| a.1.name.cmp(&b.1.name)));
     let names: Vec<String> = found.iter().map(|(_, root)| root.name.clone()).collect();
-    let what = if found.len() == 1 { one } else { many };
     let summary = format!("{} {what}: {}", count(found.len(), "trusted root"), listed(&names));
     let mut issue = Issue::new(Check::T08, severity, about, summary);
     for (held, root) in &found {
         let at = held.spots.first().map_or("", |spot| spot.file.path.as_str());
         issue = issue.with_certs([held.id]).with_evidence(&root.name, at, removal(root));
     }
-    let files: BTreeSet<&str> = found.iter().flat_map(|(held, _)| set_files(held)).collect();
+    let files: BTreeSet<&str> = found.iter().flat_map(|(held, _)| held.set_files()).collect();
     issue.places = ground.places_of(files.iter().copied());
     Some(issue.with_fix("Update the image's packages of roots", update_command(ground)))
-}
-
-/// The whole stores that hold it.
-fn set_files<'a>(held: &'a Held<'_>) -> impl Iterator<Item = &'a str> {
-    held.spots.iter().filter(|spot| spot.role.is_set()).map(|spot| spot.file.path.as_str())
 }
 
 /// Roots of the list that whole stores do not hold.
@@ -139,11 +121,9 @@ fn missing(ground: &Ground<'_>) -> Option<Issue> {
     let mut issue = issue?;
     let names: Vec<String> = names.into_iter().collect();
     let stores = if paths.len() == 1 { paths[0].clone() } else { count(paths.len(), "store") };
-    issue.summary = format!(
-        "{stores} {} Mozilla trusts since: {}",
-        if paths.len() == 1 { "lacks roots that" } else { "lack roots that" },
-        listed(&names)
-    );
+    let lacks = if paths.len() == 1 { "lacks" } else { "lack" };
+    let roots = count(names.len(), "root");
+    issue.summary = format!("{stores} {lacks} {roots} that Mozilla trusts by now: {}", listed(&names));
     Some(issue.with_fix("Update the image's packages of roots", update_command(ground)))
 }
 

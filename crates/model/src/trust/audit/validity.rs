@@ -98,12 +98,11 @@ fn group(ground: &Ground<'_>, check: Check, about: &str, found: &[&Held<'_>]) ->
     let summary = format!("{} {verb}: {}", count(found.len(), "public root"), listed(&names));
     let mut issue = Issue::new(check, severity, about, summary);
     for held in found {
-        issue = issue.with_certs([held.id]).with_places(held.places().into_iter().take(1)).with_evidence(
-            "root",
-            first_path(held),
-            format!("{} {}", held.name(), when(ground, check, held)),
-        );
+        let value = format!("{} {}", held.name(), when(ground, check, held));
+        issue = issue.with_certs([held.id]).with_evidence("root", first_path(held), value);
     }
+    let files: std::collections::BTreeSet<&str> = found.iter().flat_map(|held| held.set_files()).collect();
+    issue.places = ground.places_of(files);
     if check == Check::T01 {
         let still =
             found.iter().flat_map(|held| ground.affected(held.id, outside)).filter(|it| it.effect.starts_with("still"));

@@ -7,7 +7,7 @@ use crate::x509::Certificate;
 const MOST: usize = 3;
 
 /// A certificate's name: its common name, else its unit or organisation, else its subject.
-pub(super) fn name(cert: &Certificate) -> String {
+pub fn name(cert: &Certificate) -> String {
     let name = match (&cert.common_name, cert.organizations.first()) {
         (Some(name), _) => name.clone(),
         (None, Some(organization)) => unit(&cert.subject).unwrap_or_else(|| organization.clone()),

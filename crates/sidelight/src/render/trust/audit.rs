@@ -94,7 +94,9 @@ fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut
     }
     push_more(&mut rows, issue.affected.len(), most, "programs");
     for evidence in issue.evidence.iter().take(most) {
-        rows.push([look.peer(&evidence.what), look.peer(&evidence.place), look.peer(&evidence.value)]);
+        let told = matches!(&issue.places[..], [one] if one.path == evidence.place);
+        let place = if told { String::new() } else { look.peer(&evidence.place) };
+        rows.push([look.peer(&evidence.what), place, look.peer(&evidence.value)]);
     }
     push_more(&mut rows, issue.evidence.len(), most, "facts");
     push_rows(look, &rows, text);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sidelight_model::time::Timestamp;
+use sidelight_model::trust::audit::certificate_name;
 use sidelight_model::trust::diff::{Changed, Delta, Difference, ReaderDelta, Shares, StoreDelta};
 use sidelight_model::x509::Certificate;
 
@@ -34,7 +35,7 @@ pub(crate) fn render(look: &Look, found: &Difference, shown: Shown<'_>) -> Strin
     push_delta(look, &found.roots, most, "  ", &mut text);
     if !found.stores.is_empty() {
         text.push_str(&format!("\n{}\n", look.paint.as_(Meaning::Strong, "By store")));
-        found.stores.iter().for_each(|store| push_store(look, store, shown, &mut text));
+        found.stores.iter().for_each(|store| push_store(look, store, (found, shown), &mut text));
     }
     if found.same_stores > 0 {
         let words = format!("  {} the same in both", super::super::count(found.same_stores as u64, "store"));
@@ -42,7 +43,7 @@ pub(crate) fn render(look: &Look, found: &Difference, shown: Shown<'_>) -> Strin
     }
     if !found.readers.is_empty() {
         text.push_str(&format!("\n{}\n", look.paint.as_(Meaning::Strong, "By program")));
-        found.readers.iter().for_each(|reader| push_reader(look, reader, shown, &mut text));
+        found.readers.iter().for_each(|reader| push_reader(look, reader, (found, shown), &mut text));
     }
     push_expiring(look, found, shown, most, &mut text);
     text
@@ -93,7 +94,7 @@ fn push_roots(
     text: &mut String,
 ) {
     for cert in roots.iter().take(most) {
-        let name = escape::pad(&escape::fit(&look.peer(cert.short_name()), NAME), NAME.min(longest(look, roots)));
+        let name = escape::pad(&escape::fit(&look.peer(&certificate_name(cert)), NAME), NAME.min(longest(look, roots)));
         let about = format!("until {}  {}", cert.not_after.date(), &cert.sha256()[..16]);
         text.push_str(&format!(
             "{indent}{} {name}  {}\n",
@@ -105,7 +106,7 @@ fn push_roots(
 }
 
 fn longest(look: &Look, roots: &[Arc<Certificate>]) -> usize {
-    roots.iter().map(|cert| escape::columns(&look.peer(cert.short_name()))).max().unwrap_or_default()
+    roots.iter().map(|cert| escape::columns(&look.peer(&certificate_name(cert)))).max().unwrap_or_default()
 }
 
 fn push_more(look: &Look, number: usize, most: usize, indent: &str, text: &mut String) {
@@ -116,7 +117,7 @@ fn push_more(look: &Look, number: usize, most: usize, indent: &str, text: &mut S
 }
 
 fn push_changed(look: &Look, changed: &Changed, indent: &str, text: &mut String) {
-    let name = escape::fit(&look.peer(changed.after.short_name()), NAME);
+    let name = escape::fit(&look.peer(&certificate_name(&changed.after)), NAME);
     let how = match changed.shares {
         Shares::Name => "same name, another key",
         Shares::Key => "same key, another certificate",
@@ -130,7 +131,7 @@ fn push_changed(look: &Look, changed: &Changed, indent: &str, text: &mut String)
     ));
 }
 
-fn push_store(look: &Look, store: &StoreDelta, shown: Shown<'_>, text: &mut String) {
+fn push_store(look: &Look, store: &StoreDelta, (found, shown): (&Difference, Shown<'_>), text: &mut String) {
     let path = look.peer(&store.path);
     let [before, after] = shown.names.map(|name| look.peer(name));
     let words = match (store.in_before, store.in_after) {
@@ -139,12 +140,12 @@ fn push_store(look: &Look, store: &StoreDelta, shown: Shown<'_>, text: &mut Stri
         _ => format!("  {path}: {} ({} → {})", counts(&store.delta), store.delta.before, store.delta.after),
     };
     text.push_str(&format!("{words}\n"));
-    if store.in_before && store.in_after {
+    if store.in_before && store.in_after && !is_told(found, &store.delta, text) {
         push_delta(look, &store.delta, if shown.all { usize::MAX } else { FEW }, "      ", text);
     }
 }
 
-fn push_reader(look: &Look, reader: &ReaderDelta, shown: Shown<'_>, text: &mut String) {
+fn push_reader(look: &Look, reader: &ReaderDelta, (found, shown): (&Difference, Shown<'_>), text: &mut String) {
     let [before, after] = shown.names.map(|name| look.peer(name));
     let words = match (&reader.before, &reader.after) {
         (Some(old), Some(new)) => {
@@ -156,7 +157,20 @@ fn push_reader(look: &Look, reader: &ReaderDelta, shown: Shown<'_>, text: &mut S
         (None, None) => return,
     };
     text.push_str(&format!("{words}\n"));
-    push_delta(look, &reader.delta, if shown.all { usize::MAX } else { FEW }, "      ", text);
+    if !is_told(found, &reader.delta, text) {
+        push_delta(look, &reader.delta, if shown.all { usize::MAX } else { FEW }, "      ", text);
+    }
+}
+
+/// Whether it is what differs over all stores; then that is said instead of telling it again.
+fn is_told(found: &Difference, delta: &Delta, text: &mut String) -> bool {
+    let same = !delta.is_empty()
+        && (&delta.added, &delta.removed, &delta.changed)
+            == (&found.roots.added, &found.roots.removed, &found.roots.changed);
+    if same {
+        text.push_str("      as above\n");
+    }
+    same
 }
 
 fn push_expiring(look: &Look, found: &Difference, shown: Shown<'_>, most: usize, text: &mut String) {
@@ -167,7 +181,7 @@ fn push_expiring(look: &Look, found: &Difference, shown: Shown<'_>, most: usize,
     text.push_str(&format!("{}\n", look.paint.as_(Meaning::Strong, &title)));
     for cert in found.expiring.iter().take(most) {
         let verb = if cert.not_after < shown.now { "expired on" } else { "expires on" };
-        let name = escape::fit(&look.peer(cert.short_name()), NAME);
+        let name = escape::fit(&look.peer(&certificate_name(cert)), NAME);
         text.push_str(&format!(
             "  {} {name}: {verb} {}\n",
             look.paint.as_(Meaning::Caution, "!"),

@@ -154,7 +154,7 @@ fn beside_mozillas_list() {
             Some((Severity::Error, "removed by 2022-12-07; distrusted on 2022-11-30")),
         ),
         (["", "2025-04-15", ""], Some((Severity::Warn, "not trusted for certificates issued after 2025-04-15"))),
-        (["", "", "limited to .tr by Mozilla"], Some((Severity::Warn, "limited to .tr by Mozilla"))),
+        (["", "", "limited to .tr by Mozilla"], Some((Severity::Info, "limited to .tr by Mozilla"))),
         (["", "", ""], None),
     ];
     for (fields, expected) in cases {

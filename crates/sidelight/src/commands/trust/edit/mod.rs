@@ -154,7 +154,64 @@ impl Asked<'_> {
         Ok(exit(outcomes))
     }
 
-    /// A store that had to be left is a finding.
+    fn report(&self, place: &str, output: Option<&str>, outcomes: &[Outcome], json: bool) -> Result<(), Failure> {
+        for warning in outcomes.iter().flat_map(|outcome| &outcome.warnings) {
+            self.ui.warning(&escape::line(warning));
+        }
+        if json {
+            let document = document(self.r#type, place, self.options.dry_run, output, outcomes);
+            let text = serde_json::to_string_pretty(&document).map_err(Failure::new)?;
+            return print(&format!("{text}\n"));
+        }
+        let shown = output.unwrap_or(place);
+        let texts: Vec<String> =
+            outcomes.iter().map(|outcome| render::edited(shown, outcome, self.options.dry_run)).collect();
+        print(&texts.join("\n"))
+    }
+}
+
+fn undo(job: &Job<'_>, json: bool) -> Result<Exit, Failure> {
+    let entries = job.undo()?;
+    let place = escape::line(&job.root.name);
+    let dry_run = job.options.dry_run;
+    if json {
+        let undone: Vec<serde_json::Value> = entries
+            .iter()
+            .map(|entry| serde_json::json!({ "sha256": entry.deed.sha256, "since": entry.at, "complete": entry.complete }))
+            .collect();
+        let whole = serde_json::json!({
+            "v": 1, "type": "trust-undo", "source": job.root.name, "dry_run": dry_run, "undone": undone,
+        });
+        return print(&format!("{whole:#}\n")).map(|()| Exit::Done);
+    }
+    if entries.is_empty() {
+        return print(&format!("nothing was changed in {place} by this user\n")).map(|()| Exit::Done);
+    }
+    let mut text = String::new();
+    for entry in &entries {
+        let (word, day) = (if dry_run { "would be taken back" } else { "taken back" }, &entry.at);
+        let sha256 = entry.deed.sha256.get(..16).unwrap_or_default();
+        text += &format!("{word}: what was done to {place} at {day}, certificate {sha256}…\n");
+    }
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn kinds(options: &TrustEdit) -> Option<Vec<StoreKind>> {
+    let kind = |kind: &EditKind| match kind {
+        EditKind::Anchors => StoreKind::Anchors,
+        EditKind::Bundle => StoreKind::Bundle,
+        EditKind::Hashed => StoreKind::Hashed,
+        EditKind::Java => StoreKind::Java,
+        EditKind::Vendored => StoreKind::Vendored,
+        EditKind::Nss => StoreKind::Nss,
+        EditKind::Edk2 => StoreKind::Edk2,
+        EditKind::Env => StoreKind::Env,
+    };
+    (!options.only.is_empty()).then(|| options.only.iter().map(kind).collect())
+}
+
+/// A store that had to be left is a finding.
 fn exit(outcomes: &[Outcome]) -> Exit {
     let partly = outcomes.iter().any(|outcome| !outcome.plan.left.is_empty() || outcome.result == "absent");
     if partly { Exit::No } else { Exit::Done }
