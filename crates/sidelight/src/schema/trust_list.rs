@@ -7,7 +7,6 @@ use sidelight_model::trust::reference::{Reference, intruder};
 use sidelight_model::trust::{Content, Entry, KeyFound, ProgramKind, Survey};
 use sidelight_model::x509::{Certificate, fingerprint};
 
-
 /// The document of `trust list --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct List {
@@ -321,7 +320,7 @@ fn programs(survey: &Survey) -> Vec<Program> {
 
 /// The document of `trust find --json`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Find<'s> {
+pub(crate) struct Find {
     v: u32,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -349,7 +348,7 @@ struct Spot {
     member: Member,
 }
 
-impl<'s> Find<'s> {
+impl Find {
     /// The document.
     pub(crate) fn new(
         survey: &Survey,

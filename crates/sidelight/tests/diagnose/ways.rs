@@ -222,7 +222,8 @@ fn what_cannot_be_asked_ends_with_its_own_status() {
     let unreadable = text(&["localhost:1", "--roots", "/nonexistent/roots.pem"]);
     assert_eq!(unreadable.status.code(), Some(3), "{unreadable}");
     assert!(unreadable.errors().contains("/nonexistent/roots.pem"));
-    for wrong in [&["localhost:x"][..], &[], &["a.test", "--starttls", "gopher"], &["a.test", "--sni", "x", "--no-sni"]] {
+    for wrong in [&["localhost:x"][..], &[], &["a.test", "--starttls", "gopher"], &["a.test", "--sni", "x", "--no-sni"]]
+    {
         assert_eq!(text(wrong).status.code(), Some(2), "{wrong:?}");
     }
 }
