@@ -74,7 +74,8 @@ pub(super) fn list(
     let look = Look::of(stream, global, Redactor::new(true));
     let texts: Vec<String> = all.iter().map(|one| runtimes::list(&look, survey, one, wide)).collect();
     let text = match texts.len() {
-        0 => "no program with roots of its own or of the system was found; name a runtime to see what it would have\n".to_owned(),
+        0 => "no program with roots of its own or of the system was found; name a runtime to see what it would have\n"
+            .to_owned(),
         _ => texts.join("\n"),
     };
     super::print(&text, || serde_json::to_value(Runtimes::new(survey, &all)), global)?;

@@ -76,7 +76,12 @@ fn losses(look: &Look, survey: &Survey, lost: &[Lost], text: &mut String) {
         let what = match (names.as_slice(), group.len()) {
             ([name], 1) => look.peer(name),
             ([], _) => "what stands there".to_owned(),
-            (names, count) => format!("{} ({}{})", number(count, "root"), look.peer(&names.join(", ")), if count > 2 { ", …" } else { "" }),
+            (names, count) => format!(
+                "{} ({}{})",
+                number(count, "root"),
+                look.peer(&names.join(", ")),
+                if count > 2 { ", …" } else { "" }
+            ),
         };
         let line = group.iter().find_map(|one| one.line).map(|line| format!(":{line}")).unwrap_or_default();
         let silently = if group.iter().any(|one| one.silent) { ", and says nothing about it" } else { "" };
@@ -99,7 +104,8 @@ fn roots(look: &Look, survey: &Survey, one: &Effective, wide: bool, text: &mut S
     }
     for (certificate, root) in rows {
         let (mark, meaning) = if root.refused.is_some() { ("✗", Meaning::Bad) } else { (" ", Meaning::Plain) };
-        let refused = root.refused.as_ref().map(|why| format!("  never accepted: {}", look.peer(why))).unwrap_or_default();
+        let refused =
+            root.refused.as_ref().map(|why| format!("  never accepted: {}", look.peer(why))).unwrap_or_default();
         let name = pad(&look.peer(root_name(certificate)), 48);
         let line = format!("  {mark} {name}  until {}{refused}", certificate.not_after.date());
         text.push_str(&format!("{}\n", look.paint.as_(meaning, &line)));
