@@ -27,8 +27,17 @@ pub(crate) struct Taken {
     pub(crate) enough: bool,
 }
 
-/// Reads a layer to its end, or until the watcher has enough.
-pub(crate) fn read<W>(stream: Stream, merge: &mut Merge<W::Found>, watch: &mut W, terms: Terms) -> Result<Taken, Error>
+/// Uncompressed bytes after which it is told how far reading is.
+const TELL_EVERY: u64 = 32 << 20;
+
+/// Reads a layer to its end, or until the watcher has enough. `tell` is told now and then how many bytes were read.
+pub(crate) fn read<W>(
+    stream: Stream,
+    merge: &mut Merge<W::Found>,
+    watch: &mut W,
+    terms: Terms,
+    tell: &mut dyn FnMut(u64),
+) -> Result<Taken, Error>
 where
     W: Watch,
     W::Found: Clone,
@@ -37,6 +46,7 @@ where
     let mut tar = TarReader::new(stream, terms.limits);
     merge.begin(terms.layer);
     let mut taken = Taken::default();
+    let mut told = 0;
     let outcome = loop {
         let entry = match tar.next() {
             Ok(Some(entry)) => entry,
@@ -49,6 +59,10 @@ where
         }
         if let Err(error) = take(&mut tar, &entry, merge, watch, terms) {
             break Err(error);
+        }
+        if entry.offset - told > TELL_EVERY {
+            told = entry.offset;
+            tell(told);
         }
         if watch.enough() {
             taken.enough = true;

@@ -204,7 +204,14 @@ impl Opened {
             Expected { digest: part.layer.digest.clone(), diff_id: part.layer.diff_id.clone(), size: part.size };
         let allowed = limits.bytes.saturating_sub(sum.bytes);
         let stream = Stream::new(what, blob, expected, self.options.verify, allowed, limits)?;
-        layer::read(stream, merge, watch, Terms { layer, limits, entries: limits.entries.saturating_sub(sum.entries) })
+        let terms = Terms { layer, limits, entries: limits.entries.saturating_sub(sum.entries) };
+        let layers = self.parts.len();
+        let mut progress = self.progress.as_mut();
+        layer::read(stream, merge, watch, terms, &mut |bytes| {
+            if let Some(tell) = &mut progress {
+                tell(Progress { layer: index + 1, layers, bytes: sum.bytes + bytes });
+            }
+        })
     }
 
     /// How a layer is called in messages.

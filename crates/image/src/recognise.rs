@@ -32,6 +32,33 @@ pub(crate) enum Wanted {
 /// Bytes of a compressed or piped archive that are looked at to tell what it is.
 const PEEK: usize = 64 << 10;
 
+/// What stands first in the archive of a root, as `docker export` and tar write one; no archive of images has these names.
+const OF_ROOTS: &[&str] = &[
+    ".dockerenv",
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "media",
+    "mnt",
+    "nix",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "srv",
+    "sys",
+    "tmp",
+    "usr",
+    "var",
+];
+
 /// Opens a folder by what lies in it.
 pub(crate) fn folder(path: &Path, options: &Options) -> Result<Opened, Error> {
     if path.join("oci-layout").is_file() || (path.join("index.json").is_file() && path.join("blobs").is_dir()) {
@@ -91,7 +118,7 @@ fn archive(
     let probe = Stream::new(what.to_owned(), Box::new(whole()?), Expected::default(), false, limits.bytes, limits)?;
     if probe.is_compressed() {
         let peeked = Peeked::new(probe, what)?;
-        if wanted == Wanted::Root || (wanted == Wanted::Any && !peeked.is_of_image(options)) {
+        if wanted == Wanted::Root || (wanted == Wanted::Any && !peeked.may_hold_images(options)) {
             let end = whole()?.end;
             return Ok(root_archive(what, Place::Slice { file, at: 0, end }, options));
         }
@@ -149,7 +176,7 @@ pub(crate) fn stream(input: Box<dyn Read + Send>, what: &str, options: &Options)
     let blob: Box<dyn Blob> = Box::new(Plain(input));
     let stream = Stream::new(what.to_owned(), blob, Expected::default(), false, limits.bytes, limits)?;
     let peeked = Peeked::new(stream, what)?;
-    if peeked.is_of_image(options) {
+    if peeked.may_hold_images(options) {
         let spooled = spool(peeked.rest(), what, &limits)?;
         return indexed(Arc::new(spooled), what, Wanted::Any, options.image.as_deref(), options);
     }
@@ -181,22 +208,17 @@ impl Peeked {
         Ok(Self { head, stream })
     }
 
-    /// Whether the first names are those of an archive that holds images.
-    fn is_of_image(&self, options: &Options) -> bool {
+    /// Whether it may be an archive that holds images: anything that does not begin as a root does, because only its last
+    /// member tells.
+    fn may_hold_images(&self, options: &Options) -> bool {
         let mut tar = TarReader::new(Head(io::Cursor::new(&self.head)), options.limits);
         while let Ok(Some(entry)) = tar.next() {
+            // The root itself says nothing.
             let Ok(path) = lexical(&entry.name, &options.limits) else { continue };
-            let path = String::from_utf8_lossy(&path[1..]).into_owned();
-            let first = path.split('/').next().unwrap_or_default();
-            let digits = first.trim_end_matches(".json").trim_end_matches(".tar");
-            let is_digest = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if is_digest || matches!(first, "blobs" | "oci-layout" | "index.json" | "manifest.json" | "repositories") {
-                return true;
-            }
-            // A root has folders first; anything else that is not known from images is one.
-            return false;
+            let first = path[1..].split(|byte| *byte == b'/').next().unwrap_or_default();
+            return !OF_ROOTS.iter().any(|name| name.as_bytes() == first);
         }
-        false
+        true
     }
 
     fn rest(self) -> io::Chain<io::Cursor<Vec<u8>>, Stream> {

@@ -2,7 +2,7 @@
 //! `io.containerd.metadata.v1.bolt/meta.db` (names: v1 / NAMESPACE / images / NAME / target), `io.containerd.content.v1.content/blobs`.
 //! Docker with the containerd store keeps its images there too, in the namespace `moby`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::bolt::{Bolt, Bucket};
 use crate::error::Error;
@@ -22,7 +22,7 @@ struct Named {
 /// Opens an image of containerd.
 pub(crate) fn open(name: &str, options: &Options) -> Result<Opened, Error> {
     let mut tried = Vec::new();
-    for root in &options.engines.containerd_roots {
+    for root in &roots(options) {
         let database = root.join("io.containerd.metadata.v1.bolt/meta.db");
         let shown = root.display();
         let file = match open_regular(&database) {
@@ -47,6 +47,13 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<Opened, Error> {
         tried.push(format!("containerd's store {shown}: {there}"));
     }
     Err(Error::NotFound { what: name.to_owned(), tried })
+}
+
+/// containerd's folders of data, and those of the containerd that Docker starts for itself, where there is one.
+fn roots(options: &Options) -> Vec<PathBuf> {
+    let of_docker = options.engines.docker_roots.iter().map(|root| root.join("containerd/daemon"));
+    let of_docker = of_docker.filter(|root| root.join("io.containerd.metadata.v1.bolt").is_dir());
+    options.engines.containerd_roots.iter().cloned().chain(of_docker).collect()
 }
 
 fn open_image(root: &Path, image: &Named, options: &Options) -> Result<Opened, Error> {

@@ -194,6 +194,23 @@ fn containerd_is_read_without_its_daemon() {
     }
     let Err(Error::NotFound { tried, .. }) = read("containerd:other:2", &options) else { panic!("other:2 was found") };
     assert!(tried[0].contains("(k8s.io)"), "{tried:?}");
+
+    // A database that is damaged anywhere gives an answer, whichever, and never a panic.
+    let database = "io.containerd.metadata.v1.bolt/meta.db";
+    let sound = fs::read(folder.path().join("root").join(database)).unwrap();
+    let damaged = folder.path().join("damaged");
+    fs::create_dir_all(damaged.join(database).parent().unwrap()).unwrap();
+    options.engines.containerd_roots = vec![damaged.clone()];
+    let used = sound.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut refused = 0;
+    for step in 0..300 {
+        let mut bytes = sound.clone();
+        let at = step * used / 300;
+        bytes[at..(at + 3).min(used)].fill(0xff);
+        fs::write(damaged.join(database), bytes).unwrap();
+        refused += usize::from(matches!(read("containerd:other:2", &options), Err(Error::Io { .. })));
+    }
+    assert!(refused > 0, "some damage is noticed");
 }
 
 #[test]

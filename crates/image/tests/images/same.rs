@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use sidelight_image::{Collected, Options};
+use sidelight_image::{Collected, Options, open_stream};
 
 use crate::build::{Coding, Image, Layer, archive, compress, unfold};
-use crate::watch::{contents, files, hidden, read};
+use crate::watch::{All, contents, files, hidden, read};
 
 /// An image with everything that layers do to each other.
 pub(crate) fn sample() -> Image {
@@ -119,6 +119,28 @@ fn one_image_from_every_source_is_the_same() {
         assert_eq!(contents(&collected), contents(&first), "{source}");
         assert_eq!(collected.links, first.links, "{source}");
         assert!(collected.layers.is_empty() && collected.hidden.is_empty(), "{source}");
+    }
+}
+
+#[test]
+fn a_compressed_or_piped_archive_is_known_by_its_last_member_too() {
+    let image = Image::new(vec![Layer::new().file("etc/a", "1")]);
+    let manifest = br#"[{"Config":"odd/config","RepoTags":["it:1"],"Layers":["odd/name"]}]"#;
+    let odd = Layer::new().file("odd/name", &image.layers[0]).file("odd/config", &image.config);
+    let odd = compress(&odd.file("manifest.json", manifest).bytes(), Coding::Gzip);
+    let root = compress(&Layer::new().file("./etc/a", "1").file("manifest.json", manifest).bytes(), Coding::Zstd);
+    for (bytes, name) in [(odd, Some("it:1")), (root, None)] {
+        let mut piped =
+            open_stream(Box::new(std::io::Cursor::new(bytes.clone())), "the pipe", &Options::default()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        let from_file = read(&file.path().display().to_string(), &Options::default()).unwrap();
+        let from_pipe = piped.collect(&mut All).unwrap();
+        assert_eq!(summary(&from_pipe), summary(&from_file));
+        assert_eq!(from_pipe.image.as_deref(), name);
+        assert_eq!(from_pipe.files["/etc/a"].found, b"1");
+        // What came through a pipe is read once, unless it was spooled.
+        assert_eq!(piped.collect(&mut All).is_ok(), name.is_some());
     }
 }
 
