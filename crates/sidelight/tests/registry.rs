@@ -75,7 +75,7 @@ impl Registry {
 
     /// A file of logins with this password.
     fn logins(&self, password: &str) -> PathBuf {
-        let file = self.path(&format!("{password}.json"));
+        let file = self.path(&format!("logins-{}.json", password.len()));
         let user = REGISTRY_LOGIN.0;
         let text = format!(r#"{{"auths":{{"{}":{{"username":"{user}","password":"{password}"}}}}}}"#, self.authority);
         std::fs::write(&file, text).expect("a file");

@@ -1,7 +1,7 @@
 //! Logins to registries that this user has stored. In: a registry and repository, the environment. Out: logins, and what could not be
 //! read. Spec: docker's `config.json`, containers-auth.json(5), docker-credential-helpers' protocol.
 
-mod helper;
+mod credential_program;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ pub fn find(files: &[PathBuf], registry: &str, repository: &str) -> Found {
         }) {
             match stored {
                 Stored::Login(login) => found.logins.push(login),
-                Stored::Helper { name, keys } => match helper::ask(&name, &keys) {
+                Stored::Helper { name, keys } => match credential_program::ask(&name, &keys) {
                     Ok(login) => found.logins.extend(login),
                     Err(why) => found.problems.push(format!("{why} (named in {})", file.display())),
                 },

@@ -15,7 +15,8 @@ pub(super) fn failure(error: &RegistryError, image: &Reference, client: &Client)
     match error {
         RegistryError::Untrusted { at, finding } => {
             for fix in &finding.fixes {
-                hint(format!("{}: {}", fix.action, fix.how));
+                // The finding speaks of the option of those commands that verify services.
+                hint(format!("{}: {}", fix.action, fix.how.replace("--roots ", "--registry-roots ")));
             }
             hint(format!(
                 "docker, podman and sidelight read the registry's own CA from /etc/docker/certs.d/{}/ca.crt",

@@ -30,8 +30,11 @@ pub(super) fn ask(name: &str, keys: &[String]) -> Result<Option<Login>, String> 
 
 fn ask_one(name: &str, key: &str) -> Result<Option<Login>, String> {
     let program = format!("docker-credential-{name}");
+    ask_program(Command::new(&program), &program, key)
+}
+
+fn ask_program(mut command: Command, program: &str, key: &str) -> Result<Option<Login>, String> {
     let failed = |why: String| format!("the credential helper {program} {why}");
-    let mut command = Command::new(&program);
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => failed("is not on the PATH".to_owned()),
@@ -73,4 +76,38 @@ fn converse(child: &mut Child, key: &str) -> Option<Vec<u8>> {
         let _ = sender.send(printed);
     });
     receiver.recv_timeout(LIMIT).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A helper that is this script.
+    fn helper(script: &str) -> Result<Option<Login>, String> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        ask_program(command, "docker-credential-test", "r.test")
+    }
+
+    #[test]
+    fn a_helper_is_told_the_registry_and_answers_with_a_login() {
+        let script = r#"read -r key || true; [ "$0 $1" = "get " ] || exit 9; printf '{"ServerURL":"%s","Username":"u-%s","Secret":"s3cret"}' "$key" "$key""#;
+        let login = helper(script).unwrap().unwrap();
+        assert!(
+            matches!(&login, Login::Password { user, password } if user == "u-r.test" && password.reveal() == "s3cret")
+        );
+        assert!(!format!("{login:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn one_that_knows_nothing_is_no_failure_and_others_are_named() {
+        assert_eq!(helper("echo credentials not found in native keychain; exit 1").unwrap(), None);
+        let failed = helper("echo s3cret; exit 1").unwrap_err();
+        assert!(failed.contains("docker-credential-test failed for r.test") && !failed.contains("s3cret"), "{failed}");
+        let nonsense = helper("echo s3cret").unwrap_err();
+        assert!(nonsense.contains("no JSON") && !nonsense.contains("s3cret"), "{nonsense}");
+        assert!(helper("yes '{' | head -c 1000000").unwrap_err().len() < 200);
+        let absent = ask("that-nobody-installed", &["r.test".to_owned()]).unwrap_err();
+        assert!(absent.contains("docker-credential-that-nobody-installed is not on the PATH"), "{absent}");
+    }
 }
