@@ -174,9 +174,12 @@ fn one_runtime_has_what_another_has_not() {
     image.copy(BUNDLE, BUNDLE);
     let source = image.source();
     let go = image.json(&["find", "ISRG Root X1", &source, "--as", "go"], 0);
-    assert_eq!((go["runtimes"][0]["runtime"].as_str(), go["runtimes"][0]["has"].as_bool()), (Some("go"), Some(true)));
+    assert_eq!(
+        (go["runtimes"][0]["runtime"].as_str(), go["runtimes"][0]["trusts"].as_bool()),
+        (Some("go"), Some(true))
+    );
     let java = image.json(&["find", "ISRG Root X1", &source, "--as", "java"], 1);
-    assert_eq!((java["found"].as_bool(), java["runtimes"][0]["has"].as_bool()), (Some(true), Some(false)));
+    assert_eq!((java["found"].as_bool(), java["runtimes"][0]["trusts"].as_bool()), (Some(true), Some(false)));
     let list = image.json(&["list", &source, "--as", "go"], 0);
     let count = fs::read_to_string(BUNDLE).unwrap().matches("BEGIN CERTIFICATE").count() as u64;
     assert_eq!(list["runtimes"][0]["roots"].as_array().unwrap().len() as u64, count);

@@ -44,8 +44,8 @@ impl<'s> Shelf<'s> {
     pub fn is_bundle(&self) -> bool {
         match Role::of(self.file) {
             Role::System | Role::Java | Role::Nss => true,
-            Role::Vendored | Role::Compiled | Role::OtherPurpose => self.count() >= BUNDLE,
-            Role::Hashed | Role::Anchors | Role::Material | Role::Loose => false,
+            Role::Vendored | Role::Compiled | Role::OtherPurpose | Role::Loose => self.count() >= BUNDLE,
+            Role::Hashed | Role::Anchors | Role::Material => false,
         }
     }
 }

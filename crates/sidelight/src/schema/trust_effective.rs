@@ -80,7 +80,7 @@ impl<'a> Document<'a> {
     pub(crate) fn new(survey: &'a Survey, found: &'a [Effective]) -> Self {
         Self {
             v: 1,
-            kind: "trust_effective",
+            kind: "trust-effective",
             source: &survey.source,
             image: survey.image.as_deref(),
             runtimes: found.iter().map(|one| Runtime::new(survey, one)).collect(),

@@ -24,7 +24,7 @@ const LONGEST: usize = 100;
 pub(super) fn origin(look: &Look, survey: &Survey, file: &File) -> Option<String> {
     let index = file.layer?;
     let made = survey.layers.get(index).and_then(|layer| layer.created_by.as_deref());
-    let made = made.map(|line| look.peer(tidy(line))).filter(|line| !line.is_empty());
+    let made = made.map(|line| look.peer(&tidy(line))).filter(|line| !line.is_empty());
     let made = made.map(|line| if look.width.is_some() { super::super::escape::clip(&line, LONGEST) } else { line });
     Some(match made {
         Some(made) => format!("layer {}: {made}", index + 1),
@@ -33,11 +33,14 @@ pub(super) fn origin(look: &Look, survey: &Survey, file: &File) -> Option<String
 }
 
 /// A history line without what the builder puts around it.
-fn tidy(line: &str) -> &str {
+fn tidy(line: &str) -> String {
     let line = line.trim();
-    let line =
-        line.strip_prefix("/bin/sh -c #(nop)").or_else(|| line.strip_prefix("/bin/sh -c")).unwrap_or(line).trim();
-    line.strip_suffix("# buildkit").unwrap_or(line).trim()
+    let line = line.strip_suffix("# buildkit").unwrap_or(line).trim();
+    if let Some(command) = line.strip_prefix("/bin/sh -c #(nop)") {
+        return command.trim().to_owned();
+    }
+    let command = line.strip_prefix("RUN /bin/sh -c").or_else(|| line.strip_prefix("/bin/sh -c"));
+    command.map_or_else(|| line.to_owned(), |command| format!("RUN {}", command.trim()))
 }
 
 /// `pem`, `jks`, `compiled-in`.
