@@ -155,8 +155,8 @@ impl<'g> Gather<'g> {
         self.source(&file.path, kind, why, SourceState::Gives(anchors.len()));
     }
 
-    /// A folder that is looked up by hash names: `HHHHHHHH.0`, `.1`, … without a gap.
-    pub(super) fn hashed_folder(&mut self, path: &str, why: &str) {
+    /// A folder that is looked up by hash names: `HHHHHHHH.0`, `.1`, …, without a gap unless `gaps`.
+    pub(super) fn hashed_folder(&mut self, path: &str, why: &str, gaps: bool) {
         let path = self.ground.absolute(path);
         let listed = self.survey().folder(&path);
         self.dangling(&path);
@@ -170,8 +170,8 @@ impl<'g> Gather<'g> {
         for (name, file) in &links {
             let Some((hash, number)) = name.split_once('.') else { continue };
             let number: usize = number.parse().unwrap_or(usize::MAX);
-            let gap = (0..number.min(links.len() + 1))
-                .find(|before| !links.contains_key(format!("{hash}.{before}").as_str()));
+            let earlier = (0..number.min(links.len() + 1)).filter(|_| !gaps);
+            let gap = earlier.into_iter().find(|before| !links.contains_key(format!("{hash}.{before}").as_str()));
             given.extend(self.linked(name, hash, gap, file));
         }
         self.unlinked(&listed, &given);

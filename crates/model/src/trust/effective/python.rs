@@ -104,7 +104,7 @@ fn bundle(ground: &Ground<'_>, package: &Package, path: &str) -> Effective {
             if ground.survey.file(&ground.absolute(&set.value)).is_none()
                 && !ground.survey.folder(&ground.absolute(&set.value)).is_empty() =>
         {
-            gather.hashed_folder(&set.value, &set.origin);
+            gather.hashed_folder(&set.value, &set.origin, false);
         }
         Some(set) => {
             if !gather.file(&set.value, Reader::OpenSslFile, &set.origin) {
