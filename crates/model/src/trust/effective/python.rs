@@ -38,7 +38,7 @@ pub(super) fn python(ground: &Ground<'_>) -> Vec<Effective> {
             pythons.push((file.path.clone(), Some(version.to_owned())));
         }
     }
-    pythons.sort_by(|a, b| number(b.1.as_deref()).cmp(&number(a.1.as_deref())));
+    pythons.sort_by_key(|(_, version)| std::cmp::Reverse(number(version.as_deref())));
     let mut results: Vec<Effective> =
         pythons.iter().map(|(path, version)| ssl(ground, Some(path), version.as_deref())).collect();
     if results.is_empty() {
