@@ -39,9 +39,9 @@ const CLIENTS: &[Client] = &[
     },
     Client { name: "git", runtime: Runtime::Git, line: "/usr/bin/git ls-remote https://localhost:PORT/" },
     Client { name: "gnutls-cli", runtime: Runtime::GnuTls, line: "gnutls-cli --port PORT localhost" },
-    Client { name: "Python", runtime: Runtime::Python, line: "python3.11 /peers/trust.py PORTS system=" },
-    Client { name: "Node", runtime: Runtime::Node, line: "node /peers/trust.mjs PORTS default=" },
-    Client { name: "Java", runtime: Runtime::Java, line: "java /peers/Trust.java PORTS system=" },
+    Client { name: "Python", runtime: Runtime::Python, line: "/usr/bin/python3 /peers/trust.py PORTS system=" },
+    Client { name: "Node", runtime: Runtime::Node, line: "/usr/bin/node /peers/trust.mjs PORTS default=" },
+    Client { name: "Java", runtime: Runtime::Java, line: "/usr/bin/java /peers/Trust.java PORTS system=" },
     Client { name: "Go", runtime: Runtime::Go, line: "/app/trust PORTS system=" },
     Client { name: "Rust", runtime: Runtime::RustNative, line: "/app/trust_rustls PORTS" },
 ];

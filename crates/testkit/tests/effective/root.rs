@@ -13,27 +13,16 @@ use sidelight_testkit::{hosts, peers};
 use sidelight_wire::scan::Scan;
 
 /// Programs and libraries of the machine that the survey looks at, where they are.
-const PROGRAMS: &[&str] = &[
-    "/usr/bin/curl",
-    "/usr/bin/wget",
-    "/usr/bin/openssl",
-    "/usr/bin/node",
-    "/usr/bin/python3.11",
-    "/usr/lib/git-core/git-remote-http",
-    "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so",
-    "/usr/lib/jvm/java-17-openjdk-amd64/release",
-];
+const PROGRAMS: &[&str] =
+    &["/usr/bin/curl", "/usr/bin/wget", "/usr/bin/openssl", "/usr/bin/node", "/usr/lib/git-core/git-remote-http"];
 
-const LIBRARIES: &[&str] = &["libcurl.so.4", "libcurl-gnutls.so.4", "libssl.so.3", "libcrypto.so.3", "libgnutls.so.30"];
+const LIBRARIES: &[&str] = &["libcurl.so.", "libcurl-gnutls.so.", "libssl.so.", "libcrypto.so.", "libgnutls.so."];
+
+/// Where Debian keeps libraries.
+const LIBRARY_FOLDER: &str = "/usr/lib/x86_64-linux-gnu";
 
 /// Links of the machine that programs and trust go through.
-const LINKS: &[&str] = &[
-    "/usr/lib/ssl/cert.pem",
-    "/usr/lib/ssl/certs",
-    "/usr/lib/jvm/java-17-openjdk-amd64/lib/security/cacerts",
-    "/lib",
-    "/bin",
-];
+const LINKS: &[&str] = &["/usr/lib/ssl/cert.pem", "/usr/lib/ssl/certs", "/lib", "/bin"];
 
 /// The root of a scene.
 pub(crate) struct Root {
@@ -55,9 +44,13 @@ impl Root {
         root.write("/etc/hosts", "127.0.0.1 localhost\n");
         root.write("/etc/nsswitch.conf", "hosts: files\npasswd: files\n");
         root.write("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
-        for name in ["alternatives", "java-17-openjdk"] {
-            let copied = Command::new("cp").arg("-a").arg(format!("/etc/{name}")).arg(root.inside("/etc")).status();
-            assert!(copied.expect("cp").success());
+        // Java's programs and settings are links into /etc.
+        for entry in std::fs::read_dir("/etc").expect("/etc").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name == "alternatives" || name.starts_with("java-") {
+                let copied = Command::new("cp").arg("-a").arg(entry.path()).arg(root.inside("/etc")).status();
+                assert!(copied.expect("cp").success());
+            }
         }
         root
     }
@@ -111,14 +104,22 @@ impl Root {
         for path in PROGRAMS {
             scan(&mut survey, path, Path::new(path));
         }
-        for name in LIBRARIES {
-            let path = format!("/usr/lib/x86_64-linux-gnu/{name}");
-            let real = std::fs::canonicalize(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-            scan(&mut survey, &path, &real);
+        let python = real("/usr/bin/python3");
+        scan(&mut survey, &python.to_string_lossy(), &python);
+        for library in std::fs::read_dir(LIBRARY_FOLDER).expect("a folder of libraries").flatten() {
+            let name = library.file_name().to_string_lossy().into_owned();
+            if LIBRARIES.iter().any(|start| name.starts_with(start)) {
+                scan(&mut survey, &format!("{LIBRARY_FOLDER}/{name}"), &real(&library.path()));
+            }
         }
-        for path in LINKS {
-            let target = std::fs::read_link(path).unwrap_or_else(|e| panic!("{path}: {e}"));
-            survey.links.insert((*path).to_owned(), target.to_string_lossy().into_owned());
+        // …/bin/java
+        let java = real("/usr/bin/java").ancestors().nth(2).expect("a folder above").to_owned();
+        for name in ["lib/server/libjvm.so", "release"] {
+            scan(&mut survey, &java.join(name).to_string_lossy(), &java.join(name));
+        }
+        for path in LINKS.iter().map(PathBuf::from).chain([java.join("lib/security/cacerts")]) {
+            let target = std::fs::read_link(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            survey.links.insert(path.to_string_lossy().into_owned(), target.to_string_lossy().into_owned());
         }
         survey
     }
@@ -142,6 +143,11 @@ impl Root {
             }
         }
     }
+}
+
+fn real(path: impl AsRef<Path>) -> PathBuf {
+    let path = path.as_ref();
+    std::fs::canonicalize(path).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask setup`", path.display()))
 }
 
 fn scan(survey: &mut Survey, name: &str, file: &Path) {

@@ -111,7 +111,9 @@ pub(crate) fn all(folder: &Path) -> Vec<Client> {
 /// Pythons of the default verification flags before and since 3.13.
 fn pythons() -> Vec<(PathBuf, String)> {
     let mut found = vec![(peers::python(), String::new())];
-    found.push(("/usr/bin/python3".into(), String::new()));
+    if std::path::Path::new("/usr/bin/python3").exists() {
+        found.push(("/usr/bin/python3".into(), String::new()));
+    }
     for entry in std::fs::read_dir(std::env::home_dir().unwrap_or_default().join(".pyenv/versions"))
         .into_iter()
         .flatten()

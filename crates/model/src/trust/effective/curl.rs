@@ -80,7 +80,7 @@ fn libcurl(
     }
     if let Some((path, why)) = folder {
         match library {
-            Library::OpenSsl => gather.hashed_folder(&path, &why),
+            Library::OpenSsl => path.split(':').for_each(|path| gather.hashed_folder(path, &why, false)),
             Library::GnuTls => drop(gather.folder(&path, Reader::GnuTls, &why, false)),
         }
     }
@@ -126,8 +126,9 @@ pub(super) fn curl(ground: &Ground<'_>) -> Vec<Effective> {
     if file.is_none() && folder.is_none() {
         file = ground.var("CURL_CA_BUNDLE");
         if file.is_none() {
-            file = ground.var("SSL_CERT_FILE");
+            // Measured with 7.88: the folder's variable keeps the file's from being looked at.
             folder = ground.var("SSL_CERT_DIR");
+            file = ground.var("SSL_CERT_FILE").filter(|_| folder.is_none());
         }
     }
     let or_compiled = |set: Option<Value>, compiled: Option<String>| match set {
@@ -181,13 +182,19 @@ pub(super) fn wget(ground: &Ground<'_>) -> Vec<Effective> {
     files.extend(ground.var("WGETRC").map(|set| set.value));
     let folder = ground.setting(&files, &["ca_directory"]);
     match (&folder, library) {
-        (None, Library::GnuTls) => system_trust(&mut gather),
+        (None, Library::GnuTls) => {
+            system_trust(&mut gather);
+            if gather.out.roots.is_empty() {
+                let why = "wget reads every file of it when the system's trust gives nothing";
+                gather.folder("/etc/ssl/certs", Reader::GnuTls, why, false);
+            }
+        }
         (Some(set), Library::GnuTls) => drop(gather.folder(&set.value, Reader::GnuTls, &set.origin, false)),
         (_, Library::OpenSsl) => {
             if let Some(found) = folders(ground).first() {
                 default_paths(&mut gather, found);
             }
-            folder.iter().for_each(|set| gather.hashed_folder(&set.value, &set.origin));
+            folder.iter().for_each(|set| gather.hashed_folder(&set.value, &set.origin, false));
         }
     }
     if let Some(set) = ground.setting(&files, &["ca_certificate"]) {

@@ -7,16 +7,6 @@ use super::{Effective, Lost, Root, Source, SourceKind, SourceState, accept};
 use crate::trust::{CertId, Content, File, Reader, Reading, Runtime, Store, Survey};
 use crate::x509::subject_hash;
 
-/// Folders of anchors, and the command that takes them into the bundle.
-const ANCHORS: &[(&str, &str)] = &[
-    ("/usr/local/share/ca-certificates/", "update-ca-certificates"),
-    ("/etc/pki/ca-trust/source/anchors/", "update-ca-trust"),
-    ("/usr/share/pki/ca-trust-source/anchors/", "update-ca-trust"),
-    ("/etc/ca-certificates/trust-source/anchors/", "update-ca-trust"),
-    ("/etc/pki/trust/anchors/", "update-ca-certificates"),
-    ("/usr/share/pki/trust/anchors/", "update-ca-certificates"),
-];
-
 /// An [`Effective`] in the making.
 pub(super) struct Gather<'g> {
     pub(super) ground: &'g Ground<'g>,
@@ -55,7 +45,7 @@ impl<'g> Gather<'g> {
         }
     }
 
-    fn survey(&self) -> &'g Survey {
+    pub(super) fn survey(&self) -> &'g Survey {
         self.ground.survey
     }
 
@@ -155,8 +145,8 @@ impl<'g> Gather<'g> {
         self.source(&file.path, kind, why, SourceState::Gives(anchors.len()));
     }
 
-    /// A folder that is looked up by hash names: `HHHHHHHH.0`, `.1`, … without a gap.
-    pub(super) fn hashed_folder(&mut self, path: &str, why: &str) {
+    /// A folder that is looked up by hash names: `HHHHHHHH.0`, `.1`, …, without a gap unless `gaps`.
+    pub(super) fn hashed_folder(&mut self, path: &str, why: &str, gaps: bool) {
         let path = self.ground.absolute(path);
         let listed = self.survey().folder(&path);
         self.dangling(&path);
@@ -170,8 +160,8 @@ impl<'g> Gather<'g> {
         for (name, file) in &links {
             let Some((hash, number)) = name.split_once('.') else { continue };
             let number: usize = number.parse().unwrap_or(usize::MAX);
-            let gap = (0..number.min(links.len() + 1))
-                .find(|before| !links.contains_key(format!("{hash}.{before}").as_str()));
+            let earlier = (0..number.min(links.len() + 1)).filter(|_| !gaps);
+            let gap = earlier.into_iter().find(|before| !links.contains_key(format!("{hash}.{before}").as_str()));
             given.extend(self.linked(name, hash, gap, file));
         }
         self.unlinked(&listed, &given);
@@ -201,7 +191,7 @@ impl<'g> Gather<'g> {
         given
     }
 
-    fn lose(&mut self, cert: CertId, file: &File, line: Option<usize>, why: String, fix: Option<String>) {
+    pub(super) fn lose(&mut self, cert: CertId, file: &File, line: Option<usize>, why: String, fix: Option<String>) {
         let lost = Lost { cert: Some(cert), file: file.path.clone(), line, why, silent: true, fix };
         self.out.lost.push(lost);
     }
@@ -276,26 +266,6 @@ impl<'g> Gather<'g> {
         true
     }
 
-    /// Anchors of the distribution's folders that did not arrive: for runtimes that are meant to share the system's trust.
-    pub(super) fn anchors(&mut self) {
-        for (folder, command) in ANCHORS {
-            let survey = self.survey();
-            let files = survey.files.range((*folder).to_owned()..).take_while(|(path, _)| path.starts_with(folder));
-            for (path, file) in files {
-                let Content::Store(store) = &file.content else { continue };
-                for entry in store.entries.iter().filter(|entry| entry.is_anchor) {
-                    let why = match elsewhere(survey, entry.cert, path) {
-                        Some(bundle) => {
-                            format!("{command} took it into {bundle}, where {} does not read it", self.out.label)
-                        }
-                        None => format!("it lies in {folder}, but {command} has not taken it into the bundle"),
-                    };
-                    self.lose(entry.cert, file, entry.line, why, Some((*command).to_owned()));
-                }
-            }
-        }
-    }
-
     /// The result: what is lost in one place and had from another is not lost; roots that are never accepted are marked.
     pub(super) fn done(mut self) -> Effective {
         let have: HashSet<CertId> = self.out.roots.iter().map(|root| root.cert).collect();
@@ -318,20 +288,6 @@ impl<'g> Gather<'g> {
         }
         self.out
     }
-}
-
-/// A bundle of the distribution that holds a certificate.
-fn elsewhere(survey: &Survey, cert: CertId, not: &str) -> Option<String> {
-    const BUNDLES: &[&str] = &[
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-        "/etc/pki/tls/certs/ca-bundle.crt",
-        "/var/lib/ca-certificates/ca-bundle.pem",
-        "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
-    ];
-    BUNDLES.iter().filter_map(|path| survey.resolve(path)).find(|path| {
-        path != not && survey.store(path).is_some_and(|store| store.entries.iter().any(|entry| entry.cert == cert))
-    })
 }
 
 /// Eight hexadecimal digits, a dot and a number.

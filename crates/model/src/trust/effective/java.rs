@@ -68,18 +68,18 @@ fn read(gather: &mut Gather<'_>, home: Option<&str>) {
     if let Some(kind) = property(ground, "trustStoreType") {
         gather.note(format!("the type of the trust store is set to {} ({})", kind.value, kind.origin));
     }
+    let mut names = ["jssecacerts", "cacerts"].as_slice();
     if let Some(set) = property(ground, "trustStore") {
-        if !store(gather, &set.value, &set.origin, has_password) {
-            gather.out.fails = Some(format!(
-                "{} is not there: Java trusts nothing, and says \"the trustAnchors parameter must be non-empty\"",
-                set.value
-            ));
+        if store(gather, &set.value, &set.origin, has_password) {
+            return;
         }
-        return;
+        // Measured with 17: a store that is not there is passed over without a word, jssecacerts too.
+        gather.note(format!("{} is not there ({}), and Java silently takes cacerts instead", set.value, set.origin));
+        names = &["cacerts"];
     }
     let likely = home.map_or_else(
         || vec!["/etc/ssl/certs/java/cacerts".to_owned(), "/etc/pki/java/cacerts".to_owned()],
-        |home| ["jssecacerts", "cacerts"].iter().map(|name| format!("{home}/lib/security/{name}")).collect(),
+        |home| names.iter().map(|name| format!("{home}/lib/security/{name}")).collect(),
     );
     let first = likely.iter().find(|path| ground.survey.file(path).is_some());
     match first.or(likely.last()) {

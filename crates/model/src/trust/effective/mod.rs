@@ -2,6 +2,7 @@
 //! reads and why, the roots that it gets and from which files, and what it loses. Nothing is run: the rules are in docs/runtimes.md.
 
 mod accept;
+mod anchors;
 mod compare;
 mod curl;
 mod detect;

@@ -89,13 +89,16 @@ pub(super) fn default_paths(gather: &mut Gather<'_>, found: &Folder) {
         Some(set) => drop(gather.file(&set.value, Reader::OpenSslDefault, &set.origin)),
         None => drop(gather.file(&format!("{}/cert.pem", found.folder), Reader::OpenSslDefault, &found.why)),
     }
+    // OpenSSL 3 reads its default folder once more, by listing it: there, and for a folder that is set alone, gaps do not matter.
+    let lists = !found.version.as_deref().is_some_and(|version| version.starts_with('1'));
     match var("SSL_CERT_DIR") {
-        Some(set) => set
-            .value
-            .split(':')
-            .filter(|path| !path.is_empty())
-            .for_each(|path| gather.hashed_folder(path, &set.origin)),
-        None => gather.hashed_folder(&format!("{}/certs", found.folder), &found.why),
+        Some(set) => {
+            let gaps = lists && !set.value.contains(':');
+            for path in set.value.split(':').filter(|path| !path.is_empty()) {
+                gather.hashed_folder(path, &set.origin, gaps);
+            }
+        }
+        None => gather.hashed_folder(&format!("{}/certs", found.folder), &found.why, lists),
     }
     if !found.heeds_variables && ground.var("SSL_CERT_FILE").is_some() {
         gather.note("SSL_CERT_FILE is set, but LibreSSL does not look at it");

@@ -38,7 +38,7 @@ pub(super) fn python(ground: &Ground<'_>) -> Vec<Effective> {
             pythons.push((file.path.clone(), Some(version.to_owned())));
         }
     }
-    pythons.sort_by(|a, b| number(b.1.as_deref()).cmp(&number(a.1.as_deref())));
+    pythons.sort_by_key(|(_, version)| std::cmp::Reverse(number(version.as_deref())));
     let mut results: Vec<Effective> =
         pythons.iter().map(|(path, version)| ssl(ground, Some(path), version.as_deref())).collect();
     if results.is_empty() {
@@ -104,7 +104,7 @@ fn bundle(ground: &Ground<'_>, package: &Package, path: &str) -> Effective {
             if ground.survey.file(&ground.absolute(&set.value)).is_none()
                 && !ground.survey.folder(&ground.absolute(&set.value)).is_empty() =>
         {
-            gather.hashed_folder(&set.value, &set.origin);
+            gather.hashed_folder(&set.value, &set.origin, false);
         }
         Some(set) => {
             if !gather.file(&set.value, Reader::OpenSslFile, &set.origin) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sidelight_model::trust::effective::{Effective, Lost, Source, SourceState};
+use sidelight_model::trust::effective::{Effective, Lost, Source, SourceKind, SourceState};
 use sidelight_model::trust::reference::Reference;
 use sidelight_model::trust::{CertId, Survey};
 
@@ -125,6 +125,8 @@ fn line(look: &Look, source: &Source, width: usize) -> String {
     let leads_to = source.leads_to.as_deref().map_or_else(String::new, |to| format!(" → {}", look.peer(to)));
     let (meaning, state) = match &source.state {
         SourceState::Gives(count) => (Meaning::Plain, count.to_string()),
+        // Of a folder nothing is known but the files in it that bear on trust.
+        SourceState::Missing if source.kind == SourceKind::Folder => (Meaning::Faint, "no roots in it".to_owned()),
         SourceState::Missing => (Meaning::Caution, "is not there".to_owned()),
         SourceState::Refused(why) => (Meaning::Bad, format!("refused: {}", look.peer(why))),
     };

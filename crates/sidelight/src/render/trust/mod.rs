@@ -5,6 +5,8 @@ pub(crate) mod diff;
 pub(crate) mod effective;
 pub(crate) mod find;
 pub(crate) mod list;
+#[cfg(test)]
+mod effective_tests;
 mod shelf;
 
 #[cfg(test)]
