@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the corpus of the target `certificate` with OpenSSL: [length, leaf][length, issuer][OCSP response].
-# The keys are new in each run and thrown away. In: nothing. Out: corpus/certificate/*, next to this file.
+# Makes the corpora of the targets `certificate` and `paths` with OpenSSL: [length, leaf][length, issuer][OCSP response], and below.
+# The keys are new in each run and thrown away. In: nothing. Out: corpus/certificate/* and corpus/paths/*, next to this file.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -51,3 +51,33 @@ join self_signed alone.der alone.der none
 join other_issuer leaf.der alone.der revoked.ocsp
 join odd odd.der root.der none
 join no_issuer leaf.der none none
+
+# The corpus of the target `paths`: [length, leaf][length, issuer][length, root][revocation list].
+out=$here/corpus/paths
+mkdir -p "$out"
+# three NAME LEAF ISSUER ROOT LIST
+three() {
+    for part in "$2" "$3" "$4"; do
+        length=$(wc -c <"$part")
+        printf "\\$(printf %03o $((length / 256)))\\$(printf %03o $((length % 256)))"
+        cat "$part"
+    done >"$out/$1"
+    cat "$5" >>"$out/$1"
+}
+leaf='keyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=DNS:registry.test\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n'
+issue top '/CN=Top' top 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n' -days 36500
+issue middle '/CN=Middle' top 'basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n' -days 36000
+issue bound '/CN=Bound' top 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nnameConstraints=critical,permitted;DNS:other.test,excluded;IP:10.0.0.0/255.0.0.0,permitted;email:.test,excluded;dirName:dn\ncertificatePolicies=1.2.3.4,1.2.3.5\npolicyConstraints=critical,requireExplicitPolicy:0,inhibitPolicyMapping:0\n[dn]\nCN=Nobody\n' -days 36000
+issue below '/CN=registry.test' middle "$leaf" -days 36000
+issue within '/CN=registry.test' bound "${leaf}certificatePolicies=1.2.3.4\n" -days 36000
+printf '[ca]\ndatabase=db\ndefault_md=sha256\ncrlnumber=number\n' >ca.conf
+echo 01 >number
+printf 'R\t991231235959Z\t261101000000Z\t1234\tunknown\t/CN=registry.test\n' >db
+openssl ca -config ca.conf -name ca -gencrl -crldays 36000 -keyfile middle.key -cert middle.pem -out list.pem 2>/dev/null
+openssl crl -in list.pem -outform DER -out list.der
+
+three chain below.der middle.der top.der none
+three revoked below.der middle.der top.der list.der
+three constrained within.der bound.der top.der none
+three missing below.der none top.der none
+three alone alone.der none alone.der none

@@ -419,6 +419,57 @@ put(
     trailing=jks(ROOT)[:-20] + b"rest" + bytes(20),
 )
 
+# The smallest root that is in use, as an example of a certificate that parsers accept.
+SMALL_ROOT = base64.b64decode(
+    "MIIBtjCCAVugAwIBAgITBmyf1XSXNmY/Owua2eiedgPySjAKBggqhkjOPQQDAjA5MQswCQYDVQQGEwJVUzEPMA0GA1UEChMGQW1h"
+    "em9uMRkwFwYDVQQDExBBbWF6b24gUm9vdCBDQSAzMB4XDTE1MDUyNjAwMDAwMFoXDTQwMDUyNjAwMDAwMFowOTELMAkGA1UEBhMC"
+    "VVMxDzANBgNVBAoTBkFtYXpvbjEZMBcGA1UEAxMQQW1hem9uIFJvb3QgQ0EgMzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCmX"
+    "p8ZBf8ANm+gBG1bG8lKlui2yEujSLtf6ycXYqm0fc4E7O5hrOXwzpcVOho6AF2hiRVd9RFgdszflZwjrZt6jQjBAMA8GA1UdEwEB"
+    "/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgGGMB0GA1UdDgQWBBSrttvXBp43rDCGB5Fwx5zEGbF4wDAKBggqhkjOPQQDAgNJADBGAiEA"
+    "4IWSoxe3jfkrBqWTrBqYaGFy+uGh0PsceGCmQ5nFuMQCIQCcAu/xlJyzlvnrxir4tiz+OpAUFteMYyRIHN8wfdVoOw=="
+)
+
+
+def element(tag, content):
+    size = len(content)
+    head = bytes([size]) if size < 128 else b"\x82" + struct.pack(">H", size)
+    return bytes([tag]) + head + content
+
+
+def zip_member(name, content, streamed):
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(content) + packer.flush()
+    sizes = struct.pack("<II", len(packed), len(content))
+    head = b"PK\3\4\x14\0" + bytes([8 * streamed, 0, 8, 0]) + bytes(8) + (bytes(8) if streamed else sizes)
+    return head + struct.pack("<HH", len(name), 0) + name + packed + (b"PK\7\8" + bytes(4) + sizes if streamed else b"")
+
+
+SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
+AUX = element(0x30, element(0x30, bytes.fromhex("06082b06010505070301")) + element(0x0C, b"alias"))
+EDK2 = bytes.fromhex("a159c0a5e494a74a87b5ab155c2bf072")
+BKS = struct.pack(">II", 2, 20) + bytes(20) + struct.pack(">I", 1024) + b"\1" + v16(b"root") + bytes(8) + bytes(4)
+BLOCK = pem(b"CERTIFICATE", SMALL_ROOT)
+# The first byte chooses the path: a bundle, any file, a source, an anchor, settings.
+put(
+    "trust_store",
+    bundle=b"\0" + ONE + BLOCK + BLOCK[:-1] + BLOCK,
+    anchor=b"\3" + pem(b"TRUSTED CERTIFICATE", SMALL_ROOT + AUX),
+    der=b"\1" + SMALL_ROOT,
+    pkcs7=b"\1" + element(0x30, SIGNED_DATA + element(0xA0, element(0x30, b"\2\1\1" + element(0xA0, SMALL_ROOT)))),
+    pkcs12=b"\1" + element(0x30, b"\2\1\3" + element(0x30, bytes.fromhex("06092a864886f70d010701") + element(0xA0, b"\4\2\x30\0"))),
+    jks=b"\1" + jks(struct.pack(">I", 2) + utf(b"root") + bytes(8) + stored(SMALL_ROOT), KEY),
+    bks=b"\1" + BKS + stored(SMALL_ROOT) + bytes(21),
+    edk2=b"\1" + EDK2 + struct.pack("<III", 44 + len(SMALL_ROOT), 0, 16 + len(SMALL_ROOT)) + bytes(16) + SMALL_ROOT,
+    p11_kit=b"\1[p11-kit-object-v1]\nlabel: \"a\"\ntrusted: true\n" + BLOCK + b"[p11-kit-object-v1]\nobject-id: 2.5.29.37\nvalue: \"%30%00\"\n",
+    elf=b"\1\x7fELF" + bytes(99) + SMALL_ROOT + b"OPENSSLDIR: \"/x\"\0libssl.so.3\0" + BLOCK + b"\xff Go buildinf:\x08\2" + bytes(16) + b"\6go1.27\0",
+    literal=b"\2x = " + BLOCK.replace(b"\n", b'\\n" +\n  "') + b'";',
+    script=b"\1#!/bin/sh\nSSL_CERT_FILE=/x\n" + BLOCK,
+    settings=b"\4insecure\n",
+    zip=b"\1" + zip_member(b"a.txt", b"text", True) + zip_member(b"cacert.pem", BLOCK, True) + zip_member(b"b.crt", BLOCK, False) + b"PK\1\2",
+    key=b"\1" + pem(b"PRIVATE KEY", element(0x30, b"\2\1\0" + element(0x30, bytes.fromhex("06032b6570")) + element(4, element(4, bytes(32))))),
+    sqlite=b"\1SQLite format 3\0" + bytes(80) + b"nssPublic" + bytes(500),
+)
+
 put(
     "filter",
     mitmproxy=rb"""~d registry.test & (~m GET | ~m POST) & !~c 200 | ~hq "^authorization: Bearer" ~bs 'a \'b\\'""",
@@ -598,4 +649,64 @@ put(
     gap=BEGIN + segment(2, FIRST + 41, 1, 20, 10) + segment(3, 5, FIRST + 60, 0, 0, 50) + segment(3, 5, FIRST + 60, 0, 0, 60)
     + segment(12, FIRST + 61, 0, 0),
     midway=segment(3, 5, FIRST + 60, 9) + segment(2, FIRST + 62, 14, 5) + segment(2, FIRST + 60, 14, 5),
+)
+
+
+def tar_entry(name, content=b"", kind=b"0", target=b"", **fields):
+    """One tar entry."""
+    header = bytearray(512)
+    header[0 : len(name)] = name
+    header[100:108] = b"0000644\0"
+    header[124:136] = b"%011o\0" % fields.get("size", len(content))
+    header[156:157] = kind
+    header[157 : 157 + len(target)] = target
+    header[257:265] = b"ustar\00000" if kind in b"xg" else b"ustar  \0"
+    if "sparse" in fields:
+        for index, number in enumerate(fields["sparse"]):
+            header[386 + 12 * index : 398 + 12 * index] = b"%011o\0" % number
+        header[483:495] = b"%011o\0" % fields["real"]
+    header[148:156] = b"%06o\0 " % (sum(header) + 8 * 32)
+    return bytes(header) + content + bytes(-len(content) % 512)
+
+
+def pax(**records):
+    """A PAX header of these records."""
+    text = b""
+    for key, value in records.items():
+        body = b" %s=%s\n" % (key.replace("_", ".").encode(), value)
+        length = len(body) + 2 if len(body) + 2 < 100 else len(body) + 3
+        text += b"%d" % length + body
+    return tar_entry(b"pax", text, b"x")
+
+
+def sha256_name(content):
+    return b"blobs/sha256/" + hashlib.sha256(content).hexdigest().encode()
+
+
+def oci_archive(layer, stored):
+    """An OCI archive of one layer, with manifest.json beside the index."""
+    diff_id, digest = (hashlib.sha256(content).hexdigest() for content in (layer, stored))
+    config = b'{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":["sha256:%s"]}}' % diff_id.encode()
+    describe = lambda content: b'{"digest":"sha256:%s","size":%d}' % (hashlib.sha256(content).hexdigest().encode(), len(content))
+    manifest = b'{"schemaVersion":2,"config":%s,"layers":[%s]}' % (describe(config), describe(stored))
+    files = [(sha256_name(content), content) for content in (stored, config, manifest)]
+    files += [(b"oci-layout", b"{}"), (b"index.json", b'{"manifests":[%s]}' % describe(manifest))]
+    return b"".join(tar_entry(*file) for file in files)
+
+
+ROOT = tar_entry(b"etc/a", b"one") + tar_entry(b"etc/l", b"", b"2", b"a") + tar_entry(b"etc/h", b"", b"1", b"etc/a")
+LAYER = tar_entry(b"etc/a", b"one") + bytes(1024)
+put(
+    "image",
+    root=ROOT + bytes(1024),
+    gzip=zlib.compress(ROOT, wbits=31) + zlib.compress(bytes(1024), wbits=31),
+    pax=pax(path=b"long/name", size=b"4") + tar_entry(b"short", b"four"),
+    gnu=tar_entry(b"././@LongLink", b"a/long/name\0", b"L") + tar_entry(b"a", b"x"),
+    sparse=tar_entry(b"s", b"abcd", b"S", size=4, sparse=(0, 2, 10, 2), real=20),
+    sparse_pax=pax(GNU_sparse_major=b"1", GNU_sparse_name=b"s", GNU_sparse_realsize=b"9")
+    + tar_entry(b"x", (b"1\n3\n2\n" + bytes(505)) + b"ab"),
+    links=tar_entry(b"a", b"", b"2", b"../..") + tar_entry(b"a/b/../c", b"x") + tar_entry(b"../d", b"x"),
+    oci=oci_archive(LAYER, LAYER),
+    oci_gzip=oci_archive(LAYER, zlib.compress(LAYER, wbits=31)),
+    cut=ROOT[:600],
 )

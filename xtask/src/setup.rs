@@ -11,8 +11,11 @@ use crate::workspace::{self, Workspace};
 
 /// A program that a test starts, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
+    ("busybox", "busybox-static"),
     ("certutil", "libnss3-tools"),
     ("chromium", "chromium"),
+    ("containerd", "containerd"),
+    ("ctr", "containerd"),
     ("curl", "curl"),
     ("docker", "docker.io"),
     ("docker-registry", "docker-registry"),
@@ -27,11 +30,14 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
+    ("podman", "podman"),
     ("readelf", "binutils"),
+    ("skopeo", "skopeo"),
     ("sqlite3", "sqlite3"),
     ("sslsplit", "sslsplit"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
+    ("umoci", "umoci"),
     ("unshare", "util-linux"),
     ("wget", "wget"),
 ];

@@ -37,7 +37,7 @@ pub use collected::{Collected, Kept};
 pub use edit::{EditFound, EditRoot, EditWatch};
 pub use error::Error;
 pub use limits::Limits;
-pub use open::open;
+pub use open::{open, open_stream};
 pub use opened::{Documents, Opened, Progress};
 pub use options::{Engines, Options};
 pub use platform::Platform;

@@ -1,5 +1,6 @@
 //! From a source's name to a source that can be read. In: [`Source`], [`Options`]. Out: [`Opened`], or what was tried where.
 
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::Error;
@@ -38,6 +39,14 @@ pub fn open(source: &Source, options: &Options) -> Result<Opened, Error> {
         }
         Source::Mozilla => Err(Error::NotFound { what: "mozilla".to_owned(), tried: Vec::new() }),
     }
+}
+
+/// Opens an archive of any form that comes as a stream: a root is read as it comes, an image is spooled.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_stream(input: Box<dyn Read + Send>, what: &str, options: &Options) -> Result<Opened, Error> {
+    recognise::stream(input, what, options)
 }
 
 /// A file or folder is looked into; anything else is asked of the local engines.

@@ -32,6 +32,8 @@ pub(crate) struct Counted {
     inner: Box<dyn Blob>,
     hash: Option<Sha256>,
     count: u64,
+    /// Reading itself failed, so that what follows is no damage of the blob.
+    failed: bool,
 }
 
 /// Bytes that come from somewhere, with a way past them where there is one.
@@ -57,8 +59,12 @@ impl Read for Counted {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = loop {
             match self.inner.read(into) {
+                Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other?,
+                Err(error) => {
+                    self.failed = true;
+                    return Err(error);
+                }
             }
         };
         if let Some(hash) = &mut self.hash {
@@ -104,7 +110,7 @@ impl Stream {
         allowed: u64,
         limits: Limits,
     ) -> Result<Self, Error> {
-        let mut raw = Counted { inner: blob, hash: verify.then(Sha256::new), count: 0 };
+        let mut raw = Counted { inner: blob, hash: verify.then(Sha256::new), count: 0, failed: false };
         let mut head = vec![0; 4];
         let mut have = 0;
         while have < head.len() {
@@ -175,8 +181,10 @@ impl Stream {
         if let Some(why) = self.exceeded.take() {
             return Error::limit(self.what, why);
         }
-        let compressed = self.is_compressed();
         let (what, expected, verify) = (self.what.clone(), self.expected.clone(), self.verify);
+        if self.raw().failed || !self.is_compressed() {
+            return Error::Io { what, why: error };
+        }
         // A blob that is not the one that is named explains its damage better than the decoder can.
         if verify && expected.digest.is_some() {
             let checked = self.raw_digest();
@@ -185,10 +193,7 @@ impl Stream {
                 return mismatch;
             }
         }
-        if compressed && error.kind() != io::ErrorKind::Other || error.kind() == io::ErrorKind::UnexpectedEof {
-            return Error::damaged(what, format!("cannot be decompressed: {error}"));
-        }
-        Error::Io { what, why: error }
+        Error::damaged(what, format!("cannot be decompressed: {error}"))
     }
 
     /// The digest of the whole blob; reads what is left of it.
@@ -201,20 +206,28 @@ impl Stream {
         let mut rest = vec![0; BUFFER];
         let most = self.expected.size.unwrap_or(u64::MAX);
         while raw.count <= most && raw.read(&mut rest).map_err(Error::io(&self.what))? > 0 {}
-        if self.expected.size.is_some_and(|size| size != raw.count) {
-            let size = self.expected.size.unwrap_or_default();
-            let found = if raw.count > size { "more".to_owned() } else { raw.count.to_string() };
-            return Err(Error::Mismatch { what: self.what, kind: "size", expected: size.to_string(), found });
+        // Of what is longer than it should be the rest is not read, so there is no digest to name.
+        if raw.count > most {
+            let (kind, expected, found) = ("size", most.to_string(), "more".to_owned());
+            return Err(Error::Mismatch { what: self.what, kind, expected, found });
         }
         Ok(raw.hash.as_ref().map(name).unwrap_or_default())
+    }
+
+    /// The blob as it is stored.
+    fn raw(&self) -> &Counted {
+        match &self.coding {
+            Coding::Plain(chain) => chain.get_ref().1,
+            Coding::Gzip(decoder) => decoder.get_ref().get_ref().get_ref().1,
+            Coding::Zstd(decoder) => decoder.get_ref().get_ref().get_ref().1,
+        }
     }
 
     /// Refuses what grows beyond the limits.
     fn bound(&mut self) -> io::Result<()> {
         let raw = match &self.coding {
             Coding::Plain(_) => self.count,
-            Coding::Gzip(decoder) => decoder.get_ref().get_ref().get_ref().1.count,
-            Coding::Zstd(decoder) => decoder.get_ref().get_ref().get_ref().1.count,
+            Coding::Gzip(_) | Coding::Zstd(_) => self.raw().count,
         };
         if self.count > self.limits.ratio_after && self.count / raw.max(1) > self.limits.ratio {
             self.exceeded =

@@ -1,5 +1,5 @@
 // Which of several servers Java trusts, for each way to give it roots. In: ports with commas, then WAY=FILE each, WAY `factory`
-// (CertificateFactory.generateCertificates) or `store` (as javax.net.ssl.trustStore). Out: a line for each WAY=FILE: 1 (trusted) or 0 for each port.
+// (CertificateFactory.generateCertificates), `store` (as javax.net.ssl.trustStore) or `system` (the default). Out: a line for each WAY=FILE: 1 (trusted) or 0 for each port.
 
 import java.io.BufferedInputStream;
 import java.io.FileInputStream;
@@ -20,7 +20,11 @@ public class Trust {
             String file = arguments[index].substring(at + 1);
             SSLContext context = null;
             try {
-                context = context(arguments[index].startsWith("factory") ? factory(file) : store(file));
+                if (arguments[index].startsWith("system")) {
+                    context = SSLContext.getDefault();
+                } else {
+                    context = context(arguments[index].startsWith("factory") ? factory(file) : store(file));
+                }
             } catch (Exception unreadable) {
                 System.err.println(file + ": " + unreadable);
             }

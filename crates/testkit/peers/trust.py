@@ -1,18 +1,19 @@
 """Which of several servers Python's ssl trusts, for each way to give it roots. In: ports with commas, then WAY=FILE each, WAY `file`
-(cafile) or `default` (SSL_CERT_FILE). Out: a line for each WAY=FILE: 1 (trusted) or 0 for each port, or an error that is no verdict."""
+(cafile), `default` (SSL_CERT_FILE) or `system` (as the environment says). Out: a line for each WAY=FILE: 1 (trusted) or 0 for each port, or an error that is no verdict."""
 import os
 import socket
 import ssl
 import sys
 
 ports = [int(port) for port in sys.argv[1].split(",")]
-os.environ["SSL_CERT_DIR"] = "/nonexistent"
 
 
 def context(way, file):
     if way == "file":
         return ssl.create_default_context(cafile=file)
-    os.environ["SSL_CERT_FILE"] = file
+    if way == "default":
+        os.environ["SSL_CERT_FILE"] = file
+        os.environ["SSL_CERT_DIR"] = "/nonexistent"
     return ssl.create_default_context()
 
 

@@ -136,14 +136,37 @@ http {{
     Server { address: listen[0], process }
 }
 
+/// The one login of [`private_registry`]: its user and password.
+pub const REGISTRY_LOGIN: (&str, &str) = ("joe", "hunter2");
+
+/// The same as a line of an htpasswd file (bcrypt, the only form that the registry reads).
+const HTPASSWD: &str = "joe:$2b$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.\n";
+
 /// Debian's docker-registry on plain HTTP at this address of `place`, its images in `folder`.
 #[track_caller]
 pub fn registry(place: &Hosts, folder: &Path, address: SocketAddr) -> Server {
+    registry_with(place, folder, address, "")
+}
+
+/// The same in TLS by itself, for [`REGISTRY_LOGIN`] alone.
+#[track_caller]
+pub fn private_registry(place: &Hosts, folder: &Path, address: SocketAddr, identity: &Identity) -> Server {
+    let (chain, key) = identity.write_to(folder, "registry");
+    let logins = folder.join("htpasswd");
+    std::fs::write(&logins, HTPASSWD).expect("htpasswd");
+    let (chain, key, logins) = (chain.display(), key.display(), logins.display());
+    let more = format!(
+        "  tls: {{certificate: {chain}, key: {key}}}\nauth:\n  htpasswd: {{realm: registry, path: {logins}}}\n"
+    );
+    registry_with(place, folder, address, &more)
+}
+
+fn registry_with(place: &Hosts, folder: &Path, address: SocketAddr, more: &str) -> Server {
     let storage = folder.join("registry");
     std::fs::create_dir_all(&storage).expect("a folder for the registry");
     let text = format!(
         "version: 0.1\nlog: {{level: info}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
-         http:\n  addr: {address}\n  secret: only-for-tests\n",
+         http:\n  addr: {address}\n  secret: only-for-tests\n{more}",
         storage.display()
     );
     let file = folder.join("registry.yml");
@@ -165,7 +188,13 @@ pub struct Dockerd {
 impl Dockerd {
     /// Starts dockerd by `command` (a namespace's or a hosts file's), which is ready once it answers on its socket.
     #[track_caller]
-    pub fn start(mut command: Command, folder: &Path) -> Self {
+    pub fn start(command: Command, folder: &Path) -> Self {
+        Self::start_with(command, folder, "vfs")
+    }
+
+    /// As [`Dockerd::start`], with this storage driver.
+    #[track_caller]
+    pub fn start_with(mut command: Command, folder: &Path, driver: &str) -> Self {
         // The path of a unix socket is short (unix(7)), so the folder should be too.
         let socket = folder.join("d.sock");
         let home = folder.join("docker");
@@ -174,7 +203,7 @@ impl Dockerd {
             command.arg(option).arg(home.join(path));
         }
         command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]);
-        command.args(["--storage-driver", "vfs", "--log-level", "warn"]);
+        command.args(["--storage-driver", driver, "--log-level", "warn"]);
         std::fs::create_dir_all(&home).expect("a folder for dockerd");
         let process = Running::start(&mut command, &folder.join("dockerd.log")).with_grace(Duration::from_secs(30));
         let mut dockerd = Self { socket, process };

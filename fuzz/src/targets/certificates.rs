@@ -3,6 +3,7 @@
 use sidelight_model::flow::Host;
 use sidelight_model::forge::LeafPlan;
 use sidelight_model::time::Timestamp;
+use sidelight_model::x509::path::{AnchorSet, Asked, End, Profile, Purpose, Question, Stack, explore};
 use sidelight_model::x509::{Anchors, Certificate, explain, judge, revoked_at};
 
 /// November 2026: the committed certificates are valid then.
@@ -39,6 +40,42 @@ pub fn certificate(data: &[u8]) {
     }
     if let (Ok(leaf), Ok(issuer)) = (leaf, issuer) {
         assert_eq!(revoked_at(response, &leaf, &issuer), revoked_at(response, &leaf, &issuer));
+    }
+}
+
+/// Explores the paths from a leaf over an intermediate to a root, by everybody's rules: without panic, within bounds, and always with a
+/// reason.
+pub fn paths(data: &[u8]) {
+    let (leaf, rest) = counted(data);
+    let (issuer, rest) = counted(rest);
+    let (root, list) = counted(rest);
+    let chain = [leaf.to_vec(), issuer.to_vec()];
+    let anchors = AnchorSet::new([root]);
+    let crls = if list.is_empty() { Vec::new() } else { vec![list.to_vec()] };
+    let Ok(name) = Asked::parse("registry.test") else { return };
+    let profiles = [Profile::Strict, Profile::Lenient].into_iter().chain(Stack::all().map(Profile::Stack));
+    for profile in profiles {
+        let ask = |every_path| {
+            let (purpose, max_depth) = (Purpose::Server, None);
+            let (chain, crls, name) = (&chain[..], &crls[..], Some(&name));
+            explore(&Question {
+                chain,
+                anchors: &anchors,
+                crls,
+                name,
+                purpose,
+                now: NOW,
+                max_depth,
+                profile,
+                every_path,
+            })
+        };
+        let (all, one) = (ask(true), ask(false));
+        assert_eq!(all.good_path().is_some(), one.good_path().is_some(), "the answer depends on how much is asked");
+        for path in &all.paths {
+            assert!(path.certificates.iter().all(|number| *number < all.certificates.len()));
+            assert_eq!(path.is_good(), path.end == End::Anchor && path.first_fault().is_none());
+        }
     }
 }
 

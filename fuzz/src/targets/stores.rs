@@ -1,5 +1,7 @@
-//! Files with certificates: PEM and JKS. In: bytes of a file. Out: broken promises.
+//! Files with certificates: PEM, JKS, and whatever may be a trust store. In: bytes of a file. Out: broken promises.
 
+use sidelight_model::trust::{Content, Pool};
+use sidelight_wire::scan::{Found, Scan};
 use sidelight_wire::{jks, pem};
 
 /// Blocks lie in the file, one after the other, and are no larger than it; written anew, each is read back as sound.
@@ -51,4 +53,33 @@ fn weight(entry: &jks::Entry) -> usize {
             protected.len() + chain.iter().map(|certificate| certificate.der.len()).sum::<usize>()
         }
     }
+}
+
+/// Paths that decide how a file is looked at; the first byte of the input chooses.
+const PATHS: &[&str] =
+    &["/etc/ssl/cert.pem", "/opt/x", "/opt/x.js", "/usr/local/share/ca-certificates/x.crt", "/root/.curlrc"];
+
+/// What is found in a file does not depend on how it is cut, lies within it, and is bounded.
+pub fn trust_store(data: &[u8]) {
+    let Some((choice, bytes)) = data.split_first() else { return };
+    let path = PATHS[usize::from(*choice) % PATHS.len()];
+    let whole = scan(path, bytes, bytes.len().max(1));
+    assert_eq!(scan(path, bytes, 1 + bytes.len() / 3), whole);
+    if bytes.len() < 4096 {
+        assert_eq!(scan(path, bytes, 1), whole);
+    }
+    for found in whole {
+        let (Content::Store(store) | Content::Program(_, Some(store))) = found.content else { continue };
+        assert!(store.faults.len() <= 202 && store.entries.len() <= sidelight_wire::trust_store::MAX_ENTRIES);
+        for entry in store.entries {
+            assert!(entry.offset.is_none_or(|offset| offset <= bytes.len()));
+        }
+    }
+}
+
+fn scan(path: &str, bytes: &[u8], piece: usize) -> Vec<Found> {
+    let mut pool = Pool::default();
+    let Some(mut scan) = Scan::open(path, bytes.len() as u64, 0o755) else { return Vec::new() };
+    let whole = bytes.chunks(piece).all(|piece| scan.feed(piece));
+    scan.close(whole, &mut pool)
 }

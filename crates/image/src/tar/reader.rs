@@ -68,8 +68,14 @@ impl<R: Skip> TarReader<R> {
 
     /// The next entry; `None` at the end of the archive.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, TarError> {
-        self.pass(self.left.saturating_add(self.padding))?;
-        (self.left, self.padding) = (0, 0);
+        self.pass(self.left)?;
+        self.left = 0;
+        // Some writers (umoci among them) end with the last byte of the last file.
+        if self.padding > 0 && !self.has_more()? {
+            return Ok(None);
+        }
+        self.pass(self.padding)?;
+        self.padding = 0;
         let mut extended = Extended::default();
         let mut long_name = None;
         let mut long_target = None;
@@ -102,7 +108,7 @@ impl<R: Skip> TarReader<R> {
         if most == 0 {
             return Ok(&[]);
         }
-        if self.start == self.end && !self.fill()? {
+        if !self.has_more()? {
             return Err(self.truncated());
         }
         let count = (self.end - self.start).min(usize::try_from(most).unwrap_or(usize::MAX));
@@ -118,7 +124,7 @@ impl<R: Skip> TarReader<R> {
         let mut block = [0; BLOCK as usize];
         let mut have = 0;
         while have < block.len() {
-            if self.start == self.end && !self.fill()? {
+            if !self.has_more()? {
                 // Many writers leave the closing blocks of zeros out.
                 return if have == 0 { Ok(None) } else { Err(self.truncated()) };
             }
@@ -239,7 +245,7 @@ impl<R: Skip> TarReader<R> {
     fn exact(&mut self, into: &mut [u8]) -> Result<(), TarError> {
         let mut have = 0;
         while have < into.len() {
-            if self.start == self.end && !self.fill()? {
+            if !self.has_more()? {
                 return Err(self.truncated());
             }
             let count = (self.end - self.start).min(into.len() - have);
@@ -269,6 +275,11 @@ impl<R: Skip> TarReader<R> {
             count -= step as u64;
         }
         Ok(())
+    }
+
+    /// Whether the stream goes on.
+    fn has_more(&mut self) -> io::Result<bool> {
+        Ok(self.start < self.end || self.fill()?)
     }
 
     fn advance(&mut self, count: usize) {

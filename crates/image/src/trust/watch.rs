@@ -13,6 +13,12 @@ const MAX_TEXT: usize = 12 << 20;
 /// Most programs that are kept of one source.
 const MAX_PROGRAMS: usize = 50_000;
 
+/// Most certificates of all stores together, each as often as it stands somewhere; images with forty bundles have 6,000.
+const MAX_ENTRIES: usize = 40_000;
+
+/// Most stores under a password of one source: to try one can take a second.
+const MAX_SEALED: usize = 60;
+
 /// What is kept of a file: more than one thing only for archives.
 pub type TrustFound = Arc<Vec<Found>>;
 
@@ -25,6 +31,8 @@ pub struct TrustWatch {
     pub(super) notes: Vec<String>,
     text: usize,
     programs: usize,
+    entries: usize,
+    sealed: usize,
     until: Option<Until>,
     enough: bool,
 }
@@ -52,6 +60,10 @@ impl TrustWatch {
             Content::Program(program, _) => program.values.iter().map(|(_, value)| value.len()).sum(),
             Content::Store(_) | Content::Other => 0,
         };
+        let entries = match &found.content {
+            Content::Store(store) | Content::Program(_, Some(store)) => store.entries.len(),
+            _ => 0,
+        };
         let is_program = matches!(&found.content, Content::Program(_, None));
         if self.text + text > MAX_TEXT {
             return self.leave_out(format!(
@@ -62,7 +74,12 @@ impl TrustWatch {
         if is_program && self.programs >= MAX_PROGRAMS {
             return self.leave_out(format!("there are more than {MAX_PROGRAMS} programs; some were left out"));
         }
+        if self.entries + entries > MAX_ENTRIES {
+            return self
+                .leave_out(format!("the stores hold more than {MAX_ENTRIES} certificates; some stores were left out"));
+        }
         self.text += text;
+        self.entries += entries;
         self.programs += usize::from(is_program);
         true
     }
@@ -88,11 +105,20 @@ impl Watch for TrustWatch {
     }
 
     fn close(&mut self, open: Scan, whole: bool) -> Option<TrustFound> {
+        self.sealed += open.sealed();
+        if self.sealed > MAX_SEALED && open.sealed() > 0 {
+            self.leave_out(format!("there are more than {MAX_SEALED} PKCS#12 stores; some were left out"));
+            return None;
+        }
         let mut found = open.close(whole, &mut self.pool);
         found.retain(|found| self.fits(found));
         if let Some(until) = &mut self.until {
             self.enough |= found.iter().any(|found| until(found, &self.pool));
         }
         (!found.is_empty()).then(|| Arc::new(found))
+    }
+
+    fn enough(&self) -> bool {
+        self.enough
     }
 }

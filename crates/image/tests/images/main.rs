@@ -1,5 +1,7 @@
 //! Images read from every source, by hand-made archives and by real engines. In: images built here. Out: what is read of them.
 
 mod build;
+mod engines;
+mod hostile;
 mod same;
 mod watch;

@@ -19,6 +19,7 @@ pub(crate) fn sample() -> Image {
             .file("etc/ssl/bundle.pem", "old bundle\n")
             .file("etc/ssl/key.pem", "a key that is deleted\n")
             .file("usr/lib/ssl/cert.pem", "in usr\n")
+            .hard("etc/ssl/same.pem", "usr/lib/ssl/cert.pem")
             .link("lib", "usr/lib")
             .file("opt/app/one", "1")
             .file("opt/app/two", "2")
@@ -26,7 +27,6 @@ pub(crate) fn sample() -> Image {
         Layer::new()
             .file("etc/ssl/bundle.pem", "new bundle\n")
             .file("etc/ssl/.wh.key.pem", "")
-            .hard("etc/ssl/same.pem", "usr/lib/ssl/cert.pem")
             .hard("etc/ssl/own.pem", "etc/ssl/bundle.pem")
             .file("opt/app/three", "3")
             .file("opt/app/.wh..wh..opq", ""),
@@ -139,7 +139,7 @@ fn the_layers_say_what_is_hidden_and_who_wrote_what() {
         ]
     );
     assert!(
-        files(&collected).contains(&"/etc/ssl/same.pem @1 644 0:0 = in usr\\n".to_owned()),
+        files(&collected).contains(&"/etc/ssl/same.pem @0 644 0:0 = in usr\\n".to_owned()),
         "{:?}",
         files(&collected)
     );

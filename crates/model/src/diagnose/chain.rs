@@ -1,26 +1,17 @@
-//! From leaf to root. In: the certificates that were sent and fetched, and the roots. Out: the best path, and what is wrong on it.
-//! Spec: RFC 5280 §6, as far as it says which thing has to change; the yes or no is an accepted library's.
+//! From leaf to root. In: the certificates that were sent and fetched, the roots, whose rules. Out: the path that comes nearest,
+//! how it ends, and what is wrong on it. The search and the rules are `x509::path`'s.
 
-use std::collections::HashMap;
-
-use x509_parser::error::X509Error;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
-use x509_parser::x509::SubjectPublicKeyInfo;
-
-use super::details::Details;
 use super::facts::Facts;
 use crate::time::Timestamp;
+use crate::x509::path::{AnchorSet, End, Found, Profile, Purpose, Question, explore};
+use crate::x509::strict::Strict;
 use crate::x509::{Anchors, Certificate};
 
 /// Certificates of a chain that are looked at; servers send up to ten.
 const MOST_CERTIFICATES: usize = 64;
-/// Certificates of a path.
-const DEEPEST: usize = 12;
-/// Signatures that are checked at the most; a hostile chain of many certificates of one name costs no more.
-const MOST_CHECKS: usize = 400;
 
 /// How a path ends at its top.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Top {
     /// At a root that is trusted.
     Trusted,
@@ -34,6 +25,8 @@ pub enum Top {
     NoIssuer,
     /// The issuer is there, but its key did not make the signature.
     BadSignature,
+    /// At a trusted certificate that is no root, which these rules do not take.
+    NotRoot,
     /// There is no certificate that can be read.
     Nothing,
 }
@@ -47,14 +40,20 @@ pub struct Climbed {
     pub top: Top,
     /// Whether it ends at a root that is trusted.
     pub anchored: bool,
+    /// What is wrong, by the position in the path.
+    pub faults: Vec<Found>,
 }
 
-/// The best path of what was seen: a trusted root before none, fewer faults before more, longer before shorter.
+impl Climbed {
+    const NOTHING: Self = Self { path: Vec::new(), top: Top::Nothing, anchored: false, faults: Vec::new() };
+}
+
+/// The path of what was seen that comes nearest.
 pub fn climb(facts: &Facts) -> Climbed {
-    let Some(attempt) = facts.certified() else {
-        return Climbed { path: Vec::new(), top: Top::Nothing, anchored: false };
-    };
-    climb_chain(&attempt.chain, &fetched(facts), &facts.roots.anchors, facts.question.at)
+    let Some(attempt) = facts.certified() else { return Climbed::NOTHING };
+    let mut chain: Vec<Vec<u8>> = attempt.chain.iter().take(MOST_CERTIFICATES).cloned().collect();
+    chain.extend(fetched(facts).into_iter().map(|cert| cert.der));
+    climb_chain(&chain, &facts.roots.set, &facts.roots.anchors, facts.question.at, facts.question.rules)
 }
 
 /// The certificates that were fetched.
@@ -63,138 +62,72 @@ pub(super) fn fetched(facts: &Facts) -> Vec<Certificate> {
     bodies.filter_map(|der| Certificate::parse(der).ok()).collect()
 }
 
-/// The best path from the first certificate of `sent`, with `more` to choose issuers from.
-pub fn climb_chain(sent: &[Vec<u8>], more: &[Certificate], anchors: &Anchors, at: Timestamp) -> Climbed {
-    let Some(leaf) = sent.first().and_then(|der| Certificate::parse(der).ok()) else {
-        return Climbed { path: Vec::new(), top: Top::Nothing, anchored: false };
-    };
-    let rest = sent.iter().skip(1).take(MOST_CERTIFICATES).filter_map(|der| Certificate::parse(der).ok());
-    let pool: Vec<Certificate> = rest.chain(more.iter().cloned()).collect();
-    let mut search = Search { pool: &pool, anchors, at, checked: HashMap::new(), checks: 0, best: None };
-    search.from(&mut vec![leaf]);
-    search.best.map_or(Climbed { path: Vec::new(), top: Top::Nothing, anchored: false }, |(_, climbed)| climbed)
+/// Whether a client with these rules would take the chain; if not, what it would stumble over first.
+pub(super) fn refused_by(facts: &Facts, rules: Profile) -> Option<String> {
+    let attempt = facts.certified()?;
+    let chain: Vec<Vec<u8>> = attempt.chain.iter().take(MOST_CERTIFICATES).cloned().collect();
+    let climbed = climb_chain(&chain, &facts.roots.set, &facts.roots.anchors, facts.question.at, rules);
+    match climbed.faults.first() {
+        _ if climbed.top == Top::NotRoot => Some("trusted certificate is no root".to_owned()),
+        Some(found) => Some(found.fault.code().replace('_', " ")),
+        None => None,
+    }
 }
 
-/// Greater is better.
-type Rank = (bool, std::cmp::Reverse<usize>, usize);
-
-struct Search<'a> {
-    pool: &'a [Certificate],
-    anchors: &'a Anchors,
-    at: Timestamp,
-    checked: HashMap<(Vec<u8>, Vec<u8>), bool>,
-    checks: usize,
-    best: Option<(Rank, Climbed)>,
-}
-
-impl Search<'_> {
-    fn from(&mut self, path: &mut Vec<Certificate>) {
-        let Some(current) = path.last().cloned() else { return };
-        if path.len() == 1 && self.anchors.holds(&current) {
-            return self.ends(path, Top::Trusted);
-        }
-        let roots = self.anchors.named(&current.issuer_der).to_vec();
-        let mut went_on = false;
-        for root in &roots {
-            if path.iter().any(|cert| cert.der == root.der) || !self.signed(&current, root) {
-                continue;
-            }
-            went_on = true;
-            path.push(root.clone());
-            self.ends(path, Top::Trusted);
-            path.pop();
-        }
-        if current.is_self_issued() && self.signed(&current, &current) {
-            let top = match (path.len(), roots.is_empty()) {
-                (1, _) => Top::SelfSigned,
-                (_, true) => Top::UnknownRoot,
-                (_, false) => Top::Rekeyed,
-            };
-            if !went_on {
-                self.ends(path, top);
-            }
-            return;
-        }
-        let pool = self.pool;
-        let named = pool.iter().filter(|cert| {
-            cert.subject_der == current.issuer_der
-                && !path.iter().any(|it| it.der == cert.der)
-                && may_be(&current, cert)
+fn climb_chain(chain: &[Vec<u8>], set: &AnchorSet, anchors: &Anchors, at: Timestamp, rules: Profile) -> Climbed {
+    let explored = explore(&Question {
+        chain,
+        anchors: set,
+        crls: &[],
+        name: None,
+        purpose: Purpose::Server,
+        now: at,
+        max_depth: None,
+        profile: rules,
+        every_path: false,
+    });
+    let read = |number: usize| explored.certificates.get(number).map(|known| &*known.certificate);
+    let Some(best) = explored.best() else {
+        // What the strict reader refuses is judged as a single certificate.
+        let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
+        return leaf.map_or(Climbed::NOTHING, |leaf| Climbed {
+            path: vec![leaf],
+            top: Top::NoIssuer,
+            ..Climbed::NOTHING
         });
-        let named: Vec<&Certificate> = named.collect();
-        if path.len() < DEEPEST {
-            for issuer in &named {
-                if self.signed(&current, issuer) {
-                    went_on = true;
-                    path.push((*issuer).clone());
-                    self.from(path);
-                    path.pop();
-                }
-            }
+    };
+    let path: Vec<Certificate> =
+        best.certificates.iter().filter_map(|number| Certificate::parse(&read(*number)?.der).ok()).collect();
+    let last = path.last();
+    let named = last.is_some_and(|last| !anchors.named(&last.issuer_der).is_empty());
+    let top = match &best.end {
+        End::Anchor => Top::Trusted,
+        End::AnchorNotRoot => Top::NotRoot,
+        End::SelfSigned if path.len() == 1 => Top::SelfSigned,
+        End::SelfSigned if named => Top::Rekeyed,
+        End::SelfSigned => Top::UnknownRoot,
+        End::WrongKey { tried } => {
+            let tried: Vec<&Strict> = tried.iter().filter_map(|number| read(*number)).collect();
+            wrong_key(last, &tried, anchors)
         }
-        if !went_on {
-            let same_key = roots.iter().any(|root| names_key_of(&current, root));
-            let top = match (named.is_empty(), roots.is_empty()) {
-                (false, _) => Top::BadSignature,
-                (true, false) if same_key => Top::BadSignature,
-                (true, false) => Top::Rekeyed,
-                (true, true) => Top::NoIssuer,
-            };
-            self.ends(path, top);
-        }
-    }
-
-    fn ends(&mut self, path: &[Certificate], top: Top) {
-        let anchored = top == Top::Trusted;
-        let faults = path.iter().skip(1).filter(|cert| self.at < cert.not_before || self.at > cert.not_after).count()
-            + path.iter().skip(1).filter(|cert| cert.is_ca == Some(false)).count();
-        let rank = (
-            anchored,
-            std::cmp::Reverse(faults),
-            if anchored { DEEPEST - path.len().min(DEEPEST) } else { path.len() },
-        );
-        if self.best.as_ref().is_none_or(|(best, _)| rank > *best) {
-            self.best = Some((rank, Climbed { path: path.to_vec(), top, anchored }));
-        }
-    }
-
-    fn signed(&mut self, certificate: &Certificate, issuer: &Certificate) -> bool {
-        let key = (certificate.der.clone(), issuer.public_key.clone());
-        if let Some(known) = self.checked.get(&key) {
-            return *known;
-        }
-        self.checks += 1;
-        let good = self.checks <= MOST_CHECKS && signed(certificate, issuer);
-        self.checked.insert(key, good);
-        good
-    }
+        End::NoIssuer | End::Loop | End::TooLong => Top::NoIssuer,
+    };
+    Climbed { anchored: top == Top::Trusted, faults: best.faults.clone(), top, path }
 }
 
-/// Whether the issuer's key made the signature. What cannot be checked for the weakness or rarity of its algorithm counts as
-/// good where the key identifiers agree: it is told as what it is.
-fn signed(certificate: &Certificate, issuer: &Certificate) -> bool {
-    if certificate.is_signed_by(&issuer.public_key) {
-        return true;
+/// Certificates of the issuer's name are there, but none made the signature: is it damaged, or is the right issuer another one?
+fn wrong_key(last: Option<&Certificate>, tried: &[&Strict], anchors: &Anchors) -> Top {
+    let Some(last) = last else { return Top::NoIssuer };
+    let Some(wanted) = &last.authority_key_id else {
+        let held = tried.iter().any(|it| !anchors.named(&it.subject.der).is_empty());
+        return if held && !last.is_self_issued() { Top::Rekeyed } else { Top::BadSignature };
+    };
+    let same = |it: &&Strict| it.subject_key_id.as_ref().is_none_or(|found| found == wanted);
+    if tried.iter().any(same) {
+        Top::BadSignature
+    } else if !anchors.named(&last.issuer_der).is_empty() {
+        Top::Rekeyed
+    } else {
+        Top::NoIssuer
     }
-    !checkable(certificate, issuer) && may_be(certificate, issuer)
-}
-
-fn checkable(certificate: &Certificate, issuer: &Certificate) -> bool {
-    let Ok((_, cert)) = X509Certificate::from_der(&certificate.der) else { return true };
-    let Ok((_, key)) = SubjectPublicKeyInfo::from_der(&issuer.public_key) else { return true };
-    let weak = Details::of(issuer).rsa_bits.is_some_and(|bits| bits < 2048);
-    !weak && !matches!(cert.verify_signature(Some(&key)), Err(X509Error::SignatureUnsupportedAlgorithm))
-}
-
-/// Whether key identifiers allow that `issuer` issued it.
-fn may_be(certificate: &Certificate, issuer: &Certificate) -> bool {
-    match (&certificate.authority_key_id, &issuer.subject_key_id) {
-        (Some(wanted), Some(found)) => wanted == found,
-        _ => true,
-    }
-}
-
-/// Whether it names the key of this very issuer.
-fn names_key_of(certificate: &Certificate, issuer: &Certificate) -> bool {
-    matches!((&certificate.authority_key_id, &issuer.subject_key_id), (Some(wanted), Some(found)) if wanted == found)
 }

@@ -7,24 +7,6 @@ use x509_parser::public_key::PublicKey;
 
 use crate::x509::Certificate;
 
-/// Extensions that every client knows, by OID. Others must not be critical.
-const KNOWN: &[&str] = &[
-    "2.5.29.14",
-    "2.5.29.15",
-    "2.5.29.17",
-    "2.5.29.18",
-    "2.5.29.19",
-    "2.5.29.30",
-    "2.5.29.31",
-    "2.5.29.32",
-    "2.5.29.33",
-    "2.5.29.35",
-    "2.5.29.36",
-    "2.5.29.37",
-    "2.5.29.54",
-    "1.3.6.1.5.5.7.1.1",
-];
-
 const TLS_FEATURE: &str = "1.3.6.1.5.5.7.1.24";
 /// TLS feature 5: status_request.
 const MUST_STAPLE: [u8; 5] = [0x30, 3, 2, 1, 5];
@@ -36,22 +18,12 @@ pub struct Details {
     pub key: String,
     /// Bits of an RSA key.
     pub rsa_bits: Option<usize>,
-    /// The digest of the signature where it is broken: `MD5`, `SHA-1`.
-    pub broken_digest: Option<&'static str>,
     /// Where OCSP is answered.
     pub ocsp_urls: Vec<String>,
     /// Where revocation lists are.
     pub crl_urls: Vec<String>,
     /// Whether a stapled response is demanded.
     pub must_staple: bool,
-    /// The path length constraint.
-    pub path_length: Option<u32>,
-    /// Whether its key may sign certificates; `None` without key usage.
-    pub may_sign: Option<bool>,
-    /// Critical extensions that clients do not know, by OID.
-    pub unknown_critical: Vec<String>,
-    /// Whether it names its issuer's key.
-    pub has_authority_key_id: bool,
     /// The subject of the issuer's own issuer, where the authority key identifier names it (raw).
     pub issuer_of_issuer: Option<Vec<u8>>,
     /// The serial number, raw.
@@ -65,19 +37,11 @@ impl Details {
     pub fn of(certificate: &Certificate) -> Self {
         let Ok((_, cert)) = X509Certificate::from_der(&certificate.der) else { return Self::default() };
         let (key, rsa_bits) = key(&cert);
-        let mut found = Self {
-            key,
-            rsa_bits,
-            broken_digest: broken_digest(&cert.signature_algorithm.algorithm.to_id_string()),
-            serial: cert.raw_serial().to_vec(),
-            ..Self::default()
-        };
+        let mut found = Self { key, rsa_bits, serial: cert.raw_serial().to_vec(), ..Self::default() };
         for extension in cert.extensions() {
             let oid = extension.oid.to_id_string();
             if oid == TLS_FEATURE {
                 found.must_staple = extension.value.windows(3).any(|part| part == &MUST_STAPLE[2..]);
-            } else if extension.critical && !KNOWN.contains(&oid.as_str()) {
-                found.unknown_critical.push(oid);
             }
             found.read(extension.parsed_extension());
         }
@@ -98,10 +62,7 @@ impl Details {
                     }
                 }
             }
-            ParsedExtension::BasicConstraints(constraints) => self.path_length = constraints.path_len_constraint,
-            ParsedExtension::KeyUsage(usage) => self.may_sign = Some(usage.key_cert_sign()),
             ParsedExtension::AuthorityKeyIdentifier(id) => {
-                self.has_authority_key_id = id.key_identifier.is_some();
                 self.issuer_of_issuer = id.authority_cert_issuer.iter().flatten().find_map(|name| match name {
                     GeneralName::DirectoryName(name) => Some(name.as_raw().to_vec()),
                     _ => None,
@@ -153,13 +114,5 @@ fn key(cert: &X509Certificate<'_>) -> (String, Option<usize>) {
             "1.3.101.113" => ("Ed448".to_owned(), None),
             other => (other.to_owned(), None),
         },
-    }
-}
-
-fn broken_digest(oid: &str) -> Option<&'static str> {
-    match oid {
-        "1.2.840.113549.1.1.2" | "1.2.840.113549.1.1.3" | "1.2.840.113549.1.1.4" => Some("MD5"),
-        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.10040.4.3" => Some("SHA-1"),
-        _ => None,
     }
 }

@@ -2,10 +2,12 @@
 //! for people. Nothing in them depends on the order in which attempts were made, but that the first one is what was asked for.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::flow::{Authority, Host};
 use crate::time::Timestamp;
+use crate::x509::path::{AnchorSet, Profile};
 use crate::x509::{Anchors, Certificate};
 
 /// What the user asked for.
@@ -21,6 +23,8 @@ pub struct Question {
     pub sni_forbidden: bool,
     /// The time for which certificates are judged.
     pub at: Timestamp,
+    /// By whose rules the chain is judged.
+    pub rules: Profile,
     /// Application protocols that the user named; empty: none were named.
     pub alpn: Vec<Vec<u8>>,
     /// The protocol that turns into TLS, by its name.
@@ -52,15 +56,26 @@ pub struct ClientIdentity {
     pub key_matches: bool,
 }
 
-/// The roots that are judged by.
+/// The roots that are judged by; [`Roots::new`] makes them.
 #[derive(Clone, Debug, Default)]
 pub struct Roots {
     /// Where they come from, for people: a file, `the host's trust store`, `Go in docker-archive:app.tar (/etc/ssl/certs/…)`.
     pub source: String,
-    /// The roots.
+    /// The roots, to be looked up.
     pub anchors: Anchors,
+    /// The same, to search paths to.
+    pub set: Arc<AnchorSet>,
     /// What was lost or odd while reading them, one sentence each.
     pub notes: Vec<String>,
+}
+
+impl Roots {
+    /// The roots in these certificates.
+    pub fn new<'a>(source: impl Into<String>, ders: impl IntoIterator<Item = &'a [u8]>, notes: Vec<String>) -> Self {
+        let ders: Vec<&[u8]> = ders.into_iter().collect();
+        let anchors = Anchors::new(ders.iter().copied());
+        Self { source: source.into(), anchors, set: Arc::new(AnchorSet::new(ders)), notes }
+    }
 }
 
 /// How a name was resolved.

@@ -13,7 +13,7 @@ mod revocation;
 mod sound;
 mod trust;
 
-pub use chain::{Climbed, Top, climb, climb_chain};
+pub use chain::{Climbed, Top, climb};
 pub use details::Details;
 pub use facts::{
     AlertSeen, Attempt, ClientIdentity, ClientRequest, End, Facts, Fetched, Late, Plain, PlainWords, ProxyFailure,

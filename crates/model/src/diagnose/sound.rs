@@ -1,14 +1,14 @@
 //! A connection that works, and what is odd about one all the same. In: facts and the path. Out: the finding `ok`; warnings, one
 //! sentence each, for whatever else would surprise.
 
-use super::chain::Climbed;
-use super::details::Details;
+use super::chain::{Climbed, refused_by};
 use super::facts::{End, Facts, Late, Variant};
 use super::handshake::words;
 use crate::finding::{Cause, Finding};
 use crate::flow::TlsVersion;
 use crate::time::Timestamp;
 use crate::x509::Certificate;
+use crate::x509::path::{Profile, Stack};
 
 /// Days from which on a certificate's end is worth a warning.
 const SOON: i64 = 21;
@@ -45,6 +45,7 @@ pub(super) fn warnings(facts: &Facts, climbed: &Climbed, cause: Cause) -> Vec<St
         roundabout(facts, &mut all);
         soon(facts, climbed, &mut all);
         parameters(facts, &mut all);
+        pickier_clients(facts, &mut all);
     }
     chain(facts, climbed, &mut all);
     places(facts, &mut all);
@@ -116,12 +117,7 @@ fn chain(facts: &Facts, climbed: &Climbed, all: &mut Vec<String>) {
     let sent: Vec<Certificate> = attempt.chain.iter().take(64).filter_map(|der| Certificate::parse(der).ok()).collect();
     let on_path = |cert: &Certificate| climbed.path.iter().position(|it| it.der == cert.der);
     if let Some(root) = sent.iter().skip(1).find(|cert| cert.is_self_issued()) {
-        let how = if Details::of(root).broken_digest.is_some() {
-            ", signed with an old digest that nobody looks at"
-        } else {
-            ""
-        };
-        all.push(format!("the server sends the root `{}`, which clients do not need{how}", root.short_name()));
+        all.push(format!("the server sends the root `{}`, which clients do not need", root.short_name()));
     }
     let positions: Vec<usize> = sent.iter().filter_map(on_path).collect();
     if !positions.is_sorted() {
@@ -146,24 +142,20 @@ fn chain(facts: &Facts, climbed: &Climbed, all: &mut Vec<String>) {
             attempt.chain.len()
         ));
     }
-    if let [leaf, _, ..] = climbed.path.as_slice()
-        && !Details::of(leaf).has_authority_key_id
-    {
-        all.push("the certificate has no authority key identifier: Python 3.13 and later refuse it".to_owned());
-    }
-    strict_root(facts, climbed, all);
 }
 
-/// What Python 3.13 and later demand of roots.
-fn strict_root(facts: &Facts, climbed: &Climbed, all: &mut Vec<String>) {
-    let root = climbed
-        .path
-        .last()
-        .filter(|root| climbed.anchored && climbed.path.len() > 1 && facts.roots.anchors.holds(root));
-    if let Some(root) = root
-        && Details::of(root).may_sign.is_none()
-    {
-        all.push(format!("the root `{}` has no key usage: Python 3.13 and later refuse it", root.short_name()));
+/// Clients that would not take this chain, though it is good by the rules that it is judged by.
+fn pickier_clients(facts: &Facts, all: &mut Vec<String>) {
+    let mut reasons: Vec<(String, Vec<&'static str>)> = Vec::new();
+    for stack in Stack::all().filter(|stack| stack.is_measured()) {
+        let Some(why) = refused_by(facts, Profile::Stack(stack)) else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, stacks)) => stacks.push(stack.name()),
+            None => reasons.push((why, vec![stack.name()])),
+        }
+    }
+    for (why, stacks) in reasons {
+        all.push(format!("clients that refuse this chain: {} ({why})", stacks.join(", ")));
     }
 }
 

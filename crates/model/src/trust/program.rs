@@ -20,7 +20,9 @@ pub struct Program {
     pub kind: ProgramKind,
     /// Telling strings that were found, each once, from the list that `wire::scan` looks for (`x509usefallbackroots`, …).
     pub markers: Vec<&'static str>,
-    /// Values behind markers: `("openssldir", "/usr/lib/ssl")`, `("go", "go1.27.3")`, `("gnutls-file", "/etc/ssl/certs/…")`.
+    /// Values behind markers: `("openssldir", "/usr/lib/ssl")`; `go` and `node`: versions; `needed`: a TLS library, curl or Python that is linked,
+    /// once for each; `gnutls-file`, `curl-ca-bundle`, `curl-ca-path`, `ca-bundle`: paths of roots compiled into libgnutls, curl, and git or
+    /// wget; of scripts `interpreter`, the first line, and `text`, all of it, when it speaks of trust.
     pub values: Vec<(&'static str, String)>,
     /// Modules of a Go program by its build information: path and version.
     pub go_modules: Vec<(String, String)>,

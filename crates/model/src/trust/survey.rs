@@ -18,6 +18,7 @@ pub struct CertId(pub usize);
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
     all: Vec<Arc<Certificate>>,
+    bytes: usize,
     by_sha256: HashMap<String, CertId>,
 }
 
@@ -33,6 +34,7 @@ impl Pool {
         }
         let id = CertId(self.all.len());
         self.all.push(Arc::new(Certificate::parse(der)?));
+        self.bytes += der.len();
         self.by_sha256.insert(key, id);
         Ok(id)
     }
@@ -48,6 +50,11 @@ impl Pool {
     /// The certificate with this lower-case hexadecimal SHA-256.
     pub fn find(&self, sha256: &str) -> Option<CertId> {
         self.by_sha256.get(sha256).copied()
+    }
+
+    /// Bytes of all certificates in DER together.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// All certificates, in order of their identifiers.

@@ -102,11 +102,15 @@ pub(crate) fn failure(error: Error) -> Failure {
         Error::Io { why, .. } if why.kind() == std::io::ErrorKind::PermissionDenied => {
             failure.hint("this user may not read it; root may: sudo sidelight …")
         }
-        Error::Mismatch { .. } => failure.hint("it was damaged or changed on its way: save or pull the image once more"),
-        Error::ReadOnce(_) => failure.hint("write it to a file first, and name that file"),
-        Error::Damaged { .. } | Error::Limit { .. } | Error::Io { .. } | Error::Remote(_) | Error::NotRunning { .. } => {
-            failure
+        Error::Mismatch { .. } => {
+            failure.hint("it was damaged or changed on its way: save or pull the image once more")
         }
+        Error::ReadOnce(_) => failure.hint("write it to a file first, and name that file"),
+        Error::Damaged { .. }
+        | Error::Limit { .. }
+        | Error::Io { .. }
+        | Error::Remote(_)
+        | Error::NotRunning { .. } => failure,
     }
 }
 
@@ -139,7 +143,11 @@ impl Line {
     fn show(&mut self, progress: Progress) {
         self.shown = true;
         let Progress { layer, layers, bytes } = progress;
-        let _ = write!(std::io::stderr().lock(), "\r\x1b[Kreading layer {layer} of {layers} ({} MB so far)", bytes / 1_000_000);
+        let _ = write!(
+            std::io::stderr().lock(),
+            "\r\x1b[Kreading layer {layer} of {layers} ({} MB so far)",
+            bytes / 1_000_000
+        );
     }
 }
 

@@ -19,7 +19,9 @@ pub(crate) fn edited(place: &str, outcome: &Outcome, planned: bool) -> String {
         "absent" => format!("{name} is in no trust store of {place}"),
         "restored" => format!("{name} is taken out of {place}: everything is as it was before"),
         "removed" => format!("{name} is no longer trusted in {place}"),
-        "planned" => format!("{name} would be {} {place}", if removes(plan.steps.first()) { "taken out of" } else { "added to" }),
+        "planned" => {
+            format!("{name} would be {} {place}", if removes(plan.steps.first()) { "taken out of" } else { "added to" })
+        }
         "partly" => format!("{name} is now trusted in {place}, but not everywhere"),
         _ => format!("{name} is now trusted in {place}"),
     };
@@ -63,7 +65,9 @@ fn store(step: &Step, planned: bool) -> String {
     if planned {
         for change in &step.changes {
             let told = match &change.kind {
-                ChangeKind::File { bytes } => format!("write {} ({} bytes, {:04o})", change.path, bytes.len(), change.mode),
+                ChangeKind::File { bytes } => {
+                    format!("write {} ({} bytes, {:04o})", change.path, bytes.len(), change.mode)
+                }
                 ChangeKind::Symlink { target } => format!("link {} -> {target}", change.path),
                 ChangeKind::Dir => format!("make the folder {}", change.path),
                 ChangeKind::Remove => format!("remove {}", change.path),
@@ -110,7 +114,10 @@ mod tests {
         let plan = add(&root, &request);
         let outcome = Outcome { anchor, plan, result: "partly", warnings: Vec::new() };
         let text = edited("rootfs:/srv", &outcome, false);
-        assert!(text.starts_with("corp\\x1b[31m root is now trusted in rootfs:/srv, but not everywhere\n  SHA-256 "), "{text}");
+        assert!(
+            text.starts_with("corp\\x1b[31m root is now trusted in rootfs:/srv, but not everywhere\n  SHA-256 "),
+            "{text}"
+        );
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[2].starts_with("  added to     /etc/ssl/certs/ca-certificates.crt  "), "{text}");
         assert!(lines[2].contains("serves curl, wget, git, Go"), "{text}");

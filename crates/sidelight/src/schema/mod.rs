@@ -5,8 +5,8 @@ mod diagnosis;
 pub(crate) mod sarif;
 pub(crate) mod trust_audit;
 pub(crate) mod trust_diff;
-pub(crate) mod trust_effective;
 pub(crate) mod trust_edit;
+pub(crate) mod trust_effective;
 pub(crate) mod trust_list;
 pub(crate) mod trust_verify;
 

@@ -7,8 +7,6 @@ use sidelight_model::trust::reference::{Reference, intruder};
 use sidelight_model::trust::{Content, Entry, KeyFound, ProgramKind, Survey};
 use sidelight_model::x509::{Certificate, fingerprint};
 
-use super::trust_effective::Has;
-
 /// The document of `trust list --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct List {
@@ -147,7 +145,7 @@ impl List {
         let none_if_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         Self {
             v: 1,
-            kind: "trust_list",
+            kind: "trust-list",
             source: survey.source.clone(),
             image: survey.image.clone(),
             platform: none_if_empty(&survey.config.platform),
@@ -322,7 +320,7 @@ fn programs(survey: &Survey) -> Vec<Program> {
 
 /// The document of `trust find --json`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Find<'s> {
+pub(crate) struct Find {
     v: u32,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -335,7 +333,7 @@ pub(crate) struct Find<'s> {
     stores: Vec<Spot>,
     akin: Vec<Spot>,
     without: Vec<At>,
-    runtimes: Vec<Has<'s>>,
+    runtimes: Vec<serde_json::Value>,
     notes: Vec<String>,
 }
 
@@ -350,14 +348,14 @@ struct Spot {
     member: Member,
 }
 
-impl<'s> Find<'s> {
+impl Find {
     /// The document.
     pub(crate) fn new(
         survey: &Survey,
         query: &str,
         answer: &Answer<'_>,
         first: bool,
-        runtimes: Vec<Has<'s>>,
+        runtimes: Vec<serde_json::Value>,
         reference: &Reference,
     ) -> Self {
         let spots = |places: &[Place<'_>]| places.iter().map(|place| Spot::new(survey, place)).collect();
@@ -369,7 +367,7 @@ impl<'s> Find<'s> {
         };
         Self {
             v: 1,
-            kind: "trust_find",
+            kind: "trust-find",
             source: survey.source.clone(),
             query: query.to_owned(),
             found: answer.is_yes(),

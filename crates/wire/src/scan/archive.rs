@@ -161,6 +161,17 @@ impl Zip {
         (used > 0).then(|| bytes.get(used..)).flatten()
     }
 
+    /// How many of its members are under a password.
+    pub(super) fn sealed(&self) -> usize {
+        self.members.iter().filter(|(_, bytes)| trust_store::is_sealed(bytes)).count()
+    }
+
+    /// Bytes that are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.members.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() + self.buffer.len()
+    }
+
     pub(super) fn found(self, pool: &mut Pool) -> Vec<Found> {
         let mut found = Vec::new();
         for (name, bytes) in self.members {
@@ -184,7 +195,8 @@ impl Taking {
         let before = inflate.total_in();
         loop {
             if self.out.capacity() == self.out.len() {
-                self.out.reserve(32 << 10);
+                // Not twice what there is: a bomb would get twice the limit.
+                self.out.reserve_exact(256 << 10);
             }
             let (read, written) = (inflate.total_in() - before, self.out.len());
             let rest = packed.get(usize::try_from(read).unwrap_or(usize::MAX)..).unwrap_or_default();

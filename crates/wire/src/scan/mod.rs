@@ -16,8 +16,10 @@ mod tests;
 
 use sidelight_model::trust::{Content, Pool};
 
+use crate::trust_store;
+
 use names::Class;
-pub use names::{is_settings, is_trust_place};
+pub use names::is_settings;
 
 /// Most bytes that are held of one file. The largest bundle measured has 500 kB, the largest `cacerts` 180 kB.
 pub const MAX_HELD: usize = 8 << 20;
@@ -86,14 +88,14 @@ impl Scan {
     pub fn feed(&mut self, bytes: &[u8]) -> bool {
         if let State::Unknown(head) = &mut self.state {
             if head.is_empty() && (bytes.len() >= SNIFFED || bytes.len() as u64 >= self.size) {
-                self.state = self.told(bytes);
+                self.state = self.told(bytes.get(..SNIFFED).unwrap_or(bytes));
             } else {
                 head.extend_from_slice(bytes);
                 if head.len() < SNIFFED && (head.len() as u64) < self.size {
                     return true;
                 }
                 let head = std::mem::take(head);
-                self.state = self.told(&head);
+                self.state = self.told(head.get(..SNIFFED).unwrap_or(&head));
                 return self.push(&head);
             }
         }
@@ -116,6 +118,15 @@ impl Scan {
             State::Program(search) => search.found(&self.name, self.mode, pool),
             State::Archive(zip) => zip.found(pool),
             State::Unknown(_) | State::Done => Vec::new(),
+        }
+    }
+
+    /// How many stores in it are under a password, which takes time to try.
+    pub fn sealed(&self) -> usize {
+        match &self.state {
+            State::Held(bytes) | State::Unknown(bytes) => usize::from(trust_store::is_sealed(bytes)),
+            State::Archive(zip) => zip.sealed(),
+            State::Text(_) | State::Program(_) | State::Done => 0,
         }
     }
 

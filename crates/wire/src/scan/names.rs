@@ -198,8 +198,3 @@ pub fn is_settings(path: &str) -> bool {
         || (path.contains("/certs.d/") && name.ends_with(".toml"))
         || path.starts_with("/etc/apt/apt.conf")
 }
-
-/// Whether a trust store or an anchor is expected at this path.
-pub fn is_trust_place(path: &str) -> bool {
-    matches!(class(path), Class::Store | Class::Anchor)
-}

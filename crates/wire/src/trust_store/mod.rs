@@ -20,15 +20,19 @@ use sidelight_model::trust::{CertId, Entry, Format, KeyFound, Pool, Store, Store
 use sidelight_model::x509::tlv;
 
 pub use key::{public_half, what_key};
+pub(crate) use sealed::is as is_sealed;
 
-/// Most entries that are kept of one store; Mozilla's list has some 120.
-pub const MAX_ENTRIES: usize = 20_000;
+/// Most entries that are kept of one store; Mozilla's list has some 120. What each of a dozen readers makes of each is kept, too.
+pub const MAX_ENTRIES: usize = 5_000;
 
 /// Most faults that are kept of one store.
 const MAX_FAULTS: usize = 200;
 
 /// Most certificates of a pool. Each takes some 4 kB in memory; the largest image measured holds some 400 different ones.
 pub const MAX_CERTIFICATES: usize = 8_000;
+
+/// Most bytes of all certificates of a pool in DER; parsed, they take three times that.
+pub const MAX_CERTIFICATE_BYTES: usize = 12 << 20;
 
 /// Reads a file that may be a trust store. `None` when it holds neither certificates nor private keys and does not look as if it
 /// should.
@@ -114,14 +118,9 @@ impl<'p> Draft<'p> {
             return None;
         }
         let whole = tlv::first(der).map_or(der, |(element, _)| element.whole);
-        if self.pool.all().len() >= MAX_CERTIFICATES
-            && self.pool.find(&sidelight_model::x509::fingerprint(whole)).is_none()
-        {
-            self.fault(
-                format!("more than {MAX_CERTIFICATES} different certificates were met; this one is left out"),
-                place.line,
-                place.offset,
-            );
+        if self.is_full(whole) {
+            let what = "more certificates were met than are kept; this one is left out".to_owned();
+            self.fault(what, place.line, place.offset);
             return None;
         }
         match self.pool.add(whole) {
@@ -142,6 +141,13 @@ impl<'p> Draft<'p> {
                 None
             }
         }
+    }
+
+    /// Whether the pool has no room for this certificate, which it does not have yet.
+    fn is_full(&self, der: &[u8]) -> bool {
+        let is_full =
+            self.pool.all().len() >= MAX_CERTIFICATES || self.pool.bytes() + der.len() > MAX_CERTIFICATE_BYTES;
+        is_full && self.pool.find(&sidelight_model::x509::fingerprint(der)).is_none()
     }
 
     pub(crate) fn key(&mut self, key: KeyFound) {

@@ -14,7 +14,7 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 const MAX_STEPS: usize = 20_000;
 
 /// Most rows that are read of each kind.
-const LIMIT: u32 = 20_000;
+const LIMIT: u32 = 5_000;
 
 /// CKT_NSS_TRUSTED, CKT_NSS_TRUSTED_DELEGATOR, CKT_NSS_NOT_TRUSTED.
 const TRUSTED: u32 = 0xce53_4351;

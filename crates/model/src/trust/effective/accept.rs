@@ -1,74 +1,49 @@
 //! Roots that a stack has and nevertheless never accepts as the end of a chain. In: a certificate, the stack, the time. Out: why not.
-//! The rules were measured for each stack (docs/runtimes.md): Java and rustls do not look at a root's dates, GnuTLS not at its purposes.
+//! The rules are those of path validation; here they are asked of a root by itself.
 
 use crate::time::Timestamp;
 use crate::trust::{Entry, Runtime};
 use crate::x509::Certificate;
+use crate::x509::path::{Fault, Profile, Purpose, Stack, anchor_faults, ends_chains};
+use crate::x509::strict::{KeyKind, Strict};
 
 const SERVER: &str = "1.3.6.1.5.5.7.3.1";
 const ANY: &str = "2.5.29.37.0";
 
-/// Stacks that judge a root alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stack {
-    /// OpenSSL at its usual level of security: curl, Python up to 3.12, .NET.
-    OpenSsl,
-    /// The same, strict: Python since 3.13.
-    Strict,
-    /// Node: OpenSSL without its demands on keys.
-    Node,
-    Go,
-    GnuTls,
-    Java,
-    Rustls,
-    Nss,
+/// Whose rules judge the chains of a runtime: Python is strict since 3.13.
+pub(super) fn stack(runtime: Runtime, version: Option<&str>) -> Stack {
+    let mut parts = version.unwrap_or_default().split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if runtime == Runtime::Python && number >= (3, 13) { Stack::PythonStrict } else { Stack::Of(runtime) }
 }
 
-impl Stack {
-    pub(super) fn of(runtime: Runtime, version: Option<&str>) -> Self {
-        match runtime {
-            Runtime::OpenSsl | Runtime::Curl | Runtime::DotNet => Self::OpenSsl,
-            Runtime::Python => {
-                let mut parts = version.unwrap_or_default().split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-                let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-                if number >= (3, 13) { Self::Strict } else { Self::OpenSsl }
-            }
-            Runtime::Node => Self::Node,
-            Runtime::Go => Self::Go,
-            Runtime::GnuTls | Runtime::Git | Runtime::Wget => Self::GnuTls,
-            Runtime::Java => Self::Java,
-            Runtime::RustNative | Runtime::RustWebpki => Self::Rustls,
-            Runtime::Nss => Self::Nss,
-        }
-    }
-}
-
-/// Why `stack` never accepts a chain that ends in this root.
+/// Why `stack` never accepts a chain that ends in this root. Without a time its validity is not looked at.
 pub(super) fn refusal(root: &Certificate, stack: Stack, now: Option<Timestamp>) -> Option<String> {
-    if let Some(now) = now.filter(|_| !matches!(stack, Stack::Java | Stack::Rustls)) {
-        if now > root.not_after {
-            return Some(format!("expired on {}", root.not_after.date()));
+    let Ok(strict) = Strict::read(&root.der) else { return Some("it is not well-formed DER".to_owned()) };
+    let profile = Profile::Stack(stack);
+    let faults = anchor_faults(&strict, Purpose::Server, now.unwrap_or(root.not_before), profile);
+    if let Some(fault) = faults.first() {
+        return Some(words(fault, root));
+    }
+    let why = "it is no root: another CA issued it, and only self-issued certificates end a chain here";
+    (!ends_chains(&strict, profile)).then(|| why.to_owned())
+}
+
+fn words(fault: &Fault, root: &Certificate) -> String {
+    match fault {
+        Fault::Expired(_) => format!("it expired on {}", root.not_after.date()),
+        Fault::NotYetValid(_) => format!("it is not valid before {}", root.not_before.date()),
+        Fault::NotCa { denied: true } => {
+            "basicConstraints say that it is no CA; it is good for its own key alone".into()
         }
-        if now < root.not_before {
-            return Some(format!("not valid before {}", root.not_before.date()));
-        }
-    }
-    if root.is_ca == Some(false) && stack != Stack::Rustls {
-        return Some("it is no CA (basicConstraints says so), and good for its own key alone".to_owned());
-    }
-    if root.is_ca.is_none() && stack == Stack::Strict {
-        return Some("it has no basicConstraints, which strict checking demands".to_owned());
-    }
-    let looks_at_purposes = !matches!(stack, Stack::GnuTls | Stack::Java | Stack::Rustls);
-    if let Some(purposes) = root.purposes.as_ref().filter(|_| looks_at_purposes)
-        && !purposes.iter().any(|purpose| purpose == SERVER || purpose == ANY)
-    {
-        return Some("its extendedKeyUsage leaves out server authentication".to_owned());
-    }
-    let demands_keys = matches!(stack, Stack::OpenSsl | Stack::Strict | Stack::Rustls);
-    match rsa_bits(&root.public_key).filter(|_| demands_keys) {
-        Some(bits) if bits < 2048 => Some(format!("its RSA key has {bits} bits only")),
-        _ => None,
+        Fault::NotCa { denied: false } => "it has no basicConstraints that make it a CA".into(),
+        Fault::NoCertSign => "its keyUsage does not let it sign certificates".into(),
+        Fault::Purpose { .. } => "its extendedKeyUsage leaves out server authentication".into(),
+        Fault::WeakKey(KeyKind::Rsa(bits)) => format!("its RSA key has {bits} bits only"),
+        Fault::WeakKey(_) => "its key is too weak, or of a kind that is not taken".into(),
+        Fault::UnknownCritical(_) => "it has a critical extension that is not known".into(),
+        Fault::Form(..) => "it is not of the strict form of RFC 5280 that is demanded here".into(),
+        _ => "it is malformed".into(),
     }
 }
 
@@ -78,21 +53,4 @@ pub(super) fn refused_by_bits(entry: &Entry) -> bool {
         let names = |list: &[String]| list.iter().any(|purpose| purpose == SERVER || purpose == ANY);
         bits.distrusted || names(&bits.rejected) || bits.trusted.as_deref().is_some_and(|trusted| !names(trusted))
     })
-}
-
-/// The length of an RSA modulus; `None` for other keys.
-fn rsa_bits(public_key: &[u8]) -> Option<usize> {
-    use crate::x509::tlv::{children, first};
-    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-    let (key, _) = first(public_key)?;
-    let parts = children(key.content);
-    let algorithm = children(parts.first()?.content);
-    if algorithm.first()?.content != RSA {
-        return None;
-    }
-    let (numbers, _) = first(parts.get(1)?.content.get(1..)?)?;
-    let (modulus, _) = first(numbers.content)?;
-    let zeros = modulus.content.iter().take_while(|byte| **byte == 0).count();
-    let digits = modulus.content.get(zeros..)?;
-    Some(digits.len() * 8 - digits.first()?.leading_zeros() as usize)
 }

@@ -30,6 +30,14 @@ impl Library {
         }
     }
 
+    /// Whose rules judge chains; libcurl asks OpenSSL for more than OpenSSL's own programs do.
+    const fn judge(self, on_openssl: Runtime) -> Runtime {
+        match self {
+            Self::OpenSsl => on_openssl,
+            Self::GnuTls => Runtime::GnuTls,
+        }
+    }
+
     const fn reader(self) -> Reader {
         match self {
             Self::OpenSsl => Reader::OpenSslFile,
@@ -53,23 +61,6 @@ fn library<'s>(ground: &Ground<'s>, program: Option<&'s Program>) -> (Library, O
         Library::OpenSsl
     };
     (library, libcurl)
-}
-
-/// Settings of the form `name = value` or `name value`, the last one wins: value, and where it stands.
-fn setting(ground: &Ground<'_>, files: &[String], names: &[&str]) -> Option<Value> {
-    let mut found = None;
-    for path in files {
-        for (index, line) in ground.text(path).unwrap_or_default().lines().enumerate() {
-            let line = line.trim().trim_start_matches("--");
-            let end = line.find([' ', '\t', '=', ':']).unwrap_or(line.len());
-            let name = line[..end].replace('-', "_").to_ascii_lowercase();
-            if names.contains(&name.as_str()) {
-                let value = line[end..].trim_start_matches([' ', '\t', '=', ':']).trim().trim_matches('"');
-                found = Some(Value { value: value.to_owned(), origin: format!("{path}, line {}", index + 1) });
-            }
-        }
-    }
-    found
 }
 
 /// What libcurl reads: a file that must be sound, and a folder.
@@ -123,14 +114,15 @@ pub(super) fn curl(ground: &Ground<'_>) -> Vec<Effective> {
     let (library, between) = library(ground, program.map(|(_, program)| program));
     let label = format!("curl on {}", library.name());
     let mut gather = Gather::new(ground, Runtime::Curl, label).of(program.map(|(file, _)| file.path.as_str()), None);
+    gather.judge = library.judge(Runtime::Curl);
     let home = ground.home();
     let mut files = vec![format!("{home}/.curlrc"), format!("{home}/.config/curlrc"), "/etc/curlrc".to_owned()];
     for (name, file) in [("CURL_HOME", ".curlrc"), ("XDG_CONFIG_HOME", "curlrc")] {
         files.extend(ground.var(name).map(|set| format!("{}/{file}", set.value)));
     }
     let (compiled_file, compiled_folder) = compiled(ground, between, program.map(|(_, program)| program));
-    let mut file = setting(ground, &files, &["cacert"]);
-    let mut folder = setting(ground, &files, &["capath"]);
+    let mut file = ground.setting(&files, &["cacert"]);
+    let mut folder = ground.setting(&files, &["capath"]);
     if file.is_none() && folder.is_none() {
         file = ground.var("CURL_CA_BUNDLE");
         if file.is_none() {
@@ -143,7 +135,7 @@ pub(super) fn curl(ground: &Ground<'_>) -> Vec<Effective> {
         None => compiled.map(|path| (path, COMPILED.to_owned())),
     };
     libcurl(&mut gather, library, or_compiled(file, compiled_file), or_compiled(folder, compiled_folder));
-    if let Some(off) = setting(ground, &files, &["insecure", "k"]) {
+    if let Some(off) = ground.setting(&files, &["insecure", "k"]) {
         gather.note(format!("verification is switched off in {}", off.origin));
     }
     gather.anchors();
@@ -156,18 +148,19 @@ pub(super) fn git(ground: &Ground<'_>) -> Vec<Effective> {
     let (library, between) = library(ground, program.map(|(_, program)| program));
     let label = format!("git on {}", library.name());
     let mut gather = Gather::new(ground, Runtime::Git, label).of(program.map(|(file, _)| file.path.as_str()), None);
+    gather.judge = library.judge(Runtime::Curl);
     let home = ground.home();
     let files = ["/etc/gitconfig".to_owned(), format!("{home}/.config/git/config"), format!("{home}/.gitconfig")];
     let (compiled_file, compiled_folder) = compiled(ground, between, program.map(|(_, program)| program));
     let set = |variable, name, compiled: Option<String>| {
-        let set = ground.var(variable).or_else(|| setting(ground, &files, &[name]));
+        let set = ground.var(variable).or_else(|| ground.setting(&files, &[name]));
         set.map(|set| (set.value, set.origin)).or_else(|| compiled.map(|path| (path, COMPILED.to_owned())))
     };
     let file = set("GIT_SSL_CAINFO", "sslcainfo", compiled_file);
     let folder = set("GIT_SSL_CAPATH", "sslcapath", compiled_folder);
     libcurl(&mut gather, library, file, folder);
     let off =
-        setting(ground, &files, &["sslverify"]).filter(|set| ["false", "0", "no", "off"].contains(&set.value.as_str()));
+        ground.setting(&files, &["sslverify"]).filter(|set| ["false", "0", "no", "off"].contains(&set.value.as_str()));
     if let Some(off) = ground.var("GIT_SSL_NO_VERIFY").or(off) {
         gather.note(format!("verification is switched off: {}", off.origin));
     }
@@ -183,9 +176,10 @@ pub(super) fn wget(ground: &Ground<'_>) -> Vec<Effective> {
     let (library, _) = library(ground, program.map(|(_, program)| program));
     let label = format!("wget on {}", library.name());
     let mut gather = Gather::new(ground, Runtime::Wget, label).of(program.map(|(file, _)| file.path.as_str()), None);
+    gather.judge = library.judge(Runtime::OpenSsl);
     let mut files = vec!["/etc/wgetrc".to_owned(), format!("{}/.wgetrc", ground.home())];
     files.extend(ground.var("WGETRC").map(|set| set.value));
-    let folder = setting(ground, &files, &["ca_directory"]);
+    let folder = ground.setting(&files, &["ca_directory"]);
     match (&folder, library) {
         (None, Library::GnuTls) => system_trust(&mut gather),
         (Some(set), Library::GnuTls) => drop(gather.folder(&set.value, Reader::GnuTls, &set.origin, false)),
@@ -196,10 +190,10 @@ pub(super) fn wget(ground: &Ground<'_>) -> Vec<Effective> {
             folder.iter().for_each(|set| gather.hashed_folder(&set.value, &set.origin));
         }
     }
-    if let Some(set) = setting(ground, &files, &["ca_certificate"]) {
+    if let Some(set) = ground.setting(&files, &["ca_certificate"]) {
         gather.file(&set.value, library.reader(), &set.origin);
     }
-    if let Some(off) = setting(ground, &files, &["check_certificate"]).filter(|set| set.value == "off") {
+    if let Some(off) = ground.setting(&files, &["check_certificate"]).filter(|set| set.value == "off") {
         gather.note(format!("verification is switched off in {}", off.origin));
     }
     if is_busybox {

@@ -21,6 +21,8 @@ const ANCHORS: &[(&str, &str)] = &[
 pub(super) struct Gather<'g> {
     pub(super) ground: &'g Ground<'g>,
     pub(super) out: Effective,
+    /// Whose rules judge chains, where a program has several libraries to choose from.
+    pub(super) judge: Runtime,
 }
 
 impl<'g> Gather<'g> {
@@ -36,7 +38,7 @@ impl<'g> Gather<'g> {
             fails: None,
             notes: Vec::new(),
         };
-        Self { ground, out }
+        Self { ground, out, judge: runtime }
     }
 
     /// Names the file that shows that the runtime is there.
@@ -302,10 +304,10 @@ impl<'g> Gather<'g> {
             lost.cert.is_none_or(|cert| !have.contains(&cert))
                 && seen.insert((lost.cert, lost.file.clone(), lost.why.clone()))
         });
-        let strict = accept::Stack::of(self.out.runtime, self.out.version.as_deref());
+        let stack = accept::stack(self.judge, self.out.version.as_deref());
         let now = self.ground.situation.now;
         for root in &mut self.out.roots {
-            root.refused = accept::refusal(self.ground.survey.pool.get(root.cert), strict, now);
+            root.refused = accept::refusal(self.ground.survey.pool.get(root.cert), stack, now);
         }
         if self.out.program.is_none() {
             let note = format!(

@@ -104,6 +104,23 @@ impl<'s> Ground<'s> {
         }
     }
 
+    /// Settings of the form `name = value` or `name value`, the last one wins: value, and where it stands.
+    pub(super) fn setting(&self, files: &[String], names: &[&str]) -> Option<Value> {
+        let mut found = None;
+        for path in files {
+            for (index, line) in self.text(path).unwrap_or_default().lines().enumerate() {
+                let line = line.trim().trim_start_matches("--");
+                let end = line.find([' ', '\t', '=', ':']).unwrap_or(line.len());
+                let name = line[..end].replace('-', "_").to_ascii_lowercase();
+                if names.contains(&name.as_str()) {
+                    let value = line[end..].trim_start_matches([' ', '\t', '=', ':']).trim().trim_matches('"');
+                    found = Some(Value { value: value.to_owned(), origin: format!("{path}, line {}", index + 1) });
+                }
+            }
+        }
+        found
+    }
+
     /// The home folder of the user that the image runs as.
     pub(super) fn home(&self) -> String {
         if let Some(home) = self.var("HOME") {

@@ -91,7 +91,13 @@ fn bundle(ground: &Ground<'_>, package: &Package, path: &str) -> Effective {
         None => format!("Python: {}", package.who),
     };
     let mut gather = Gather::new(ground, Runtime::Python, label).of(Some(path), version);
-    let set: Option<Value> = package.variables.iter().find_map(|name| ground.var(name));
+    let mut set: Option<Value> = package.variables.iter().find_map(|name| ground.var(name));
+    if package.who == "pip" && ground.var("PIP_CERT").is_none() {
+        let home = ground.home();
+        let files =
+            ["/etc/pip.conf".to_owned(), format!("{home}/.pip/pip.conf"), format!("{home}/.config/pip/pip.conf")];
+        set = ground.setting(&files, &["cert"]).or(set);
+    }
     match &set {
         // requests takes a folder, too.
         Some(set)

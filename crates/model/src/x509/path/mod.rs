@@ -224,6 +224,17 @@ impl Exploration {
     }
 }
 
+/// What `profile` holds against a certificate as an anchor by itself, whatever chain ends in it.
+pub fn anchor_faults(certificate: &Strict, purpose: Purpose, now: Timestamp, profile: Profile) -> Vec<Fault> {
+    let rules = profile.rules();
+    certificate::faults(certificate, certificate::Role::Anchor, Asking { rules: &rules, name: None, purpose, now })
+}
+
+/// Whether `profile` lets a chain end in this certificate of its store although another CA issued it.
+pub fn ends_chains(certificate: &Strict, profile: Profile) -> bool {
+    profile.rules().partial_chains || certificate.is_self_issued()
+}
+
 /// Finds paths from the leaf to the anchors, and judges them.
 pub fn explore(question: &Question<'_>) -> Exploration {
     let mut sent = Vec::new();

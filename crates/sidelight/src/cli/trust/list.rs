@@ -1,5 +1,7 @@
 //! `sidelight trust list`. In: arguments. Out: [`TrustList`].
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::AsRuntime;
@@ -24,6 +26,10 @@ pub(crate) struct TrustList {
     /// Show fingerprints and keys too
     #[arg(long)]
     pub(crate) wide: bool,
+
+    /// Another list of public roots than the one that is shipped inside: its format, or a bundle of certificates
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reference: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) image: ImageOptions,

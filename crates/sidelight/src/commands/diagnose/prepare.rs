@@ -116,6 +116,7 @@ impl Prepared {
             sni,
             sni_forbidden: options.no_sni,
             at: self.command.trust.at.map_or_else(probe::now, |moment| moment.0),
+            rules: self.found.rules,
             alpn: protocols(options.alpn.as_deref()),
             starttls: options.starttls.map(|protocol| protocol.name()),
             proxy: proxy.as_ref().map(|(upstream, named)| (upstream.at.clone(), named.clone())),

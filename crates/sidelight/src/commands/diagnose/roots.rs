@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use sidelight_engine::tls::{RootsError, Trusted};
 use sidelight_model::diagnose::Roots;
+use sidelight_model::trust::Runtime;
 use sidelight_model::trust::reference::Reference;
 use sidelight_model::x509::Anchors;
+use sidelight_model::x509::path::{Profile, Stack};
 use sidelight_wire::{jks, pkcs12};
 
 use crate::cli::DiagnoseTrust;
@@ -24,6 +26,8 @@ pub(super) struct Found {
     pub(super) roots: Roots,
     /// For the library.
     pub(super) trusted: Trusted,
+    /// By whose rules chains are judged: the runtime's, or such as most clients have.
+    pub(super) rules: Profile,
     /// What other runtimes of the same source trust, by their names.
     pub(super) others: Vec<(String, Anchors)>,
     /// The network, names and environment of a source that runs.
@@ -53,16 +57,13 @@ pub(super) fn find(options: &DiagnoseTrust, ui: Ui) -> Result<Found, Failure> {
         return source::find(source, options, ui);
     }
     let trusted = if options.roots.is_empty() { Trusted::of_host() } else { of_files(&options.roots)? };
-    Ok(Found { roots: roots(&trusted), trusted, others: Vec::new(), place: None })
+    let rules = Profile::Stack(Stack::Of(Runtime::Curl));
+    Ok(Found { roots: roots(&trusted), trusted, rules, others: Vec::new(), place: None })
 }
 
 /// The roots for judging.
 fn roots(trusted: &Trusted) -> Roots {
-    Roots {
-        source: trusted.source.clone(),
-        anchors: Anchors::new(trusted.roots.iter().map(AsRef::as_ref)),
-        notes: trusted.warnings.clone(),
-    }
+    Roots::new(trusted.source.clone(), trusted.roots.iter().map(AsRef::as_ref), trusted.warnings.clone())
 }
 
 /// The roots in files. One without any is an answer, not an error: nothing is trusted then.

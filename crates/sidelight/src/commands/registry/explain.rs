@@ -35,6 +35,9 @@ pub(super) fn failure(error: &RegistryError, image: &Reference, client: &Client)
                 "there is no login for {host}: docker login {host}, or name the file that has it with --authfile"
             ));
         }
+        RegistryError::Denied { with_login: true, status: 401, .. } => {
+            hint(format!("the stored login, or the token that it gave, is not taken: docker login {host}"));
+        }
         RegistryError::Denied { with_login: true, .. } => {
             hint(format!("the login for {host} may lack the right, or the name is another: `{}`", image.name()));
         }

@@ -21,7 +21,6 @@ use crate::cli::RegistryOptions;
 use crate::exit::Failure;
 use crate::ui::Ui;
 
-pub(crate) use push::Sent;
 pub(crate) use remote::RemoteImage;
 
 /// A registry gets so long for a TCP or TLS handshake; docker gives 15 and 10 s.
@@ -71,16 +70,6 @@ impl Session {
         let trust = Trust::new(trusted, host_folders(), HANDSHAKE_LIMIT);
         let client = Client::new(&reference, dialer, trust, settings);
         Ok(Self { reference, client, runtime: Arc::new(runtime) })
-    }
-
-    /// The image as it was completed.
-    pub(crate) const fn reference(&self) -> &Reference {
-        &self.reference
-    }
-
-    /// The client, for what has no words here.
-    pub(crate) const fn client(&self) -> &Arc<Client> {
-        &self.client
     }
 
     /// Waits for something that the client does, and puts its failure into words.

@@ -47,7 +47,7 @@ pub(super) fn run(options: &TrustExport, global: &GlobalOptions, ui: Ui) -> Resu
     crate::commands::ca::write_file(path, &bytes, false)?;
     let count = certificates.len();
     if global.json {
-        let document = json!({ "v": 1, "type": "trust_export", "source": survey.source, "from": from, "file": path,
+        let document = json!({ "v": 1, "type": "trust-export", "source": survey.source, "from": from, "file": path,
             "format": form, "count": count });
         super::print("", || Ok(document), global)?;
     } else {
@@ -163,7 +163,7 @@ fn to_stdout(bytes: &[u8], form: &str, from: &str, certificates: &[&Certificate]
             Ok(text) if is_text => ("text", text.to_owned()),
             _ => ("base64", data_encoding::BASE64.encode(bytes)),
         };
-        let document = json!({ "v": 1, "type": "trust_export", "from": from, "format": form, "count": certificates.len(),
+        let document = json!({ "v": 1, "type": "trust-export", "from": from, "format": form, "count": certificates.len(),
             "encoding": encoding, "content": content });
         super::print_json(&document)?;
         return Ok(Exit::Done);

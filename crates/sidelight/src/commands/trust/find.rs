@@ -35,7 +35,7 @@ pub(super) fn run(options: &TrustFind, global: &GlobalOptions, ui: Ui) -> Result
     let text = render(&look, &survey, &answer, &options.query) + &runtimes.text(&look);
     let reference = Reference::builtin();
     let document = || {
-        let find = Find::new(&survey, &options.query, &answer, options.first, runtimes.json(&survey), reference);
+        let find = Find::new(&survey, &options.query, &answer, options.first, runtimes.json(), reference);
         serde_json::to_value(find)
     };
     super::print(&text, document, global)?;

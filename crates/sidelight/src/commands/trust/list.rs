@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use sidelight_model::trust::reference::Reference;
 use sidelight_sink::redact::Redactor;
 
+use super::audit::read_reference;
 use crate::cli::{GlobalOptions, TrustList};
 use crate::commands::survey::survey;
 use crate::exit::{Exit, Failure};
@@ -18,7 +19,8 @@ pub(super) fn run(options: &TrustList, global: &GlobalOptions, ui: Ui) -> Result
     if let Some(runtime) = options.runtime {
         return super::effective::list(&survey, runtime, options.wide, global, ui);
     }
-    let reference = Reference::builtin();
+    let named = options.reference.as_deref().map(read_reference).transpose()?;
+    let reference = named.as_ref().unwrap_or_else(|| Reference::builtin());
     let stream = if global.json { Stream::Error } else { Stream::Output };
     let look = Look::of(stream, global, Redactor::new(true));
     let text = render(&look, &survey, Shown { wide: options.wide, now: SystemTime::now().into(), reference });

@@ -91,7 +91,8 @@ fn line(look: &Look, survey: &Survey, place: &Place<'_>, which: bool) -> String 
     };
     let origin = shelf::origin(look, survey, place.shelf.file).map(|origin| format!("  {origin}")).unwrap_or_default();
     let origin = look.paint.as_(Meaning::Faint, &origin);
-    let name = if which { format!("  {}", look.peer(shelf::root_name(survey.pool.get(place.cert)))) } else { String::new() };
+    let name =
+        if which { format!("  {}", look.peer(shelf::root_name(survey.pool.get(place.cert)))) } else { String::new() };
     format!("    {} {path}{at}{name}{remark}{origin}\n", look.paint.as_(meaning, mark))
 }
 

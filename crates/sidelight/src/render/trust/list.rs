@@ -137,7 +137,8 @@ fn loose(look: &Look, survey: &Survey, others: &[&Shelf<'_>]) -> String {
             continue;
         }
         for it in files {
-            let names: Vec<&str> = it.store.entries.iter().take(2).map(|entry| shelf::root_name(survey.pool.get(entry.cert))).collect();
+            let names: Vec<&str> =
+                it.store.entries.iter().take(2).map(|entry| shelf::root_name(survey.pool.get(entry.cert))).collect();
             let more = if it.store.entries.len() > names.len() { ", …" } else { "" };
             let path = shelf::name(look, it.file);
             text.push_str(&format!(

@@ -2,9 +2,9 @@
 
 pub(crate) mod audit;
 pub(crate) mod diff;
+pub(crate) mod effective;
 pub(crate) mod find;
 pub(crate) mod list;
-pub(crate) mod runtimes;
 mod shelf;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use sidelight_model::diagnose::Roots;
 use sidelight_model::trust::effective::{effective, effective_auto};
 use sidelight_model::trust::{Effective, Runtime, Situation, Survey};
 use sidelight_model::x509::Anchors;
+use sidelight_model::x509::path::{Profile, Stack};
 
 use super::{Found, Place};
 use crate::cli::{AsRuntime, DiagnoseTrust};
@@ -32,7 +33,8 @@ pub(super) fn find(source: &str, options: &DiagnoseTrust, ui: Ui) -> Result<Foun
     if source.parse::<Source>().is_ok_and(|source| source == Source::Mozilla) {
         let survey = survey::survey(source, &options.image, ui)?;
         let all = survey.pool.all().iter().map(|cert| cert.der.clone()).collect();
-        return Ok(found(survey.image.clone().unwrap_or_default(), all, Vec::new(), Vec::new(), None));
+        let rules = Profile::Stack(Stack::Of(Runtime::Curl));
+        return Ok(found(survey.image.clone().unwrap_or_default(), all, Vec::new(), rules, Vec::new(), None));
     }
     let mut opened = image_source::open(source, &options.image, ui)?;
     let pid = opened.pid();
@@ -52,20 +54,36 @@ pub(super) fn find(source: &str, options: &DiagnoseTrust, ui: Ui) -> Result<Foun
         .map(|it| (format!("{} in {source}", name(it)), Anchors::new(ders(&survey, it).iter().map(Vec::as_slice))));
     let others = others.collect();
     let place = pid.map(|pid| place(source, pid, &survey)).transpose()?;
-    Ok(found(format!("{} in {source}", name(chosen)), ders(&survey, chosen), notes(chosen, &survey), others, place))
+    Ok(found(
+        format!("{} in {source}", name(chosen)),
+        ders(&survey, chosen),
+        notes(chosen, &survey),
+        rules(chosen),
+        others,
+        place,
+    ))
 }
 
 fn found(
     source: String,
     ders: Vec<Vec<u8>>,
     notes: Vec<String>,
+    rules: Profile,
     others: Vec<(String, Anchors)>,
     place: Option<Place>,
 ) -> Found {
-    let anchors = Anchors::new(ders.iter().map(Vec::as_slice));
+    let roots = Roots::new(source.clone(), ders.iter().map(Vec::as_slice), notes);
     let trusted =
         Trusted { roots: ders.into_iter().map(Into::into).collect(), source: source.clone(), ..Trusted::default() };
-    Found { roots: Roots { source, anchors, notes }, trusted, others, place }
+    Found { roots, trusted, rules, others, place }
+}
+
+/// The rules of the runtime; Python has stricter ones from 3.13 on.
+fn rules(effective: &Effective) -> Profile {
+    let minor = |version: &String| version.strip_prefix("3.")?.split('.').next()?.parse::<u32>().ok();
+    let strict =
+        effective.runtime == Runtime::Python && effective.version.as_ref().and_then(minor).is_some_and(|it| it >= 13);
+    Profile::Stack(if strict { Stack::PythonStrict } else { Stack::Of(effective.runtime) })
 }
 
 /// `Go 1.27.3`.

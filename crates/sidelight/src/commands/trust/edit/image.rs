@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sidelight_host::trust_store::Anchor;
 use sidelight_image::write::{
-    Base, BaseLayer, Layers, NewImage, check_paths, stage, write_docker_archive, write_oci_archive, write_oci_layout, write_root_tar,
+    Base, BaseLayer, Layers, NewImage, check_paths, stage, write_docker_archive, write_oci_archive, write_oci_layout,
+    write_root_tar,
 };
 use sidelight_image::{EditRoot, EditWatch, Opened, Source};
 use sidelight_model::time::Timestamp;
@@ -82,7 +83,8 @@ impl Seen {
                 only,
                 system_only: false,
             };
-            let plan = if removing { trust_edit::remove(&sketch, &request) } else { trust_edit::add(&sketch, &request) };
+            let plan =
+                if removing { trust_edit::remove(&sketch, &request) } else { trust_edit::add(&sketch, &request) };
             for change in plan.changes() {
                 sketch.make(change.clone());
             }
@@ -189,7 +191,13 @@ fn base(opened: &Opened) -> Result<Base, Failure> {
         opened.layers().iter().map(|_| BaseLayer { media_type: String::new(), digest: None, size: None }).collect()
     } else {
         let named = documents.layers.iter();
-        named.map(|(kind, digest, size)| BaseLayer { media_type: kind.clone(), digest: Some(digest.clone()), size: *size }).collect()
+        named
+            .map(|(kind, digest, size)| BaseLayer {
+                media_type: kind.clone(),
+                digest: Some(digest.clone()),
+                size: *size,
+            })
+            .collect()
     };
     Ok(Base { manifest: documents.manifest.clone(), config: documents.config.clone(), layers })
 }
@@ -217,11 +225,14 @@ fn output(text: Option<&str>, is_image: bool, source: &str) -> Result<Output, Fa
     let Some(text) = text else {
         let source = escape::line(source);
         return Err(if is_image {
-            Failure::usage(format_args!("{source} is an image, and images are not changed in place: say where the new one goes"))
-                .hint(format_args!("-o {forms}"))
-                .hint("or print it: --as-dockerfile, --as-kubernetes; or look first: --dry-run")
+            Failure::usage(format_args!(
+                "{source} is an image, and images are not changed in place: say where the new one goes"
+            ))
+            .hint(format_args!("-o {forms}"))
+            .hint("or print it: --as-dockerfile, --as-kubernetes; or look first: --dry-run")
         } else {
-            Failure::usage(format_args!("{source} is a tar, and is not changed in place: say where the new one goes")).hint("-o FILE.tar")
+            Failure::usage(format_args!("{source} is a tar, and is not changed in place: say where the new one goes"))
+                .hint("-o FILE.tar")
         });
     };
     let path_of = |rest: PathBuf| rest;
@@ -232,7 +243,10 @@ fn output(text: Option<&str>, is_image: bool, source: &str) -> Result<Output, Fa
         Source::DockerArchive(path, name) if is_image => Ok(Output::DockerArchive(path, name)),
         Source::OciLayout(path, tag) if is_image => Ok(Output::OciLayout(path, tag)),
         Source::Registry(name) if is_image => Ok(Output::Registry(name)),
-        _ if !is_image => Err(Failure::usage(format_args!("-o {}: a tar of a root file system becomes a tar: -o FILE.tar", escape::line(text)))),
+        _ if !is_image => Err(Failure::usage(format_args!(
+            "-o {}: a tar of a root file system becomes a tar: -o FILE.tar",
+            escape::line(text)
+        ))),
         _ => Err(Failure::usage(format_args!("-o {}: an image goes to {forms}", escape::line(text)))),
     }
 }

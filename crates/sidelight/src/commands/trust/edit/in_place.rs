@@ -43,9 +43,13 @@ impl Job<'_> {
         let mut outcomes = Vec::new();
         for Wanted { anchor, warnings } in wanted {
             let (plan, result) = match &mut journal {
-                None => (plan_add(&self.target(), &anchor, self.now).map_err(|error| self.failure(&error, "add"))?, "planned"),
+                None => (
+                    plan_add(&self.target(), &anchor, self.now).map_err(|error| self.failure(&error, "add"))?,
+                    "planned",
+                ),
                 Some(journal) => {
-                    let edited = add(journal, &self.target(), &anchor, self.now).map_err(|error| self.failure(&error, "add"))?;
+                    let edited =
+                        add(journal, &self.target(), &anchor, self.now).map_err(|error| self.failure(&error, "add"))?;
                     self.check(&edited.plan)?;
                     (edited.plan, "added")
                 }
@@ -85,7 +89,8 @@ impl Job<'_> {
                     Outcome { anchor, plan: Plan::default(), result: "restored", warnings: Vec::new() }
                 }
                 (_, true) => {
-                    let plan = plan_remove(&self.target(), &anchor, self.now).map_err(|error| self.failure(&error, "remove"))?;
+                    let plan = plan_remove(&self.target(), &anchor, self.now)
+                        .map_err(|error| self.failure(&error, "remove"))?;
                     let result = if plan.steps.is_empty() && plan.left.is_empty() { "absent" } else { "planned" };
                     Outcome { anchor, plan, result, warnings: Vec::new() }
                 }
@@ -97,7 +102,8 @@ impl Job<'_> {
 
     fn take_out(&self, anchor: Anchor) -> Result<Outcome, Failure> {
         let mut journal = crate::commands::ca::journal(self.ui)?;
-        let edited = remove(&mut journal, &self.target(), &anchor, self.now).map_err(|error| self.failure(&error, "remove"))?;
+        let edited =
+            remove(&mut journal, &self.target(), &anchor, self.now).map_err(|error| self.failure(&error, "remove"))?;
         let nothing = edited.plan.steps.is_empty();
         let result = match (nothing, edited.plan.left.is_empty()) {
             (true, true) => "absent",
@@ -134,7 +140,8 @@ impl Job<'_> {
                 let path = escape::line(&path.display().to_string());
                 let sha256 = &entry.deed.sha256;
                 let failure = Failure::new(format_args!("{path} {}", escape::line(why)));
-                Err(failure.hint(format_args!("look for the certificate with SHA-256 {sha256} in it, then do this again")))
+                Err(failure
+                    .hint(format_args!("look for the certificate with SHA-256 {sha256} in it, then do this again")))
             }
         }
     }
@@ -146,7 +153,9 @@ impl Job<'_> {
             TrustStoreError::ReadOnly { .. } => failure
                 .hint("a container with a read-only root gets it from outside: `--as-kubernetes`, `--as-dockerfile`")
                 .hint(format_args!("or change its image: sidelight trust {verb} … -o oci-archive:FILE")),
-            error if error.is_denied() => failure.hint(format_args!("run it as root: sudo sidelight trust {verb} … {name}")),
+            error if error.is_denied() => {
+                failure.hint(format_args!("run it as root: sudo sidelight trust {verb} … {name}"))
+            }
             _ => failure,
         }
     }

@@ -94,9 +94,14 @@ fn warnings(anchor: &Anchor, now: Timestamp) -> Vec<String> {
     let mut found = Vec::new();
     if certificate.not_after < now {
         let day = certificate.not_after.date();
-        found.push(format!("{name} expired on {day}: OpenSSL, curl, Go, Node and Python refuse it, Java and rustls do not"));
+        found.push(format!(
+            "{name} expired on {day}: OpenSSL, curl, Go, Node and Python refuse it, Java and rustls do not"
+        ));
     } else if certificate.not_before > now {
-        found.push(format!("{name} is not valid before {}: most clients refuse it until then", certificate.not_before.date()));
+        found.push(format!(
+            "{name} is not valid before {}: most clients refuse it until then",
+            certificate.not_before.date()
+        ));
     }
     if !certificate.is_self_signed() {
         let issuer = &certificate.issuer;

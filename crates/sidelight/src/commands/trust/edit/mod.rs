@@ -44,7 +44,10 @@ pub(super) fn add(options: &TrustAdd, global: &GlobalOptions, ui: Ui) -> Result<
                 return asked.shape(&outcomes, "IMAGE");
             }
             // A host is too large to be looked at again as a whole; each store was.
-            if !edit.dry_run && root.path != Path::new("/") && outcomes.iter().any(|outcome| outcome.result != "already") {
+            if !edit.dry_run
+                && root.path != Path::new("/")
+                && outcomes.iter().any(|outcome| outcome.result != "already")
+            {
                 let named = format!("rootfs:{}", root.path.display());
                 let env: Vec<_> = root.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
                 verify::look_back(&named, &edit.image, &mut outcomes, &env, now, ui)?;
@@ -76,7 +79,9 @@ pub(super) fn remove(options: &TrustRemove, global: &GlobalOptions, ui: Ui) -> R
         }
         Place::Copied(_) => {
             let Some(query) = &options.query else {
-                return Err(Failure::usage("an image is never changed in place, so there is nothing to take back: use the old one"));
+                return Err(Failure::usage(
+                    "an image is never changed in place, so there is nothing to take back: use the old one",
+                ));
             };
             let seen = image::see(&options.from, &options.edit, ui)?;
             let anchors = meant(query, &|query| seen.matching(query), ui)?;
@@ -99,7 +104,10 @@ fn meant(query: &str, matching: &dyn Fn(&str) -> Vec<Anchor>, ui: Ui) -> Result<
         [] => Err(Failure::new(format_args!("no certificate in its trust stores matches `{shown}`")).exit(Exit::No)),
         [_] => Ok(found),
         several => {
-            let failure = Failure::usage(format_args!("`{shown}` matches {} certificates: name one by its SHA-256", several.len()));
+            let failure = Failure::usage(format_args!(
+                "`{shown}` matches {} certificates: name one by its SHA-256",
+                several.len()
+            ));
             let lines = several.iter().take(20).map(|anchor| {
                 format!("{} {}", anchor.sha256.get(..16).unwrap_or_default(), escape::line(&anchor.certificate.subject))
             });
@@ -121,7 +129,9 @@ impl Asked<'_> {
     /// An image: printed in another shape, planned, or written anew.
     fn copied(&self, seen: Seen, mut outcomes: Vec<Outcome>, command: &str, json: bool) -> Result<Exit, Failure> {
         if shape::is_asked(self.options) {
-            let image = seen.name().map_or_else(|| "IMAGE".to_owned(), |name| name.split('@').next().unwrap_or(name).to_owned());
+            let image = seen
+                .name()
+                .map_or_else(|| "IMAGE".to_owned(), |name| name.split('@').next().unwrap_or(name).to_owned());
             return self.shape(&outcomes, &image);
         }
         let nothing = outcomes.iter().all(|outcome| matches!(outcome.result, "already" | "absent"));

@@ -38,7 +38,9 @@ pub(super) struct Root {
 pub(super) fn find(text: &str) -> Result<Place, Failure> {
     let source: Source = text.parse().map_err(Failure::usage)?;
     Ok(match source {
-        Source::Host => Place::InPlace(Box::new(Root { path: "/".into(), name: "host".into(), guard: None, env: Vec::new() })),
+        Source::Host => {
+            Place::InPlace(Box::new(Root { path: "/".into(), name: "host".into(), guard: None, env: Vec::new() }))
+        }
         Source::Rootfs(path) if path.is_file() => Place::Copied(Source::Rootfs(path)),
         Source::Rootfs(path) => Place::InPlace(Box::new(folder(&path)?)),
         Source::Bare(word) if is_plain_folder(Path::new(&word)) => Place::InPlace(Box::new(folder(Path::new(&word))?)),
@@ -48,8 +50,15 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
             Place::InPlace(Box::new(process(pid.map_err(image_source::failure)?, format!("container:{id}"), false)?))
         }
         Source::Mozilla => return Err(Failure::usage("mozilla is the list inside sidelight; it cannot be changed")),
-        Source::Stdin | Source::DockerArchive(..) | Source::OciArchive(..) | Source::OciLayout(..) | Source::SkopeoDir(_)
-        | Source::DockerDaemon(_) | Source::ContainersStorage(_) | Source::Containerd(_) | Source::Registry(_)
+        Source::Stdin
+        | Source::DockerArchive(..)
+        | Source::OciArchive(..)
+        | Source::OciLayout(..)
+        | Source::SkopeoDir(_)
+        | Source::DockerDaemon(_)
+        | Source::ContainersStorage(_)
+        | Source::Containerd(_)
+        | Source::Registry(_)
         | Source::Bare(_) => Place::Copied(source),
     })
 }
@@ -71,8 +80,9 @@ fn folder(path: &Path) -> Result<Root, Failure> {
 
 /// The root of a running process. `is_itself`: it is named by its number, which another process may get later.
 pub(super) fn process(pid: u32, name: String, is_itself: bool) -> Result<Root, Failure> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .map_err(|error| Failure::new(format_args!("{}: there is no process {pid} that can be looked at: {error}", escape::line(&name))))?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|error| {
+        Failure::new(format_args!("{}: there is no process {pid} that can be looked at: {error}", escape::line(&name)))
+    })?;
     // The name in brackets may hold anything; the moment of the start is the 22nd field of all.
     let started = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19)).unwrap_or_default();
     let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -87,8 +97,10 @@ pub(super) fn process(pid: u32, name: String, is_itself: bool) -> Result<Root, F
 /// A link of a lasting name to a process's root.
 fn lasting(name: &str, pid: u32) -> Result<PathBuf, Failure> {
     let state = xdg_folder("XDG_STATE_HOME", ".local/state", &|name| std::env::var_os(name));
-    let folder = state.ok_or_else(|| Failure::usage("the journal's folder is not known").hint("set HOME"))?.join("roots");
-    std::fs::create_dir_all(&folder).map_err(|error| Failure::new(format_args!("cannot make {}: {error}", folder.display())))?;
+    let folder =
+        state.ok_or_else(|| Failure::usage("the journal's folder is not known").hint("set HOME"))?.join("roots");
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| Failure::new(format_args!("cannot make {}: {error}", folder.display())))?;
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
     let link = folder.join(name.chars().map(plain).collect::<String>());
     let target = PathBuf::from(format!("/proc/{pid}/root"));

@@ -34,7 +34,8 @@ pub(super) fn make(outcomes: &[Outcome], image: &str, options: &TrustEdit) -> Re
     }
     let folder = options.output.as_deref().map(PathBuf::from);
     let Some(folder) = folder else {
-        return Err(Failure::usage("a Dockerfile copies files: say where they go").hint("--as-dockerfile -o DIR; then: docker build DIR"));
+        return Err(Failure::usage("a Dockerfile copies files: say where they go")
+            .hint("--as-dockerfile -o DIR; then: docker build DIR"));
     };
     if options.as_patch {
         lay(&changes, &folder)?;
@@ -82,16 +83,25 @@ fn lay(changes: &BTreeMap<&str, &Change>, folder: &Path) -> Result<(), Failure> 
 
 /// A Dockerfile without RUN, so that images without a shell take it too.
 fn dockerfile(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome], image: &str) -> String {
-    let mut text = String::from("# Made by `sidelight trust add … --as-dockerfile`: the changed trust stores stand in the folder trust/.\n");
+    let mut text = String::from(
+        "# Made by `sidelight trust add … --as-dockerfile`: the changed trust stores stand in the folder trust/.\n",
+    );
     for outcome in outcomes {
-        text += &format!("# {} SHA-256 {}\n", escape::line(outcome.anchor.certificate.short_name()), outcome.anchor.sha256);
+        text +=
+            &format!("# {} SHA-256 {}\n", escape::line(outcome.anchor.certificate.short_name()), outcome.anchor.sha256);
     }
     text += &format!("FROM {}\nUSER root\nCOPY {LAID}/ /\n", escape::line(image));
-    let removed: Vec<String> = changes.values().filter(|change| change.kind == ChangeKind::Remove).map(|change| quoted(&change.path)).collect();
+    let removed: Vec<String> = changes
+        .values()
+        .filter(|change| change.kind == ChangeKind::Remove)
+        .map(|change| quoted(&change.path))
+        .collect();
     if !removed.is_empty() {
         text += &format!("RUN rm -f {}\n", removed.join(" "));
     }
-    for variable in outcomes.iter().flat_map(|outcome| &outcome.plan.variables).filter(|variable| !variable.is_set).take(1) {
+    for variable in
+        outcomes.iter().flat_map(|outcome| &outcome.plan.variables).filter(|variable| !variable.is_set).take(1)
+    {
         text += &format!("ENV {}={}\n", variable.name, variable.value);
     }
     text += "# USER is root now: set it to what the image had, if it had another.\n";
@@ -106,14 +116,19 @@ fn quoted(path: &str) -> String {
 fn kubernetes(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome]) -> String {
     let (mut data, mut binary, mut mounts, mut total) = (String::new(), String::new(), String::new(), 0);
     let mut left = Vec::new();
-    let named: Vec<&str> = outcomes.iter().flat_map(|outcome| &outcome.plan.variables).map(|variable| variable.value.as_str()).collect();
+    let named: Vec<&str> =
+        outcomes.iter().flat_map(|outcome| &outcome.plan.variables).map(|variable| variable.value.as_str()).collect();
     for (path, bytes) in files(changes, &named) {
         if total + bytes.len() > CONFIG_MAP {
             left.push(path);
             continue;
         }
         total += bytes.len();
-        let key: String = path.trim_start_matches('/').chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).collect();
+        let key: String = path
+            .trim_start_matches('/')
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' })
+            .collect();
         match std::str::from_utf8(bytes) {
             Ok(text) => {
                 data += &format!("  {key}: |\n");
@@ -123,7 +138,8 @@ fn kubernetes(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome]) -> String
             }
             Err(_) => binary += &format!("  {key}: {}\n", data_encoding::BASE64.encode(bytes)),
         }
-        mounts += &format!("#         - {{ name: sidelight-trust, mountPath: {path:?}, subPath: {key}, readOnly: true }}\n");
+        mounts +=
+            &format!("#         - {{ name: sidelight-trust, mountPath: {path:?}, subPath: {key}, readOnly: true }}\n");
     }
     let mut text = String::from("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: sidelight-trust\n");
     if !data.is_empty() {
@@ -135,7 +151,8 @@ fn kubernetes(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome]) -> String
     text += "# In the pod's template, for each container of this image:\n#   spec:\n#     volumes:\n#       - name: sidelight-trust\n\
              #         configMap: { name: sidelight-trust }\n#     containers:\n#       - name: NAME\n#         volumeMounts:\n";
     text += &mounts;
-    let variables = outcomes.iter().flat_map(|outcome| &outcome.plan.variables).filter(|variable| !variable.is_set).take(1);
+    let variables =
+        outcomes.iter().flat_map(|outcome| &outcome.plan.variables).filter(|variable| !variable.is_set).take(1);
     for variable in variables {
         text += &format!("#         env:\n#         - {{ name: {}, value: {:?} }}\n", variable.name, variable.value);
     }
@@ -158,7 +175,12 @@ fn files<'c>(changes: &BTreeMap<&'c str, &'c Change>, named: &[&str]) -> Vec<(&'
             let Some(next) = changes.get(absolute.as_str()) else { break };
             at = next;
         }
-        let anchors = ["/usr/local/share/ca-certificates/", "/etc/pki/ca-trust/source/", "/etc/pki/trust/anchors/", "/etc/ca-certificates/trust-source/"];
+        let anchors = [
+            "/usr/local/share/ca-certificates/",
+            "/etc/pki/ca-trust/source/",
+            "/etc/pki/trust/anchors/",
+            "/etc/ca-certificates/trust-source/",
+        ];
         if anchors.iter().any(|start| path.starts_with(start)) && !named.contains(path) {
             continue;
         }
@@ -203,7 +225,12 @@ mod tests {
     fn a_dockerfile_needs_no_shell() {
         let outcomes = [outcome()];
         let text = dockerfile(&last(&outcomes), &outcomes, "gcr.io/distroless/base");
-        assert!(text.contains("FROM gcr.io/distroless/base\nUSER root\nCOPY trust/ /\nENV NODE_EXTRA_CA_CERTS=/usr/local/share/"), "{text}");
+        assert!(
+            text.contains(
+                "FROM gcr.io/distroless/base\nUSER root\nCOPY trust/ /\nENV NODE_EXTRA_CA_CERTS=/usr/local/share/"
+            ),
+            "{text}"
+        );
         assert!(!text.contains("RUN"), "{text}");
         let folder = tempfile::tempdir().unwrap();
         lay(&last(&outcomes), folder.path()).unwrap();
@@ -217,12 +244,18 @@ mod tests {
     fn a_config_map_holds_files_where_the_root_has_links() {
         let outcomes = [outcome()];
         let text = kubernetes(&last(&outcomes), &outcomes);
-        let hash = format!("  etc-ssl-certs-{}.0: |\n    -----BEGIN CERTIFICATE-----\n", outcomes[0].anchor.subject_hash);
+        let hash =
+            format!("  etc-ssl-certs-{}.0: |\n    -----BEGIN CERTIFICATE-----\n", outcomes[0].anchor.subject_hash);
         assert!(text.contains(&hash), "{text}");
         assert!(text.contains("  etc-ssl-certs-ca-certificates.crt: |\n"), "{text}");
         let anchor = format!("  usr-local-share-ca-certificates-{}.crt: |\n", outcomes[0].anchor.name);
         assert!(text.contains(&anchor), "NODE_EXTRA_CA_CERTS names it: {text}");
-        assert!(text.contains("mountPath: \"/etc/ssl/certs/ca-certificates.crt\", subPath: etc-ssl-certs-ca-certificates.crt"), "{text}");
+        assert!(
+            text.contains(
+                "mountPath: \"/etc/ssl/certs/ca-certificates.crt\", subPath: etc-ssl-certs-ca-certificates.crt"
+            ),
+            "{text}"
+        );
         assert!(text.contains("{ name: NODE_EXTRA_CA_CERTS, value: \"/usr/local/share/"), "{text}");
     }
 }

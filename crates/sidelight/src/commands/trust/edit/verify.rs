@@ -32,7 +32,8 @@ pub(super) fn look_back(
                 escape::line(outcome.anchor.certificate.short_name())
             )));
         };
-        let (have, lack): (Vec<&Effective>, Vec<&Effective>) = runtimes.iter().partition(|runtime| runtime.accepts(cert));
+        let (have, lack): (Vec<&Effective>, Vec<&Effective>) =
+            runtimes.iter().partition(|runtime| runtime.accepts(cert));
         if !have.is_empty() {
             let names: Vec<String> = have.iter().map(|runtime| runtime.label.clone()).collect();
             outcome.plan.notes.push(format!("looked at again: {} now trust it", names.join(", ")));
@@ -60,9 +61,11 @@ fn why(_: &Survey, runtime: &Effective, cert: CertId) -> String {
         return loss.why.clone();
     }
     match runtime.runtime {
-        Runtime::RustWebpki => "its roots are compiled in (webpki-roots) and cannot be added to; give the program the file by an \
+        Runtime::RustWebpki => {
+            "its roots are compiled in (webpki-roots) and cannot be added to; give the program the file by an \
                                 option of its own, or build it with rustls-native-certs"
-            .to_owned(),
+                .to_owned()
+        }
         Runtime::Node => "its roots are compiled in; set NODE_EXTRA_CA_CERTS to the file where it runs".to_owned(),
         _ => match runtime.sources.first() {
             Some(source) => format!("it reads {} ({})", source.path, source.why),
