@@ -13,17 +13,17 @@ use sidelight_model::x509::subject_hash;
 use sidelight_wire::pem;
 
 /// A root with its key.
-pub struct Authority {
+pub(crate) struct Authority {
     /// Its certificate.
-    pub pem: String,
+    pub(crate) pem: String,
     /// Its private key.
-    pub key_pem: String,
+    pub(crate) key_pem: String,
     der: Vec<u8>,
 }
 
 impl Authority {
     /// A sound root that is valid in 2026.
-    pub fn new(name: &str, organization: &str) -> Self {
+    pub(crate) fn new(name: &str, organization: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::OrganizationName, organization);
@@ -37,31 +37,31 @@ impl Authority {
     }
 
     /// Its fingerprint.
-    pub fn sha256(&self) -> String {
+    pub(crate) fn sha256(&self) -> String {
         sha256_hex(&self.der)
     }
 }
 
 /// A layer of an image.
-pub struct Layer {
+pub(crate) struct Layer {
     made_by: String,
     tar: tar::Builder<Vec<u8>>,
 }
 
 impl Layer {
     /// An empty layer.
-    pub fn new(made_by: &str) -> Self {
+    pub(crate) fn new(made_by: &str) -> Self {
         Self { made_by: made_by.to_owned(), tar: tar::Builder::new(Vec::new()) }
     }
 
     /// With a file.
-    pub fn file(mut self, path: &str, mode: u32, content: &str) -> Self {
+    pub(crate) fn file(mut self, path: &str, mode: u32, content: &str) -> Self {
         append(&mut self.tar, path.trim_start_matches('/'), mode, content.as_bytes());
         self
     }
 
     /// Without a file of the layers below.
-    pub fn removed(mut self, path: &str) -> Self {
+    pub(crate) fn removed(mut self, path: &str) -> Self {
         let (folder, name) = path.trim_start_matches('/').rsplit_once('/').unwrap();
         append(&mut self.tar, &format!("{folder}/.wh.{name}"), 0o644, b"");
         self
@@ -79,7 +79,7 @@ fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, content: &[u8]
 }
 
 /// Writes an image as `docker save` of versions before 25 does.
-pub fn docker_archive(file: &Path, name: &str, layers: &[Layer], env: &[&str]) {
+pub(crate) fn docker_archive(file: &Path, name: &str, layers: &[Layer], env: &[&str]) {
     let mut out = tar::Builder::new(Vec::new());
     let mut paths = Vec::new();
     let mut diff_ids = Vec::new();
@@ -109,7 +109,7 @@ pub fn docker_archive(file: &Path, name: &str, layers: &[Layer], env: &[&str]) {
 
 /// A root file system as Debian lays it out: one file for each root, a link to it, a link by its hash, and the bundle. It has
 /// Mozilla's roots but for the `missing` that came last.
-pub fn debian_like(root: &Path, missing: usize) {
+pub(crate) fn debian_like(root: &Path, missing: usize) {
     let material = "usr/share/ca-certificates/mozilla";
     let certs = root.join("etc/ssl/certs");
     fs::create_dir_all(&certs).unwrap();
@@ -139,7 +139,7 @@ pub fn debian_like(root: &Path, missing: usize) {
 }
 
 /// A root file system as Alpine lays it out: the bundle, and a link to it where OpenSSL looks.
-pub fn alpine_like(root: &Path) {
+pub(crate) fn alpine_like(root: &Path) {
     fs::create_dir_all(root.join("etc/ssl/certs")).unwrap();
     fs::create_dir_all(root.join("etc/apk")).unwrap();
     fs::write(root.join("etc/os-release"), "ID=alpine\nPRETTY_NAME=\"Alpine Linux v3.22\"\n").unwrap();

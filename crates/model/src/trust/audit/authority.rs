@@ -122,7 +122,6 @@ const CA_LEAF: Fault = Fault {
 
 fn no_authority(ground: &Ground<'_>, held: &Held<'_>, fault: &Fault) -> Issue {
     let hash = held.cert.sha256();
-    let source = ground.source();
     let issue = Issue::new(Check::T04, fault.severity, &hash, format!("{} {}", held.name(), fault.what))
         .with_certs([held.id])
         .with_places(held.places())
@@ -130,7 +129,7 @@ fn no_authority(ground: &Ground<'_>, held: &Held<'_>, fault: &Fault) -> Issue {
         .with_evidence("subject", &held.cert.sha256()[..16], &held.cert.subject)
         .with_evidence("issuer", &held.cert.sha256()[..16], &held.cert.issuer)
         .with_evidence("rule", "measured", fault.rule);
-    let fix = format!("sidelight trust add ROOT.pem --into {source} && sidelight trust remove {hash} --from {source}");
+    let fix = format!("{}\n{}", ground.add_command("ROOT.pem"), ground.remove_command(&hash));
     issue.with_fix("Trust the root that issued it, or that should have, instead", fix)
 }
 

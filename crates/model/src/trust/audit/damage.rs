@@ -4,7 +4,7 @@ use super::ground::Ground;
 use super::issue::{Affected, Check, Issue, Place, Severity};
 use super::role::Role;
 use super::words::count;
-use crate::trust::{File, Format, Reader, Reading, Runtime, Store};
+use crate::trust::{Entry, File, Format, Reader, Reading, Runtime, Store};
 
 /// Losses that are told of one store one by one.
 const MOST: usize = 12;
@@ -129,27 +129,18 @@ fn evidence_of(mut issue: Issue, ground: &Ground<'_>, file: &File, store: &Store
     if lost.reading.fails.is_some() {
         return issue;
     }
-    let mut told = 0;
-    for loss in &lost.reading.lost {
+    for loss in lost.reading.lost.iter().take(MOST) {
         let entry = loss.entry.and_then(|index| store.entries.get(index));
-        let name = entry.map_or_else(
-            || "a block".to_owned(),
-            |entry| super::words::name(ground.question.survey.pool.get(entry.cert)),
-        );
-        let at = entry
-            .and_then(|entry| entry.line)
-            .map_or_else(|| file.path.clone(), |line| format!("{}:{line}", file.path));
-        if told == MOST {
-            let rest = lost.reading.lost.len() - MOST;
-            return issue.with_evidence(
-                "lost",
-                lost.who,
-                format!("and {}", count(rest, "more root")).replace("more roots", "more"),
-            );
-        }
-        told += 1;
+        let cert = |entry: &Entry| super::words::name(ground.question.survey.pool.get(entry.cert));
+        let name = entry.map_or_else(|| "a block".to_owned(), cert);
+        let line = entry.and_then(|entry| entry.line);
+        let at = line.map_or_else(|| file.path.clone(), |line| format!("{}:{line}", file.path));
         issue.certs.extend(entry.map(|entry| entry.cert).filter(|id| !issue.certs.contains(id)));
         issue = issue.with_evidence("lost", at, format!("{name}, by {}: {}", lost.who, loss.why));
+    }
+    let rest = lost.reading.lost.len().saturating_sub(MOST);
+    if rest > 0 {
+        issue = issue.with_evidence("lost", lost.who, format!("and {rest} more"));
     }
     issue
 }

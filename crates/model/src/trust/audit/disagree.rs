@@ -71,10 +71,7 @@ fn private_root(ground: &Ground<'_>, held: &Held<'_>, sets: &[Set]) -> Option<Is
         .with_affected(effect("trusts it", &with))
         .with_affected(effect("does not have it", &without))
         .with_evidence("certificate", "sha256", &hash)
-        .with_fix(
-            "Add it to every store that the image's programs read",
-            format!("sidelight trust add ROOT.pem --into {} -o oci-archive:with-root.tar", ground.source()),
-        );
+        .with_fix("Add it to every store that the image's programs read", ground.add_command("ROOT.pem"));
     Some(issue)
 }
 

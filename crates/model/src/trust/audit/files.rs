@@ -43,6 +43,9 @@ fn empty(ground: &Ground<'_>, file: &File) -> Option<Issue> {
     Some(issue)
 }
 
+/// What it is about, how bad it is, what to say of it, and which files it means.
+type Kind = (&'static str, Severity, &'static str, fn(&File) -> bool);
+
 /// Whoever may write a store decides whom the image trusts.
 fn writable(ground: &Ground<'_>) -> Vec<Issue> {
     let stores: Vec<&File> = ground
@@ -50,7 +53,7 @@ fn writable(ground: &Ground<'_>) -> Vec<Issue> {
         .filter(|(_, _, role)| role.is_trusted() && *role != Role::Compiled)
         .map(|(file, _, _)| file)
         .collect();
-    let kinds: [(&str, Severity, &str, fn(&File) -> bool); 3] = [
+    let kinds: [Kind; 3] = [
         ("world-writable", Severity::Error, "may be changed by every user of the container", |file| {
             file.mode & 0o002 != 0
         }),

@@ -95,8 +95,5 @@ fn one(ground: &Ground<'_>, held: &Held<'_>, weakness: &Weakness) -> Issue {
         .with_places(held.places())
         .with_affected(ground.affected(held.id, weakness.effect))
         .with_evidence("subject", &hash[..16], &held.cert.subject)
-        .with_fix(
-            "Have its authority make a new root, and trust that",
-            format!("sidelight trust add NEW_ROOT.pem --into {}", ground.source()),
-        )
+        .with_fix("Have its authority make a new root, and trust that", ground.add_command("NEW_ROOT.pem"))
 }

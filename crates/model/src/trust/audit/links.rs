@@ -187,10 +187,7 @@ fn unhashed(ground: &Ground<'_>, folder: &Folder) -> Vec<Issue> {
                 .with_certs([*id])
                 .with_places([Place::file(path, survey.file(path).and_then(|file| file.layer))])
                 .with_evidence("hash", path, format!("no link {}/{hash}.N leads to it", folder.path))
-                .with_fix(
-                    "Add it the way that every program finds it",
-                    format!("sidelight trust add {file} --into {} -o oci-archive:with-root.tar", ground.source()),
-                )
+                .with_fix("Add it the way that every program finds it", ground.add_command(file))
                 .with_fix(
                     "Or for OpenSSL alone",
                     format!("RUN ln -s {} {}/{hash}.0", super::words::quoted(file), folder.path),

@@ -87,9 +87,12 @@ pub fn audit(question: Question<'_>) -> Report {
             report.issues.push(issue);
         }
     }
-    report
-        .issues
-        .sort_by(|a, b| b.severity.cmp(&a.severity).then(a.check.cmp(&b.check)).then_with(|| a.about.cmp(&b.about)));
+    report.issues.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then(a.check.cmp(&b.check))
+            .then_with(|| (&a.summary, &a.about).cmp(&(&b.summary, &b.about)))
+    });
     report
 }
 
@@ -181,8 +184,6 @@ fn rebuild_command(ground: &Ground<'_>) -> String {
         Family::Debian => "RUN update-ca-certificates --fresh".to_owned(),
         Family::Alpine | Family::Suse => "RUN update-ca-certificates".to_owned(),
         Family::Rhel | Family::Arch => "RUN update-ca-trust extract".to_owned(),
-        Family::Unknown => {
-            format!("sidelight trust add ROOT.pem --into {} -o oci-archive:with-root.tar", ground.source())
-        }
+        Family::Unknown => ground.add_command("ROOT.pem"),
     }
 }

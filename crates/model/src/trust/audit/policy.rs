@@ -76,7 +76,7 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
                 issue =
                     issue.with_evidence("certificate", &at[0].path, "is there, but in no trust store").with_places(at);
             }
-            let fix = format!("sidelight trust add ROOT.pem --into {} -o oci-archive:with-root.tar", ground.source());
+            let fix = ground.add_command("ROOT.pem");
             issues.push(issue.with_fix("Add it", fix));
         }
     }
@@ -107,7 +107,7 @@ fn place(policy: &Policy, rule: &Rule) -> String {
 
 fn about(ground: &Ground<'_>, held: &Held<'_>, check: Check, summary: String) -> Issue {
     let hash = held.cert.sha256();
-    let fix = format!("sidelight trust remove {hash} --from {}", ground.source());
+    let fix = ground.remove_command(&hash);
     let subject = words::name(held.cert);
     Issue::new(check, Severity::Error, hash, summary)
         .with_certs([held.id])

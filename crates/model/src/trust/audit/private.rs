@@ -53,7 +53,7 @@ fn one(ground: &Ground<'_>, held: &Held<'_>) -> Issue {
             "certificate",
             format!("{} to {}", held.cert.not_before.date(), held.cert.not_after.date()),
         )
-        .with_fix("If it is not yours, remove it", format!("sidelight trust remove {hash} --from {}", ground.source()))
+        .with_fix("If it is not yours, remove it", ground.remove_command(&hash))
         .with_fix("If it is, say so", format!("sidelight trust audit {} --ignore T09:{hash}", ground.source()))
 }
 

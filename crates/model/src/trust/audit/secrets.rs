@@ -71,7 +71,7 @@ fn one(ground: &Ground<'_>, file: &File, key: &KeyFound, hidden: bool) -> Option
     if root.is_some() {
         issue = issue.with_fix(
             "Replace that root: its key is known to all who have the image",
-            format!("sidelight trust remove {} --from {}", root_hash(ground, key), ground.source()),
+            ground.remove_command(&root_hash(ground, key)),
         );
     }
     let advice = "Build without it; deleting it in a later step leaves it in the layer below. Then replace the key";

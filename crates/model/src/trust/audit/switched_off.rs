@@ -182,9 +182,12 @@ fn by_file<'a>(path: &'a str, layer: Option<usize>, text: &'a str) -> Vec<(Off, 
     found
 }
 
+/// What is switched off, and the lines that do it.
+type Lines = (Off, Vec<(Place, String)>);
+
 /// One issue for each setting or file and what it does.
 fn told(found: Vec<(Off, Place, String, String)>) -> Vec<Issue> {
-    let mut groups: BTreeMap<(String, &'static str), (Off, Vec<(Place, String)>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, &'static str), Lines> = BTreeMap::new();
     for (off, place, about, text) in found {
         groups.entry((about, off.who)).or_insert_with(|| (off, Vec::new())).1.push((place, text));
     }

@@ -218,10 +218,7 @@ fn anchors(ground: &Ground<'_>) -> Vec<Issue> {
             .with_places([Place::file(&file.path, file.layer)])
             .with_evidence("bundle", &file.path, "no bundle of the image holds it")
             .with_fix("Collect it", fix)
-            .with_fix(
-                "Or without running the image",
-                format!("sidelight trust add {base} --into {} -o oci-archive:with-root.tar", ground.source()),
-            ),
+            .with_fix("Or without running the image", ground.add_command(base)),
         );
     }
     issues
@@ -262,8 +259,5 @@ fn lying_about(ground: &Ground<'_>) -> Option<Issue> {
             format!("{} is in no trust store", held.name()),
         );
     }
-    Some(issue.with_fix(
-        "If programs should trust it",
-        format!("sidelight trust add ROOT.pem --into {} -o oci-archive:with-root.tar", ground.source()),
-    ))
+    Some(issue.with_fix("If programs should trust it", ground.add_command("ROOT.pem")))
 }

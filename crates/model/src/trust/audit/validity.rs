@@ -65,13 +65,9 @@ fn one(ground: &Ground<'_>, check: Check, held: &Held<'_>) -> Issue {
             "Java and rustls accept a root outside of its validity; OpenSSL, curl, GnuTLS, Go, Node and Python refuse it",
         );
     }
-    let source = ground.source();
     issue
-        .with_fix(
-            "Put the new root of the same authority in",
-            format!("sidelight trust add NEW_ROOT.pem --into {source}"),
-        )
-        .with_fix("Remove the old one", format!("sidelight trust remove {hash} --from {source}"))
+        .with_fix("Put the new root of the same authority in", ground.add_command("NEW_ROOT.pem"))
+        .with_fix("Remove the old one", ground.remove_command(&hash))
 }
 
 fn validity(held: &Held<'_>) -> String {

@@ -154,7 +154,7 @@ fn push_words(look: &Look, meaning: Meaning, sign: (&str, Meaning), label: &str,
 /// Three columns; the last is broken to the width.
 fn push_rows(look: &Look, rows: &[[String; 3]], text: &mut String) {
     let column = |index: usize| {
-        let whole = rows.iter().filter(|row| !row[2].is_empty());
+        let whole = rows.iter().filter(|row| !row[2].is_empty() || index == 0);
         whole.map(|row| escape::columns(&row[index])).max().unwrap_or_default().min(WIDEST)
     };
     let (first, second) = (column(0), column(1));
@@ -162,7 +162,12 @@ fn push_rows(look: &Look, rows: &[[String; 3]], text: &mut String) {
     for row in rows {
         let what = if row[0] == last && matches!(last, "where" | "affects") { "" } else { &row[0] };
         last = &row[0];
-        let start = format!("    {}  {}  ", escape::pad(what, first), escape::pad(&row[1], second));
+        let middle = if second == 0 && row[1].is_empty() {
+            String::new()
+        } else {
+            format!("{}  ", escape::pad(&row[1], second))
+        };
+        let start = format!("    {}  {middle}", escape::pad(what, first));
         let indent = escape::columns(&start).min(4 + WIDEST);
         let room = look.width.map(|width| width.saturating_sub(indent + 1));
         let beside = look.width.is_none_or(|width| escape::columns(&start) + 20 < width);

@@ -168,7 +168,8 @@ fn is_told(found: &Difference, delta: &Delta, text: &mut String) -> bool {
         && (&delta.added, &delta.removed, &delta.changed)
             == (&found.roots.added, &found.roots.removed, &found.roots.changed);
     if same {
-        text.push_str("      as above\n");
+        text.truncate(text.trim_end().len());
+        text.push_str(", as above\n");
     }
     same
 }

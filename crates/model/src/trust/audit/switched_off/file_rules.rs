@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn lines_of_files() {
         for (path, section, line, who) in [
-            ("/root/.curlrc", "", "insecure", "curl"),
+            ("/home/app/.curlrc", "", "insecure", "curl"),
             ("/etc/wgetrc", "", "check_certificate = off", "wget"),
             ("/etc/gitconfig", "[http]", "sslVerify = false", "git"),
             ("/etc/gitconfig", "[http \"https://x\"]", "\tsslverify=0", "git"),
@@ -292,14 +292,14 @@ mod tests {
             ("/etc/containerd/certs.d/r/hosts.toml", "", "skip_verify = true", "containerd"),
             ("/etc/apt/apt.conf.d/99x", "", "Acquire::https::Verify-Peer \"false\";", "apt"),
             ("/etc/ssl/openssl.cnf", "[x]", "CipherString = DEFAULT@SECLEVEL=0", "programs on OpenSSL"),
-            ("/root/.condarc", "", "ssl_verify: false", "conda"),
-            ("/root/.kube/config", "", "insecure-skip-tls-verify: true", "kubectl"),
+            ("/home/app/.condarc", "", "ssl_verify: false", "conda"),
+            ("/home/app/.kube/config", "", "insecure-skip-tls-verify: true", "kubectl"),
             ("/etc/yum.repos.d/x.repo", "[x]", "sslverify=0", "dnf and yum"),
         ] {
             assert_eq!(in_file(path, section, line).map(|off| off.who), Some(who), "{path} {line}");
         }
         for (path, section, line) in [
-            ("/root/.curlrc", "", "silent"),
+            ("/home/app/.curlrc", "", "silent"),
             ("/etc/gitconfig", "[user]", "sslVerify = false"),
             ("/etc/gitconfig", "[http]", "sslVerify = true"),
             ("/app/.npmrc", "", "strict-ssl=true"),

@@ -126,7 +126,10 @@ fn duplicates_and_kin() {
     image.pem(BUNDLE, &[&root, &root, &rekeyed, &renewed]);
     let issues = found(&image);
     let about: Vec<&str> = of(Check::T07, &issues).iter().map(|issue| issue.about.as_str()).collect();
-    assert_eq!(about, ["same-key", "same-name", "twice"]);
+    assert_eq!(
+        about.iter().copied().collect::<std::collections::BTreeSet<_>>(),
+        ["same-key", "same-name", "twice"].into()
+    );
     assert!(of(Check::T07, &issues).iter().all(|issue| issue.severity == Severity::Info));
     let mut image = Image::new();
     image.pem(BUNDLE, &[&root, &Draft::root("S")]);

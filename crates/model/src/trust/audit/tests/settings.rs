@@ -75,7 +75,7 @@ fn variables_that_switch_verification_off() {
 #[test]
 fn files_scripts_and_build_steps_that_switch_verification_off() {
     let mut image = Image::new();
-    image.text("/root/.curlrc", "# mine\nsilent\ninsecure\n");
+    image.text("/home/app/.curlrc", "# mine\nsilent\ninsecure\n");
     image.text("/etc/profile.d/x.sh", "export GIT_SSL_NO_VERIFY=1\n");
     image.text("/entrypoint.sh", "#!/bin/sh\n# curl -k\ncurl -k https://x\n");
     image.survey.config.cmd = vec!["node".to_owned(), "--use-openssl-ca".to_owned()];
@@ -90,7 +90,7 @@ fn files_scripts_and_build_steps_that_switch_verification_off() {
         told,
         [
             ("/entrypoint.sh", Severity::Error, Some(3)),
-            ("/root/.curlrc", Severity::Error, Some(3)),
+            ("/home/app/.curlrc", Severity::Error, Some(3)),
             ("GIT_SSL_NO_VERIFY", Severity::Error, Some(1)),
             ("build", Severity::Warn, None),
         ]
