@@ -157,7 +157,8 @@ fn p11_kit_extracts_what_is_written_for_its_families() {
     let extract = |format: &str, name: &str| {
         let comment: &[&str] = if format.ends_with("-bundle") { &["--comment"] } else { &[] };
         let place = out(name).display().to_string();
-        let arguments = [&["extract", "--format", format, "--filter=ca-anchors", "--purpose=server-auth"], comment, &[&place]];
+        let arguments =
+            [&["extract", "--format", format, "--filter=ca-anchors", "--purpose=server-auth"], comment, &[&place]];
         trust(&home, &arguments.concat());
     };
     extract("pem-bundle", "pem");
@@ -264,7 +265,8 @@ fn its_readers_read_it() {
     let passwords = passwords();
     let issuer = Issuer::root("Corp Root CA");
     let anchor = Anchor::any(issuer.der()).unwrap();
-    let edited = add(&mut journal(state.path()), &target(root.path(), &passwords), &anchor, Timestamp::default()).unwrap();
+    let edited =
+        add(&mut journal(state.path()), &target(root.path(), &passwords), &anchor, Timestamp::default()).unwrap();
     assert!(edited.plan.left.is_empty(), "certutil is here: {:?}", edited.plan.left);
     let path = |path: &str| within(root.path(), path).display().to_string();
     let run = |program: &str, arguments: &[&str]| {
@@ -284,7 +286,10 @@ fn its_readers_read_it() {
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join(format!("{}.0", anchor.subject_hash)), anchor.pem()).unwrap();
     run("openssl", &["verify", "-no-CAfile", "-CApath", &folder.display().to_string(), &file.display().to_string()]);
-    run("openssl", &["verify", "-no-CApath", "-CAfile", &path("/opt/app/certifi/cacert.pem"), &file.display().to_string()]);
+    run(
+        "openssl",
+        &["verify", "-no-CApath", "-CAfile", &path("/opt/app/certifi/cacert.pem"), &file.display().to_string()],
+    );
 }
 
 #[test]
