@@ -48,9 +48,7 @@ pub(super) fn add(options: &TrustAdd, global: &GlobalOptions, ui: Ui) -> Result<
                 && root.path != Path::new("/")
                 && outcomes.iter().any(|outcome| outcome.result != "already")
             {
-                let named = format!("rootfs:{}", root.path.display());
-                let env: Vec<_> = root.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
-                verify::look_back(&named, &edit.image, &mut outcomes, &env, now, ui)?;
+                verify::look_back(&options.into, &edit.image, &mut outcomes, &[], now, ui)?;
             }
             asked.report(&root.name, None, &outcomes, global.json)?;
             Ok(exit(&outcomes))
