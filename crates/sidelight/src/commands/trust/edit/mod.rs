@@ -53,7 +53,7 @@ pub(super) fn add(options: &TrustAdd, global: &GlobalOptions, ui: Ui) -> Result<
             asked.report(&root.name, None, &outcomes, global.json)?;
             Ok(exit(&outcomes))
         }
-        Place::Copied(_) => {
+        Place::Copied => {
             let seen = image::see(&options.into, &options.edit, ui)?;
             let outcomes = seen.plan(wanted, false, &options.edit, only.as_deref(), now);
             asked.copied(seen, outcomes, "sidelight trust add", global.json)
@@ -75,7 +75,7 @@ pub(super) fn remove(options: &TrustRemove, global: &GlobalOptions, ui: Ui) -> R
             asked.report(&root.name, None, &outcomes, global.json)?;
             Ok(exit(&outcomes))
         }
-        Place::Copied(_) => {
+        Place::Copied => {
             let Some(query) = &options.query else {
                 return Err(Failure::usage(
                     "an image is never changed in place, so there is nothing to take back: use the old one",
