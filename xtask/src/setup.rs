@@ -36,6 +36,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sqlite3", "sqlite3"),
     ("sslsplit", "sslsplit"),
     ("tcpdump", "tcpdump"),
+    ("trust", "p11-kit"),
     ("tshark", "tshark"),
     ("umoci", "umoci"),
     ("unshare", "util-linux"),

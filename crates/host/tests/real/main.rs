@@ -2,6 +2,7 @@
 
 mod clients;
 mod debian;
+mod edit;
 mod java;
 mod kill;
 mod nss;

@@ -37,7 +37,7 @@ impl Removing<'_> {
     fn all(&mut self) {
         let detected = Family::detect(&self.root);
         self.family = detected.unwrap_or(&PLAIN);
-        self.plan.family = detected.map(|family| family.name);
+        self.plan.family = detected.filter(|family| **family != PLAIN).map(|family| family.name);
         let carried = if self.request.system_only { Carried::default() } else { places::carried(&self.root) };
         // Folders by hash first: their links lead to the files that go next.
         self.hashed();

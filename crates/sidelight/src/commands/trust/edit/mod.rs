@@ -48,14 +48,12 @@ pub(super) fn add(options: &TrustAdd, global: &GlobalOptions, ui: Ui) -> Result<
                 && root.path != Path::new("/")
                 && outcomes.iter().any(|outcome| outcome.result != "already")
             {
-                let named = format!("rootfs:{}", root.path.display());
-                let env: Vec<_> = root.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
-                verify::look_back(&named, &edit.image, &mut outcomes, &env, now, ui)?;
+                verify::look_back(&options.into, &edit.image, &mut outcomes, &[], now, ui)?;
             }
             asked.report(&root.name, None, &outcomes, global.json)?;
             Ok(exit(&outcomes))
         }
-        Place::Copied(_) => {
+        Place::Copied => {
             let seen = image::see(&options.into, &options.edit, ui)?;
             let outcomes = seen.plan(wanted, false, &options.edit, only.as_deref(), now);
             asked.copied(seen, outcomes, "sidelight trust add", global.json)
@@ -77,7 +75,7 @@ pub(super) fn remove(options: &TrustRemove, global: &GlobalOptions, ui: Ui) -> R
             asked.report(&root.name, None, &outcomes, global.json)?;
             Ok(exit(&outcomes))
         }
-        Place::Copied(_) => {
+        Place::Copied => {
             let Some(query) = &options.query else {
                 return Err(Failure::usage(
                     "an image is never changed in place, so there is nothing to take back: use the old one",

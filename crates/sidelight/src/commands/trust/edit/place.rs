@@ -18,7 +18,7 @@ pub(super) enum Place {
     /// Changed where it is.
     InPlace(Box<Root>),
     /// Read, and written elsewhere.
-    Copied(Source),
+    Copied,
 }
 
 /// A root on this machine.
@@ -41,7 +41,7 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
         Source::Host => {
             Place::InPlace(Box::new(Root { path: "/".into(), name: "host".into(), guard: None, env: Vec::new() }))
         }
-        Source::Rootfs(path) if path.is_file() => Place::Copied(Source::Rootfs(path)),
+        Source::Rootfs(path) if path.is_file() => Place::Copied,
         Source::Rootfs(path) => Place::InPlace(Box::new(folder(&path)?)),
         Source::Bare(word) if is_plain_folder(Path::new(&word)) => Place::InPlace(Box::new(folder(Path::new(&word))?)),
         Source::Pid(pid) => Place::InPlace(Box::new(process(pid, format!("pid:{pid}"), true)?)),
@@ -59,7 +59,7 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
         | Source::ContainersStorage(_)
         | Source::Containerd(_)
         | Source::Registry(_)
-        | Source::Bare(_) => Place::Copied(source),
+        | Source::Bare(_) => Place::Copied,
     })
 }
 

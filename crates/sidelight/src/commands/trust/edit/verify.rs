@@ -36,7 +36,7 @@ pub(super) fn look_back(
             runtimes.iter().partition(|runtime| runtime.accepts(cert));
         if !have.is_empty() {
             let names: Vec<String> = have.iter().map(|runtime| runtime.label.clone()).collect();
-            outcome.plan.notes.push(format!("looked at again: {} now trust it", names.join(", ")));
+            outcome.plan.notes.push(format!("looked at again; trusted by: {}", names.join(", ")));
         }
         for runtime in lack {
             outcome.plan.notes.push(format!("{} does not trust it: {}", name(runtime), why(&survey, runtime, cert)));
