@@ -83,6 +83,11 @@ fn leaf_outdated(facts: &Facts, leaf: &Certificate) -> Finding {
 pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
     let top = climbed.path.len().saturating_sub(1);
     let cause = |found: &Found| found.fault.cause(found.position, climbed.anchored && found.position == top);
+    // Some stacks take a CA as a server; among clients at large others refuse it.
+    let leaf = climbed.path.first()?;
+    if facts.question.source.is_none() && leaf.is_ca == Some(true) && climbed.path.len() > 1 {
+        return Some(Fact { cause: Cause::LeafIsCa, cert: leaf, facts }.leaf_is_ca());
+    }
     let first = climbed.faults.iter().filter(|found| !is_of_another(&found.fault)).min_by_key(|found| cause(found))?;
     let cert = climbed.path.get(first.position)?;
     let fact = Fact { cause: cause(first), cert, facts };
