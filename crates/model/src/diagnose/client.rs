@@ -188,6 +188,7 @@ fn key_mismatch(facts: &Facts, client: &ClientIdentity) -> Finding {
         key.clone(),
         format!("another than that of {subject} in {cert}"),
     )
+    .with_evidence("handshake", target.to_string(), "made without a client certificate")
     .with_fix(
         "Give the key that belongs to the certificate: both commands must print the same",
         format!("openssl x509 -in {cert} -noout -pubkey\nopenssl pkey -in {key} -pubout"),

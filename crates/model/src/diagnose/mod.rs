@@ -13,6 +13,9 @@ mod revocation;
 mod sound;
 mod trust;
 
+#[cfg(test)]
+mod tests;
+
 pub use chain::{Climbed, Top, climb};
 pub use details::Details;
 pub use facts::{

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use rustls::pki_types::CertificateDer;
 use sidelight_model::finding::Cause;
 use sidelight_testkit::process::free_port;
+use sidelight_wire::{der, pem};
 
 use crate::certificates::{
     Made, authority, by_openssl, client, constrained, issuer_at, leaf, leaf_for, list_at, must_staple,
@@ -225,9 +226,7 @@ fn in_the_handshake(cause: Cause, pki: &Pki) -> Endpoint {
             let folder = pki.folder.join("dh");
             std::fs::create_dir_all(&folder).unwrap();
             let params = folder.join("dh.pem");
-            let mut make = std::process::Command::new("openssl");
-            make.args(["dhparam", "-dsaparam", "-out"]).arg(&params).arg("1024");
-            sidelight_testkit::process::run(&mut make).success();
+            std::fs::write(&params, small_group()).unwrap();
             let options = ["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0", "-dhparam"];
             by_old_openssl(pki, "dh", &[&options[..], &[params.to_str().unwrap()]].concat())
         }
@@ -255,6 +254,16 @@ fn in_the_handshake(cause: Cause, pki: &Pki) -> Endpoint {
             Endpoint::at(tls(config(&Shown::new(&chain, pki.leaf.key()), None, &[])))
         }
     }
+}
+
+/// The group of 1024 bits of RFC 2409 §6.2, as openssl(1) reads it.
+fn small_group() -> String {
+    const PRIME: &str = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD\
+        EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED\
+        EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF";
+    let byte = |at: usize| u8::from_str_radix(&PRIME[at..at + 2], 16).unwrap();
+    let prime: Vec<u8> = (0..PRIME.len()).step_by(2).map(byte).collect();
+    pem::write("DH PARAMETERS", &der::sequence(&[&der::unsigned(&prime), &der::unsigned(&[2])]))
 }
 
 fn by_old_openssl(pki: &Pki, name: &str, options: &[&str]) -> Endpoint {

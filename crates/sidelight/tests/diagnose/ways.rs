@@ -297,7 +297,18 @@ fn a_process_is_diagnosed_in_its_own_network() {
             std::thread::spawn(move || speak(&settings, tcp));
         }
     });
-    let process = Running::start(namespace.command("sleep").arg("600"), &site.folder.path().join("log"));
+    // A small root of its own: that of this machine would take long to look through.
+    let root = site.folder.path().join("image");
+    image(&root, &Made::itself(authority("Other Root")).pem);
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+    let mut sleep = namespace.command("chroot");
+    sleep.arg(&root).args(["/bin/busybox", "sleep", "600"]);
+    let mut process = Running::start(&mut sleep, &site.folder.path().join("log"));
+    let running = format!("/proc/{}/root/bin/busybox", process.pid());
+    process.until("in its root", || {
+        Path::new(&running).exists() && !Path::new(&running.replace("bin/busybox", "etc/passwd")).exists()
+    });
     let source = format!("pid:{}", process.pid());
     let options = ["--from", &source, "--as", "openssl", "--timeout", "3s"].map(str::to_owned);
     let (document, finished) = diagnose("localhost:4443", &options);

@@ -2,7 +2,7 @@
 //! in the end how the attempt ended. In: attempts. Out: a finding.
 
 use super::super::again;
-use super::super::facts::{Attempt, End, Facts, Variant};
+use super::super::facts::{AlertSeen, Attempt, End, Facts, Variant};
 use super::super::plan::OTHER_NAME;
 use super::{UNRECOGNIZED_NAME, agreed, name, place, with_attempts, words};
 use crate::finding::{Cause, Finding};
@@ -121,83 +121,102 @@ pub(super) fn legacy(facts: &Facts) -> Option<Finding> {
     ))
 }
 
+/// A cause, its sentence, and what to do: in words, and the command.
+type Told = (Cause, String, &'static str, String);
+
 /// The finding when only the end of the attempt is known.
 pub(super) fn ended(facts: &Facts, main: &Attempt) -> Finding {
+    let (cause, text, action, how) = match &main.end {
+        _ if main.answered => stalled(facts, main),
+        End::Alert(alert) => refused(facts, alert),
+        End::Reset | End::Closed | End::TimedOut => cut(facts, main),
+        _ => not_followed(facts, main),
+    };
+    let finding = Finding::new(cause, text, name(facts, &main.variant), place(facts, main), words(main));
+    with_attempts(finding, facts, facts.attempts.iter().skip(1).take(8)).with_fix(action, how)
+}
+
+fn stalled(facts: &Facts, main: &Attempt) -> Told {
     let target = &facts.question.target;
-    let seconds = facts.question.patience.as_secs_f32();
-    let (cause, text, fix): (Cause, String, (&str, String)) = match &main.end {
-        _ if main.answered => (
-            Cause::HandshakeStalledMidway,
-            format!("{target} begins the handshake and then stops: it {}", words(main)),
-            (
-                "Look for packets that get lost for their size (tunnels, overlay networks): lower the MTU to try",
-                format!("ping -M do -s 1400 {}", target.host),
-            ),
-        ),
+    (
+        Cause::HandshakeStalledMidway,
+        format!("{target} begins the handshake and then stops: it {}", words(main)),
+        "Look for packets that get lost for their size (tunnels, overlay networks): lower the MTU to try",
+        format!("ping -M do -s 1400 {}", target.host),
+    )
+}
+
+fn cut(facts: &Facts, main: &Attempt) -> Told {
+    let target = &facts.question.target;
+    match &main.end {
         End::Reset => (
             Cause::ConnectionReset,
             format!("{target} resets the connection after the ClientHello, whatever it holds"),
-            (
-                "Connect from beside the server: if that works, something on the way cuts it; if not, read the server's log",
-                again(facts, "--timeout 5s"),
-            ),
+            "Connect from beside the server: if that works, something on the way cuts it; if not, read the server's log",
+            again(facts, "--timeout 5s"),
         ),
         End::Closed => (
             Cause::ConnectionClosed,
             format!("{target} closes the connection after the ClientHello, without saying why"),
-            (
-                "Read the server's log of this second: a balancer without a backend, a port that expects the PROXY protocol, or a name that it silently refuses",
-                format!("journalctl --since -5min on {}", target.host),
-            ),
+            "Read the server's log of this second: a balancer without a backend, a port that expects the PROXY protocol, or a name that it silently refuses",
+            format!("journalctl --since -5min   # on {}", target.host),
         ),
-        End::TimedOut => (
+        _ => (
             Cause::HandshakeTimeout,
             format!(
-                "{target} takes the connection and then says nothing: no answer to the ClientHello within {seconds} s"
+                "{target} takes the connection and then says nothing: no answer to the ClientHello within {} s",
+                facts.question.patience.as_secs_f32()
             ),
-            (
-                "See whether the server is overloaded or waits for something else",
-                format!("ss -ltn 'sport = :{}' on the server: Recv-Q is what nobody has accepted yet", target.port),
-            ),
+            "See whether the server is overloaded or waits for something else: Recv-Q is what nobody has accepted yet",
+            format!("ss -ltn 'sport = :{}'   # on {}", target.port, target.host),
         ),
-        End::Alert(alert) if alert.number == 70 => (
+    }
+}
+
+fn refused(facts: &Facts, alert: &AlertSeen) -> Told {
+    let target = &facts.question.target;
+    match alert.number {
+        70 => (
             Cause::ProtocolTooOld,
             format!("{target} refuses every version of TLS that was offered"),
-            ("Let the server offer TLS 1.2 and 1.3", "nginx: ssl_protocols TLSv1.2 TLSv1.3;".to_owned()),
+            "Let the server offer TLS 1.2 and 1.3",
+            "nginx: ssl_protocols TLSv1.2 TLSv1.3;".to_owned(),
         ),
-        End::Alert(alert) if matches!(alert.number, 40 | 71) => (
+        40 | 71 => (
             Cause::CipherMismatch,
             format!("{target} finds nothing in common with what was offered, old suites included"),
-            (
-                "Let the server offer ECDHE with AES-GCM, and see that it has a certificate for this name",
-                "nginx: ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;".to_owned(),
-            ),
+            "Let the server offer ECDHE with AES-GCM, and see that it has a certificate for this name",
+            "nginx: ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;".to_owned(),
         ),
-        End::Alert(alert) => (
+        _ => (
             Cause::ServerInternalAlert,
             format!("{target} ends the handshake with the alert {}: it {}", alert.name, alert.meaning),
-            (
-                "Read the server's log: its certificate for this name may be missing or unreadable",
-                format!("journalctl --since -5min on {}", target.host),
-            ),
+            "Read the server's log: its certificate for this name may be missing or unreadable",
+            format!("journalctl --since -5min   # on {}", target.host),
         ),
+    }
+}
+
+fn not_followed(facts: &Facts, main: &Attempt) -> Told {
+    let target = &facts.question.target;
+    match &main.end {
         End::Incompatible(why) => (
             Cause::CipherMismatch,
             format!("{target} and this client have nothing in common: {why}"),
-            ("Let the server offer TLS 1.2 or 1.3 with ECDHE", "nginx: ssl_protocols TLSv1.2 TLSv1.3;".to_owned()),
+            "Let the server offer TLS 1.2 or 1.3 with ECDHE",
+            "nginx: ssl_protocols TLSv1.2 TLSv1.3;".to_owned(),
         ),
         End::NotConnected(why) => (
             Cause::ConnectionRefused,
             format!("{target} took a connection and then no more: {why}"),
-            ("See whether the server is up all the time", format!("nc -vz {} {}", target.host, target.port)),
+            "See whether the server is up all the time",
+            format!("nc -vz {} {}", target.host, target.port),
         ),
         _ => (
             Cause::HandshakeStalledMidway,
             format!("{target} sends a handshake that cannot be followed: it {}", words(main)),
-            ("Read the server's log, and update its TLS library", format!("openssl s_client -connect {target}")),
+            "Read the server's log, and update its TLS library",
+            format!("openssl s_client -connect {target}"),
         ),
-    };
-    let finding = Finding::new(cause, text, name(facts, &main.variant), place(facts, main), words(main));
-    let finding = with_attempts(finding, facts, facts.attempts.iter().skip(1).take(8));
-    finding.with_fix(fix.0, fix.1)
+    }
 }

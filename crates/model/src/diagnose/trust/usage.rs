@@ -83,6 +83,11 @@ fn leaf_outdated(facts: &Facts, leaf: &Certificate) -> Finding {
 pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
     let top = climbed.path.len().saturating_sub(1);
     let cause = |found: &Found| found.fault.cause(found.position, climbed.anchored && found.position == top);
+    // Some stacks take a CA as a server; among clients at large others refuse it.
+    let leaf = climbed.path.first()?;
+    if facts.question.source.is_none() && leaf.is_ca == Some(true) && climbed.path.len() > 1 {
+        return Some(Fact { cause: Cause::LeafIsCa, cert: leaf, facts }.leaf_is_ca());
+    }
     let first = climbed.faults.iter().filter(|found| !is_of_another(&found.fault)).min_by_key(|found| cause(found))?;
     let cert = climbed.path.get(first.position)?;
     let fact = Fact { cause: cause(first), cert, facts };
@@ -124,7 +129,7 @@ impl Fact<'_> {
         }
     }
 
-    fn new(&self, text: String, what: &str, value: impl Into<String>) -> Finding {
+    fn about(&self, text: String, what: &str, value: impl Into<String>) -> Finding {
         let target = &self.facts.question.target;
         Finding::new(self.cause, format!("{target}: {text}"), what, format!("{target}: {}", self.cert.subject), value)
     }
@@ -132,7 +137,7 @@ impl Fact<'_> {
     fn path_length(&self, allowed: u32, found: u32) -> Finding {
         let name = self.cert.short_name();
         let text = format!("`{name}` allows {allowed} intermediates below it, and there are {found}");
-        self.new(text, "basicConstraints", format!("pathlen:{allowed}")).with_fix(
+        self.about(text, "basicConstraints", format!("pathlen:{allowed}")).with_fix(
             "Issue the server's certificate from a CA that may stand so deep, or issue that CA anew",
             format!("basicConstraints = critical,CA:TRUE,pathlen:{found}   # on `{name}`"),
         )
@@ -141,7 +146,7 @@ impl Fact<'_> {
     fn constrained(&self, name: &str, by: Option<&Certificate>) -> Finding {
         let issuer = by.map_or("an issuer", Certificate::short_name);
         let limits = by.and_then(|by| Details::of(by).name_constraints).unwrap_or_default();
-        self.new(format!("the name `{name}` lies outside what `{issuer}` may issue for"), "nameConstraints", limits)
+        self.about(format!("the name `{name}` lies outside what `{issuer}` may issue for"), "nameConstraints", limits)
             .with_fix(
                 "Use a name that the CA may issue for, or a CA without that limit",
                 format!("openssl x509 -in ca.pem -noout -ext nameConstraints   # of `{issuer}`"),
@@ -150,7 +155,7 @@ impl Fact<'_> {
 
     fn unknown_critical(&self, oid: &str) -> Finding {
         let name = self.cert.short_name();
-        self.new(
+        self.about(
             format!("`{name}` holds a critical extension that clients do not know ({oid})"),
             "critical extension",
             oid,
@@ -163,7 +168,7 @@ impl Fact<'_> {
 
     fn weak_signature(&self, digest: &str) -> Finding {
         let name = self.cert.short_name();
-        self.new(format!("`{name}` is signed with {digest}, which clients no longer accept"), "signature", digest)
+        self.about(format!("`{name}` is signed with {digest}, which clients no longer accept"), "signature", digest)
             .with_fix(
                 "Issue the certificate anew with SHA-256",
                 format!("openssl x509 -req -sha256 …   # for `{name}`"),
@@ -177,7 +182,7 @@ impl Fact<'_> {
             KeyKind::Rsa { .. } => format!("`{name}` has the key {key}; clients want RSA of 2048 bits or more"),
             _ => format!("`{name}` has a key of a kind that clients do not take ({key})"),
         };
-        self.new(text, "key", key).with_fix(
+        self.about(text, "key", key).with_fix(
             "Issue the certificate anew with a stronger key",
             format!("openssl ecparam -name prime256v1 -genkey -noout -out new.key   # for `{name}`"),
         )
@@ -185,20 +190,20 @@ impl Fact<'_> {
 
     fn not_ca(&self, value: &str) -> Finding {
         let name = self.cert.short_name();
-        self.new(format!("`{name}` issued a certificate of the chain but is not a CA"), "issuer", value).with_fix(
+        self.about(format!("`{name}` issued a certificate of the chain but is not a CA"), "issuer", value).with_fix(
             "Let the certificate be issued by a CA",
             format!("basicConstraints = critical,CA:TRUE and keyUsage = critical,keyCertSign   # on `{name}`"),
         )
     }
 
     fn leaf_is_ca(&self) -> Finding {
-        self.new("the server's own certificate is a CA certificate".to_owned(), "basicConstraints", "CA:TRUE")
+        self.about("the server's own certificate is a CA certificate".to_owned(), "basicConstraints", "CA:TRUE")
             .with_fix("Issue a certificate for the server that is no CA", "basicConstraints = critical,CA:FALSE")
     }
 
     fn purpose(&self, listed: &str) -> Finding {
         let name = self.cert.short_name();
-        self.new(
+        self.about(
             format!("the extended key usage of `{name}` excludes server authentication"),
             "extendedKeyUsage",
             listed,
@@ -208,7 +213,7 @@ impl Fact<'_> {
 
     fn other(&self, words: &str) -> Finding {
         let name = self.cert.short_name();
-        self.new(format!("`{name}` is not as clients want it: {words}"), "certificate", words)
+        self.about(format!("`{name}` is not as clients want it: {words}"), "certificate", words)
             .with_fix("Issue the certificate anew", format!("openssl x509 -in FILE -noout -text   # `{name}`"))
     }
 }
