@@ -3,10 +3,10 @@
 pub(crate) mod audit;
 pub(crate) mod diff;
 pub(crate) mod effective;
-pub(crate) mod find;
-pub(crate) mod list;
 #[cfg(test)]
 mod effective_tests;
+pub(crate) mod find;
+pub(crate) mod list;
 mod shelf;
 
 #[cfg(test)]
