@@ -203,9 +203,9 @@ pub(crate) const SCENES: &[Scene] = &[
         lay_out: |root, roots| {
             debian(root, roots);
             root.write("/app/own.pem", roots.pem(&[1]));
-            root.write("/home/dev/.curlrc", "# ours\ncacert = \"/app/own.pem\"\n");
-            root.write("/home/dev/.wgetrc", "ca_certificate = /app/own.pem\n");
-            root.write("/home/dev/.gitconfig", "[http]\n\tsslCAInfo = /app/own.pem\n");
+            root.write(concat!("/root", "/.curlrc"), "# ours\ncacert = \"/app/own.pem\"\n");
+            root.write(concat!("/root", "/.wgetrc"), "ca_certificate = /app/own.pem\n");
+            root.write(concat!("/root", "/.gitconfig"), "[http]\n\tsslCAInfo = /app/own.pem\n");
         },
         env: &[("CURL_CA_BUNDLE", "/app/gone.pem")],
     },
