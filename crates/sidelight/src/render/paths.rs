@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::x509::Certificate;
 use sidelight_model::x509::path::{End, Exploration, Origin, Path};
 
@@ -16,29 +17,29 @@ const MOST_OTHERS: usize = 8;
 /// What is shown beside the exploration.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
-    /// The verdict in a sentence.
-    pub(crate) summary: &'a str,
+    /// The verdict, what to do, what else to know.
+    pub(crate) finding: &'a Finding,
     /// Why each path ended, in words, in the order of the paths.
     pub(crate) endings: &'a [String],
     /// What clients would say.
     pub(crate) clients: &'a [Client],
-    /// What to do: an action and the exact command.
-    pub(crate) fix: Option<(&'a str, &'a str)>,
-    /// What else to know.
-    pub(crate) notes: &'a [String],
 }
 
 /// The whole answer.
 pub(crate) fn render(paint: Paint, exploration: &Exploration, answer: &Answer<'_>) -> String {
     let good = exploration.good_path().is_some();
     let (mark, meaning) = if good { ("✓", Meaning::Good) } else { ("✗", Meaning::Bad) };
-    let mut text = format!("{} {}\n", paint.as_(meaning, mark), paint.as_(meaning, &escape::line(answer.summary)));
-    if let Some((action, how)) = answer.fix {
-        let _ = writeln!(text, "    {} {}", paint.as_(Meaning::Good, "fix:"), escape::line(action));
-        let _ = writeln!(text, "         {}", paint.as_(Meaning::Strong, &escape::line(how)));
+    let finding = answer.finding;
+    let mut text = format!("{} {}\n", paint.as_(meaning, mark), paint.as_(meaning, &escape::line(&finding.summary)));
+    for warning in &finding.warnings {
+        let _ = writeln!(text, "    {} {}", paint.as_(Meaning::Caution, "note:"), escape::line(warning));
     }
-    for note in answer.notes {
-        let _ = writeln!(text, "    {} {}", paint.as_(Meaning::Caution, "note:"), escape::line(note));
+    for fix in &finding.fixes {
+        let _ = writeln!(text, "    {} {}", paint.as_(Meaning::Good, "fix:"), escape::line(&fix.action));
+        let _ = writeln!(text, "         {}", paint.as_(Meaning::Strong, &escape::line(&fix.how)));
+    }
+    if finding.cause != Cause::Ok {
+        let _ = writeln!(text, "    {}", paint.as_(Meaning::Faint, &format!("cause: {}", finding.cause.code())));
     }
     if let Some(best) = exploration.best() {
         let _ = writeln!(text, "\n{}", if good { "path" } else { "nearest path" });

@@ -1,6 +1,7 @@
 //! What `trust verify --json` and `--batch` print. In: an exploration and what each client would say. Out: serialisable values.
 
 use serde::Serialize;
+use sidelight_sink::schema::Finding;
 use sidelight_model::x509::Certificate as Parsed;
 use sidelight_model::x509::path::{Check, End, Exploration, Origin, Path as Candidate};
 
@@ -37,6 +38,8 @@ pub(crate) struct Document<'a> {
     kind: &'static str,
     result: Verdict,
     reason: &'a str,
+    #[serde(flatten)]
+    finding: Finding,
     profile: &'static str,
     at: String,
     name: Option<String>,
@@ -113,6 +116,7 @@ struct Unreadable {
 #[derive(Debug)]
 pub(crate) struct About<'a> {
     pub(crate) reason: &'a str,
+    pub(crate) finding: Finding,
     pub(crate) profile: &'static str,
     pub(crate) at: String,
     pub(crate) name: Option<String>,
@@ -124,9 +128,10 @@ pub(crate) fn document<'a>(exploration: &Exploration, about: About<'a>) -> Docum
     let trusted = exploration.good_path().is_some();
     Document {
         v: 1,
-        kind: "trust_verify",
+        kind: "trust-verify",
         result: if trusted { Verdict::Accept } else { Verdict::Reject },
         reason: about.reason,
+        finding: about.finding,
         profile: about.profile,
         at: about.at,
         name: about.name,

@@ -21,6 +21,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::strict::{Malformed, RevocationList, Strict};
+use crate::finding::Cause;
 use crate::flow::Host;
 use crate::time::Timestamp;
 
@@ -216,6 +217,25 @@ impl Exploration {
     /// The path that comes nearest.
     pub fn best(&self) -> Option<&Path> {
         self.paths.first()
+    }
+
+    /// The cause that it is for a connection: the first thing that must change. `Ok` when the leaf is trusted.
+    pub fn cause(&self) -> Cause {
+        let Some(best) = self.best() else { return Cause::BadCertificateEncoding };
+        let top = best.certificates.len().saturating_sub(1);
+        let has_anchors = self.certificates.iter().any(|known| known.is_anchor);
+        match &best.end {
+            End::Anchor => best.first_fault().map_or(Cause::Ok, |found| {
+                let is_anchor = found.position == top && top > 0;
+                found.fault.cause(found.position, is_anchor)
+            }),
+            _ if !has_anchors => Cause::TrustStoreEmpty,
+            End::WrongKey { tried } if tried.iter().all(|number| self.certificates[*number].is_anchor) => Cause::RootRekeyed,
+            End::WrongKey { .. } => Cause::BadSignature,
+            End::SelfSigned if top == 0 => Cause::SelfSignedLeaf,
+            End::NoIssuer if top == 0 => Cause::MissingIntermediate,
+            End::NoIssuer | End::SelfSigned | End::AnchorNotRoot | End::Loop | End::TooLong => Cause::RootNotTrusted,
+        }
     }
 
     /// The certificate of this number.

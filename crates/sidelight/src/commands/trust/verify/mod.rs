@@ -2,18 +2,22 @@
 //! paths ended, and what each client would say; JSON with `--json`; answers line by line with `--batch`.
 
 mod batch;
+mod finding;
 mod input;
 mod reason;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::SystemTime;
 
+use sidelight_model::finding::Finding;
 use sidelight_model::time::Timestamp;
-use sidelight_model::x509::path::{AnchorSet, End, Exploration, Path, Profile, Question, Stack, explore};
+use sidelight_model::x509::path::{AnchorSet, Exploration, Profile, Question, Stack, explore};
+use sidelight_sink::redact::Redactor;
+use sidelight_sink::schema;
 
 use crate::cli::{GlobalOptions, TrustVerify};
 use crate::exit::{Exit, Failure};
-use crate::render::{Paint, certificate_fault, paths};
+use crate::render::{Paint, paths};
 use crate::schema::trust_verify::{About, Client, Verdict, document};
 use crate::ui::{Ui, colours};
 
@@ -41,13 +45,14 @@ pub(super) fn run(options: &TrustVerify, global: &GlobalOptions, ui: Ui) -> Resu
     };
     let exploration = explore(&question);
     let clients = clients(&question);
-    let shown = Shown { options, question: &question, exploration: &exploration, clients: &clients, notes: &notes };
+    let finding = finding::of(options, &question, &exploration, &notes);
+    let shown = Shown { question: &question, exploration: &exploration, clients: &clients };
     if global.json {
-        shown.print_json()?;
-        ui.note(shown.text(Paint::new(false)).trim_end());
+        shown.print_json(&finding)?;
+        ui.note(shown.text(Paint::new(false), &finding).trim_end());
     } else {
         let painted = colours(global.color, std::io::stdout().is_terminal(), &|name| std::env::var_os(name));
-        std::io::stdout().lock().write_all(shown.text(Paint::new(painted)).as_bytes())?;
+        std::io::stdout().lock().write_all(shown.text(Paint::new(painted), &finding).as_bytes())?;
     }
     Ok(match (exploration.good_path(), exploration.best()) {
         (Some(_), _) => Exit::Done,
@@ -67,18 +72,17 @@ fn clients(question: &Question<'_>) -> Vec<Client> {
 }
 
 struct Shown<'a> {
-    options: &'a TrustVerify,
     question: &'a Question<'a>,
     exploration: &'a Exploration,
     clients: &'a [Client],
-    notes: &'a [String],
 }
 
 impl Shown<'_> {
-    fn print_json(&self) -> Result<(), Failure> {
+    fn print_json(&self, finding: &Finding) -> Result<(), Failure> {
         let reason = reason::short(self.exploration);
         let about = About {
             reason: &reason,
+            finding: schema::Finding::new(finding, Redactor::default()),
             profile: self.question.profile.name(),
             at: self.question.now.rfc3339_seconds(),
             name: self.question.name.map(ToString::to_string),
@@ -90,69 +94,9 @@ impl Shown<'_> {
         Ok(())
     }
 
-    fn text(&self, paint: Paint) -> String {
-        let endings: Vec<_> = self.exploration.paths.iter().map(|path| self.ending(path)).collect();
-        let summary = self.summary();
-        let fix = self.fix();
-        let answer = paths::Answer {
-            summary: &summary,
-            endings: &endings,
-            clients: self.clients,
-            fix: fix.as_ref().map(|(action, how)| (*action, how.as_str())),
-            notes: self.notes,
-        };
+    fn text(&self, paint: Paint, finding: &Finding) -> String {
+        let endings: Vec<_> = self.exploration.paths.iter().map(|path| reason::of_path(self.exploration, path)).collect();
+        let answer = paths::Answer { finding, endings: &endings, clients: self.clients };
         paths::render(paint, self.exploration, &answer)
-    }
-
-    /// Why a path is not good: where it ended, else its first fault.
-    fn ending(&self, path: &Path) -> String {
-        let end = reason::ending(self.exploration, path);
-        let end = end.split_once(": ").map_or(end.as_str(), |(_, words)| words).to_owned();
-        match path.first_fault() {
-            Some(found) if path.end == End::Anchor => {
-                let number = path.certificates.get(found.position).copied().unwrap_or_default();
-                format!("{}: {}", reason::subject(self.exploration, number), certificate_fault::words(&found.fault))
-            }
-            _ => end,
-        }
-    }
-
-    fn summary(&self) -> String {
-        let file = self.options.chain.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-        let name = self.question.name.map(|name| format!(" for {name}")).unwrap_or_default();
-        let rules = match self.question.profile {
-            Profile::Strict => "by RFC 5280 and the web PKI's rules".to_owned(),
-            Profile::Lenient => "by rustls-webpki's rules".to_owned(),
-            Profile::Stack(stack) => format!("by {stack}"),
-        };
-        let at = self.options.at.map(|at| format!(" at {}", at.rfc3339_seconds())).unwrap_or_default();
-        let Some(best) = self.exploration.best() else {
-            let why = reason::short(self.exploration);
-            let why = why.split_once(": ").map_or(why.as_str(), |(_, words)| words);
-            return format!("{file} cannot be judged: {why}");
-        };
-        match best.certificates.last() {
-            Some(root) if best.is_good() => {
-                format!("{file} is trusted{name} {rules}{at}, by {}", reason::subject(self.exploration, *root))
-            }
-            _ => format!("{file} is not trusted{name} {rules}{at}: {}", self.ending(best)),
-        }
-    }
-
-    /// The one thing that helps, where the files at hand say it.
-    fn fix(&self) -> Option<(&'static str, String)> {
-        let best = self.exploration.best().filter(|best| !best.is_good())?;
-        let chain = self.options.chain.as_ref()?.display();
-        let roots = self.options.roots.first()?.display();
-        match best.end {
-            End::SelfSigned if best.certificates.len() == 1 => {
-                Some(("If this is the right service, trust its certificate", format!("cat {chain} >> {roots}")))
-            }
-            End::NoIssuer if best.certificates.len() == 1 => Some((
-                "Let the server send the intermediate behind its own certificate, or trust its issuer",
-                format!("cat intermediate.pem >> {chain}"),
-            )),
-            _ => None,
-        }
     }
 }

@@ -24,6 +24,22 @@ pub(super) fn short(exploration: &Exploration) -> String {
     }
 }
 
+/// Why a path is not good, in words: where it ended, else its first fault.
+pub(super) fn of_path(exploration: &Exploration, path: &Path) -> String {
+    match path.first_fault().filter(|_| path.end == End::Anchor) {
+        Some(found) => {
+            let number = path.certificates.get(found.position).copied().unwrap_or_default();
+            format!("{}: {}", subject(exploration, number), certificate_fault::words(&found.fault))
+        }
+        None => words(&ending(exploration, path)),
+    }
+}
+
+/// What stands behind the code.
+pub(super) fn words(reason: &str) -> String {
+    reason.split_once(": ").map_or(reason, |(_, words)| words).to_owned()
+}
+
 fn unreadable(exploration: &Exploration) -> String {
     match exploration.unreadable.iter().find(|(origin, _)| *origin == Origin::Leaf) {
         Some((_, what)) => format!("unreadable: the leaf is no certificate: {what}"),
