@@ -16,9 +16,9 @@ impl Files {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    fn write(&self, name: &str, text: impl AsRef<str>) -> PathBuf {
         let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text.as_ref()).unwrap();
         path
     }
 }
@@ -39,9 +39,9 @@ fn the_answer_comes_first_and_the_status_says_the_same() {
     let (root, other) = (Issuer::root("The Root"), Issuer::root("Another Root"));
     let middle = root.intermediate("The Middle");
     let roots = files.write("roots.pem", root.pem());
-    let chain = files.write("chain.pem", middle.issue(&Leaf::named(&["registry.test"])).chain_pem());
-    let bare = files.write("bare.pem", middle.issue(&Leaf::named(&["registry.test"]).without_chain()).chain_pem());
-    let old = files.write("old.pem", root.issue(&Leaf::named(&["registry.test"]).expired()).chain_pem());
+    let chain = files.write("chain.pem", middle.issue(&Leaf::named(&["registry.test"])).chain_pem);
+    let bare = files.write("bare.pem", middle.issue(&Leaf::named(&["registry.test"]).without_chain()).chain_pem);
+    let old = files.write("old.pem", root.issue(&Leaf::named(&["registry.test"]).expired()).chain_pem);
     let others = files.write("others.pem", other.pem());
     let asked = ["--name", "registry.test", "--as", "openssl"];
     for (roots, chain, more, status, first) in [
@@ -65,7 +65,7 @@ fn json_is_a_finding_with_every_path_and_client() {
     let files = Files::new();
     let root = Issuer::root("The Root");
     let roots = files.write("roots.pem", root.pem());
-    let chain = files.write("chain.pem", root.issue(&Leaf::named(&["registry.test"]).expired()).chain_pem());
+    let chain = files.write("chain.pem", root.issue(&Leaf::named(&["registry.test"]).expired()).chain_pem);
     let output = verify(&roots, &chain, &["--name", "registry.test", "--as", "java", "--json"]);
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&document["v"], &document["type"]), (&json!(1), &json!("trust-verify")));
@@ -83,7 +83,7 @@ fn json_is_a_finding_with_every_path_and_client() {
 fn questions_are_answered_one_by_one_whatever_they_are() {
     let root = Issuer::root("The Root");
     let leaf = root.issue(&Leaf::named(&["registry.test"]));
-    let sound = json!({"id": "a", "roots": [root.pem()], "chain": [leaf.chain_pem()], "name": "registry.test"});
+    let sound = json!({"id": "a", "roots": [root.pem()], "chain": [leaf.chain_pem], "name": "registry.test"});
     let with = |member: &str, value: Value| {
         let mut question = sound.clone();
         question[member] = value;
