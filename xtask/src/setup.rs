@@ -40,6 +40,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("umoci", "umoci"),
     ("unshare", "util-linux"),
     ("wget", "wget"),
+    ("xz", "xz-utils"),
 ];
 
 /// Python modules: HTTP, HTTP/2, gRPC and WebSocket peers, writers of the formats that are laid out, and Go's toolchain as a wheel.

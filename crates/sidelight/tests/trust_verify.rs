@@ -46,7 +46,13 @@ fn the_answer_comes_first_and_the_status_says_the_same() {
     let asked = ["--name", "registry.test", "--as", "openssl"];
     for (roots, chain, more, status, first) in [
         (&roots, &chain, &asked[..], 0, "✓"),
-        (&roots, &chain, &["--name", "other.test", "--as", "go"][..], 1, "it is not for other.test, but for registry.test"),
+        (
+            &roots,
+            &chain,
+            &["--name", "other.test", "--as", "go"][..],
+            1,
+            "it is not for other.test, but for registry.test",
+        ),
         (&roots, &old, &asked[..], 1, "it expired on"),
         (&roots, &bare, &asked[..], 1, "neither among the roots nor was it sent"),
         (&others, &chain, &asked[..], 1, "neither among the roots nor was it sent"),
@@ -110,7 +116,11 @@ fn questions_are_answered_one_by_one_whatever_they_are() {
         (with("chain", json!(["no PEM"])), json!("a"), "unsupported"),
         (with("chain", json!(5)), json!("a"), "unsupported"),
         (with("roots", json!([])), json!("a"), "reject"),
-        (with("chain", json!(["-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"])), json!("a"), "reject"),
+        (
+            with("chain", json!(["-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"])),
+            json!("a"),
+            "reject",
+        ),
         (huge, Value::Null, "unsupported"),
         ("{".to_owned(), Value::Null, "unsupported"),
         ("\u{0}\u{fffd}".to_owned(), Value::Null, "unsupported"),

@@ -1,9 +1,9 @@
 //! What `trust verify --json` and `--batch` print. In: an exploration and what each client would say. Out: serialisable values.
 
 use serde::Serialize;
-use sidelight_sink::schema::Finding;
 use sidelight_model::x509::Certificate as Parsed;
 use sidelight_model::x509::path::{Check, End, Exploration, Origin, Path as Candidate};
+use sidelight_sink::schema::Finding;
 
 use crate::render::certificate_fault;
 

@@ -93,7 +93,7 @@ fn broken(constraints: &NameConstraints, name: &GeneralName, by: usize, rules: &
     let same = |constraint: &&GeneralName| constraint.kind() == kind;
     let fault = |breach| Some(Fault::Constrained { name: name.text(), kind, breach, by });
     let all = constraints.permitted.iter().chain(&constraints.excluded);
-    if rules.as_webpki && all.filter(same).next().is_some() {
+    if rules.as_webpki && { all }.any(|constraint| same(&constraint)) {
         if matches!(kind, NameKind::Directory | NameKind::Email | NameKind::Uri) {
             return fault(Breach::Excluded);
         }

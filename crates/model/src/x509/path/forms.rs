@@ -73,7 +73,7 @@ fn key_ids(certificate: &Strict, role: Role, broken: &mut Vec<(Form, &[u8])>) {
     }
 }
 
-fn criticality<'a>(certificate: &Strict, role: Role, broken: &mut Vec<(Form, &'a [u8])>) {
+fn criticality(certificate: &Strict, role: Role, broken: &mut Vec<(Form, &[u8])>) {
     let never: &[&'static [u8]] = &[
         oid::AUTHORITY_KEY_ID,
         oid::SUBJECT_KEY_ID,
@@ -122,7 +122,7 @@ fn names(certificate: &Strict, found: &mut Vec<Fault>) {
     }
 }
 
-fn leaf<'a>(leaf: &Strict, asking: Asking<'_>, broken: &mut Vec<(Form, &'a [u8])>) {
+fn leaf(leaf: &Strict, asking: Asking<'_>, broken: &mut Vec<(Form, &[u8])>) {
     if leaf.extension(oid::NAME_CONSTRAINTS).is_some() {
         broken.push((Form::LeafConstraints, oid::NAME_CONSTRAINTS));
     }

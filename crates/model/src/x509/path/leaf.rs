@@ -33,10 +33,14 @@ fn name(leaf: &Strict, asked: &Asked, common_name: bool, found: &mut Vec<Fault>)
         return;
     }
     let has_hosts = listed.iter().any(|name| matches!(name, GeneralName::Dns(_) | GeneralName::Ip(_)));
-    if let (true, false, Asked::Dns(wanted)) = (common_name, has_hosts, asked) {
-        if leaf.subject.common_names.last().is_some_and(|pattern| dns_matches(pattern, wanted)) {
-            return;
+    let by_common_name = match asked {
+        Asked::Dns(wanted) if common_name && !has_hosts => {
+            leaf.subject.common_names.last().is_some_and(|pattern| dns_matches(pattern, wanted))
         }
+        _ => false,
+    };
+    if by_common_name {
+        return;
     }
     if leaf.names.is_none() {
         let common_name = leaf.subject.common_names.last().cloned();

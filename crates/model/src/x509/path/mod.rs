@@ -230,7 +230,9 @@ impl Exploration {
                 found.fault.cause(found.position, is_anchor)
             }),
             _ if !has_anchors => Cause::TrustStoreEmpty,
-            End::WrongKey { tried } if tried.iter().all(|number| self.certificates[*number].is_anchor) => Cause::RootRekeyed,
+            End::WrongKey { tried } if tried.iter().all(|number| self.certificates[*number].is_anchor) => {
+                Cause::RootRekeyed
+            }
             End::WrongKey { .. } => Cause::BadSignature,
             End::SelfSigned if top == 0 => Cause::SelfSignedLeaf,
             End::NoIssuer if top == 0 => Cause::MissingIntermediate,
@@ -283,7 +285,7 @@ pub fn explore(question: &Question<'_>) -> Exploration {
     if let Some(certificates) = good.filter(|good| !paths.iter().any(|path| path.certificates == *good)) {
         paths.push(Path { certificates, end: End::Anchor, faults: Vec::new() });
     }
-    paths.sort_by_key(|path| rank(path));
+    paths.sort_by_key(rank);
     Exploration { certificates: search.pool.known, unreadable, paths, cut_short: search.cut_short }
 }
 

@@ -45,7 +45,8 @@ fn of_one(
 }
 
 fn covers(list: &RevocationList, is_leaf: bool) -> bool {
-    !list.scope.only_attributes && !(list.scope.only_leaves && !is_leaf) && !(list.scope.only_cas && is_leaf)
+    let elsewhere = if is_leaf { list.scope.only_cas } else { list.scope.only_leaves };
+    !list.scope.only_attributes && !elsewhere
 }
 
 fn unusable(list: &RevocationList, issuer: &Strict, forms: Forms, now: Timestamp) -> Option<ListFault> {

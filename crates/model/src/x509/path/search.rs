@@ -140,7 +140,8 @@ impl<'a> Search<'a> {
             }
             path.pop();
         }
-        if !goes_on && !above_anchor && !(path.len() == 1 && self.is_terminal(0, true)) {
+        let is_complete = above_anchor || (path.len() == 1 && self.is_terminal(0, true));
+        if !goes_on && !is_complete {
             let end = self.dead_end(child, loops, tried);
             self.keep(path, end, paths);
         }

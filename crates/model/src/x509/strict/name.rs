@@ -96,11 +96,11 @@ fn text(tag: u8, content: &[u8]) -> Option<String> {
         0x14 => Some(content.iter().map(|byte| char::from(*byte)).collect()),
         0x1e => {
             let units: Vec<u16> = content.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-            String::from_utf16(&units).ok().filter(|_| content.len() % 2 == 0)
+            String::from_utf16(&units).ok().filter(|_| content.len().is_multiple_of(2))
         }
         0x1c => {
             let units = content.chunks_exact(4).map(|four| u32::from_be_bytes([four[0], four[1], four[2], four[3]]));
-            units.map(char::from_u32).collect::<Option<String>>().filter(|_| content.len() % 4 == 0)
+            units.map(char::from_u32).collect::<Option<String>>().filter(|_| content.len().is_multiple_of(4))
         }
         _ => None,
     }

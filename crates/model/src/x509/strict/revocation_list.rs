@@ -129,14 +129,13 @@ impl RevocationList {
             let serial = integer(entry.expect(INTEGER)?.content)?.to_vec();
             let at = time::read(&entry.any()?)?;
             let mut reason = None;
-            if let Some(list) = entry.optional(SEQUENCE)? {
-                for item in all(list.content, super::MOST_EXTENSIONS)? {
-                    let (seen, value) = extension(item.whole)?;
-                    if seen.oid == oid::CRL_REASON {
-                        reason = Some(number(only(value, ENUMERATED)?.content)?);
-                    } else if seen.critical && seen.oid != oid::INVALIDITY_DATE {
-                        self.unknown_in_entry = Some(seen.oid);
-                    }
+            let extensions = entry.optional(SEQUENCE)?.map_or(&[][..], |list| list.content);
+            for item in all(extensions, super::MOST_EXTENSIONS)? {
+                let (seen, value) = extension(item.whole)?;
+                if seen.oid == oid::CRL_REASON {
+                    reason = Some(number(only(value, ENUMERATED)?.content)?);
+                } else if seen.critical && seen.oid != oid::INVALIDITY_DATE {
+                    self.unknown_in_entry = Some(seen.oid);
                 }
             }
             entry.end()?;

@@ -17,14 +17,12 @@ pub(super) fn of(
 ) -> Finding {
     let cause = exploration.cause();
     let file = options.chain.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-    let why = exploration.best().map_or_else(
-        || reason::words(&reason::short(exploration)),
-        |best| reason::of_path(exploration, best),
-    );
+    let why = exploration
+        .best()
+        .map_or_else(|| reason::words(&reason::short(exploration)), |best| reason::of_path(exploration, best));
     let finding = Finding::new(cause, summary(options, question, exploration, &file), "reason", file.clone(), why);
-    let finding = certificates(exploration).fold(finding, |finding, (place, text)| {
-        finding.with_evidence("certificate", place, text)
-    });
+    let finding = certificates(exploration)
+        .fold(finding, |finding, (place, text)| finding.with_evidence("certificate", place, text));
     let finding = notes.iter().fold(finding, |finding, note| finding.with_warning(note.clone()));
     let finding = if exploration.cut_short {
         finding.with_warning("the search was given up at its limits; there may be more paths")
@@ -73,12 +71,7 @@ fn certificates(exploration: &Exploration) -> impl Iterator<Item = (String, Stri
 }
 
 /// What helps, with the files at hand.
-fn fix(
-    options: &TrustVerify,
-    exploration: &Exploration,
-    cause: Cause,
-    file: &str,
-) -> Option<(&'static str, String)> {
+fn fix(options: &TrustVerify, exploration: &Exploration, cause: Cause, file: &str) -> Option<(&'static str, String)> {
     let best = exploration.best()?;
     let roots = options.roots.first()?.display();
     let last = exploration.certificate(*best.certificates.last()?);
@@ -91,7 +84,9 @@ fn fix(
             };
             ("Put the intermediate behind the leaf; if its issuer is a root, trust that instead", how)
         }
-        Cause::SelfSignedLeaf => ("If this is the right service, trust its certificate", format!("cat {file} >> {roots}")),
+        Cause::SelfSignedLeaf => {
+            ("If this is the right service, trust its certificate", format!("cat {file} >> {roots}"))
+        }
         Cause::RootNotTrusted | Cause::RootRekeyed | Cause::TrustStoreEmpty => (
             "If the root is right for this service, add it to the roots",
             format!("cat root.pem >> {roots}    # the certificate of {}", parsed.issuer),
@@ -106,7 +101,10 @@ fn fix(
                 Fault::NameMismatch { presented, .. } => presented.first().cloned(),
                 _ => None,
             })?;
-            let how = format!("sidelight trust verify --roots {roots} --chain {file} --name {}", presented.replace('*', "www"));
+            let how = format!(
+                "sidelight trust verify --roots {roots} --chain {file} --name {}",
+                presented.replace('*', "www")
+            );
             ("Use a name that it is for, or have it issued for this one", how)
         }
         _ => return None,

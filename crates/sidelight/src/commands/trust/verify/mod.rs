@@ -95,7 +95,8 @@ impl Shown<'_> {
     }
 
     fn text(&self, paint: Paint, finding: &Finding) -> String {
-        let endings: Vec<_> = self.exploration.paths.iter().map(|path| reason::of_path(self.exploration, path)).collect();
+        let endings: Vec<_> =
+            self.exploration.paths.iter().map(|path| reason::of_path(self.exploration, path)).collect();
         let answer = paths::Answer { finding, endings: &endings, clients: self.clients };
         paths::render(paint, self.exploration, &answer)
     }
