@@ -44,8 +44,8 @@ impl TrustWatch {
     }
 
     /// Finds everything up to the first file of which `until` says that it is enough.
-    pub fn until(until: Box<dyn FnMut(&Found, &Pool) -> bool>) -> Self {
-        Self { until: Some(until), ..Self::default() }
+    pub fn until(until: impl FnMut(&Found, &Pool) -> bool + 'static) -> Self {
+        Self { until: Some(Box::new(until)), ..Self::default() }
     }
 
     /// Whether everything that was wanted is found.
