@@ -63,14 +63,16 @@ pub(super) fn failure(error: &RegistryError, image: &Reference, client: &Client)
         }
         _ => {}
     }
-    let refused =
-        matches!(error, RegistryError::Denied { .. } | RegistryError::Token { .. } | RegistryError::NotFound { .. });
-    if refused {
-        for problem in client.login_problems() {
-            hint(format!("a login could not be read: {problem}"));
-        }
-    }
+    tell_login_problems(&mut failure, error, client);
     failure
+}
+
+/// Where the registry refused, what kept a login from being read may be why.
+fn tell_login_problems(failure: &mut Failure, error: &RegistryError, client: &Client) {
+    if matches!(error, RegistryError::Denied { .. } | RegistryError::Token { .. } | RegistryError::NotFound { .. }) {
+        let told = client.login_problems().iter();
+        failure.hints.extend(told.map(|problem| escape::line(&format!("a login could not be read: {problem}"))));
+    }
 }
 
 /// As folders of `certs.d` are named: without the port of TLS.

@@ -17,7 +17,7 @@ pub(crate) enum Sent {
     /// It was taken from another repository.
     Mounted,
     /// It was sent.
-    Sent,
+    Uploaded,
     /// It may not be pushed: it is fetched from its vendor.
     Foreign,
 }
@@ -74,7 +74,7 @@ impl Session {
         }
         let blob = image.spooled(index).map_err(Failure::new)?;
         self.wait(self.client.push_blob(&Again { digest: digest.to_owned(), size, blob }))?;
-        Ok(Sent::Sent)
+        Ok(Sent::Uploaded)
     }
 }
 
