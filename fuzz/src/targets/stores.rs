@@ -57,7 +57,7 @@ fn weight(entry: &jks::Entry) -> usize {
 
 /// Paths that decide how a file is looked at; the first byte of the input chooses.
 const PATHS: &[&str] =
-    &["/etc/ssl/cert.pem", "/opt/x", "/opt/x.js", "/usr/local/share/ca-certificates/x.crt", "/home/dev/.curlrc"];
+    &["/etc/ssl/cert.pem", "/opt/x", "/opt/x.js", "/usr/local/share/ca-certificates/x.crt", "/etc/curlrc"];
 
 /// What is found in a file does not depend on how it is cut, lies within it, and is bounded.
 pub fn trust_store(data: &[u8]) {

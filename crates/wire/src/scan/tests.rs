@@ -187,6 +187,6 @@ fn a_store_that_is_expected_and_missing_is_a_fault() {
     assert!(store(scan("/etc/ssl/cert.pem", b"")).faults[0].what.contains("empty"));
     assert!(store(scan("/etc/pki/tls/certs/ca-bundle.crt", b"not pem")).faults[0].what.contains("no PEM block"));
     assert!(scan("/opt/notes.txt", b"not pem").is_empty());
-    let Content::Text(text) = one(scan("/home/dev/.curlrc", b"insecure\n")) else { panic!() };
+    let Content::Text(text) = one(scan("/etc/curlrc", b"insecure\n")) else { panic!() };
     assert_eq!(text, "insecure\n");
 }
