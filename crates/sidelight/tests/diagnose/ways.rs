@@ -310,7 +310,7 @@ fn a_process_is_diagnosed_in_its_own_network() {
         Path::new(&running).exists() && !Path::new(&running.replace("bin/busybox", "etc/passwd")).exists()
     });
     let source = format!("pid:{}", process.pid());
-    let options = ["--from", &source, "--as", "openssl", "--timeout", "3s"].map(str::to_owned);
+    let options = ["--from", &source, "--as", "go", "--timeout", "3s"].map(str::to_owned);
     let (document, finished) = diagnose("localhost:4443", &options);
     assert_eq!(document["cause"], "root_not_trusted", "{finished}");
     assert!(document["chain"].as_array().is_some_and(|chain| chain.len() == 2), "{finished}");
