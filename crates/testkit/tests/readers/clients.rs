@@ -31,42 +31,7 @@ enum How {
 
 /// Every client that is here.
 pub(crate) fn all(folder: &Path) -> Vec<Client> {
-    let one =
-        |name: &str, reader, line, variables| Client { name: name.into(), reader, how: How::Single(line, variables) };
-    let mut clients = vec![
-        one(
-            "openssl -CAfile",
-            Reader::OpenSslFile,
-            "openssl s_client -connect localhost:PORT -verify_return_error -no-CApath -no-CAstore -CAfile FILE",
-            &[],
-        ),
-        one(
-            "openssl, SSL_CERT_FILE",
-            Reader::OpenSslDefault,
-            "openssl s_client -connect localhost:PORT -verify_return_error",
-            &[("SSL_CERT_FILE", "FILE"), ("SSL_CERT_DIR", "/nonexistent")],
-        ),
-        one(
-            "openssl -CApath",
-            Reader::OpenSslHashed,
-            "openssl s_client -connect localhost:PORT -verify_return_error -no-CAfile -no-CAstore -CApath HASHED",
-            &[],
-        ),
-        one(
-            "curl --cacert",
-            Reader::OpenSslFile,
-            "curl --silent --output /dev/null --capath /nonexistent --cacert FILE https://localhost:PORT/",
-            &[],
-        ),
-        one("gnutls-cli", Reader::GnuTls, "gnutls-cli --port PORT --x509cafile FILE localhost", &[]),
-        one(
-            "wget",
-            Reader::GnuTls,
-            "wget --quiet --output-document /dev/null --tries 1 --ca-certificate FILE https://localhost:PORT/",
-            &[],
-        ),
-        one("git", Reader::GnuTls, "git -c http.sslCAInfo=FILE ls-remote https://localhost:PORT/", &[]),
-    ];
+    let mut clients = singles();
     for python in pythons() {
         for (way, reader) in [("file", Reader::OpenSslFile), ("default", Reader::OpenSslDefault)] {
             let name = format!("{} {way}", python.1);
@@ -106,6 +71,46 @@ pub(crate) fn all(folder: &Path) -> Vec<Client> {
         how: How::Each(rustls, only_file),
     });
     clients
+}
+
+/// Programs that are started for each file and server.
+fn singles() -> Vec<Client> {
+    let one =
+        |name: &str, reader, line, variables| Client { name: name.into(), reader, how: How::Single(line, variables) };
+    vec![
+        one(
+            "openssl -CAfile",
+            Reader::OpenSslFile,
+            "openssl s_client -connect localhost:PORT -verify_return_error -no-CApath -no-CAstore -CAfile FILE",
+            &[],
+        ),
+        one(
+            "openssl, SSL_CERT_FILE",
+            Reader::OpenSslDefault,
+            "openssl s_client -connect localhost:PORT -verify_return_error",
+            &[("SSL_CERT_FILE", "FILE"), ("SSL_CERT_DIR", "/nonexistent")],
+        ),
+        one(
+            "openssl -CApath",
+            Reader::OpenSslHashed,
+            "openssl s_client -connect localhost:PORT -verify_return_error -no-CAfile -no-CAstore -CApath HASHED",
+            &[],
+        ),
+        one(
+            "curl --cacert",
+            Reader::OpenSslFile,
+            "curl --silent --output /dev/null --capath /nonexistent --cacert FILE https://localhost:PORT/",
+            &[],
+        ),
+        one("gnutls-cli", Reader::GnuTls, "gnutls-cli --port PORT --x509cafile FILE localhost", &[]),
+        one(
+            "wget",
+            Reader::GnuTls,
+            "wget --quiet --output-document /dev/null --tries 1 --ca-certificate FILE https://localhost:PORT/",
+            &[],
+        ),
+        one("git", Reader::GnuTls, "git -c http.sslCAInfo=FILE ls-remote https://localhost:PORT/", &[]),
+    ]
 }
 
 /// Pythons of the default verification flags before and since 3.13.
