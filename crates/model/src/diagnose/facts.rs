@@ -41,6 +41,8 @@ pub struct Question {
     pub client: Option<ClientIdentity>,
     /// The image source whose trust is judged, as the user wrote it.
     pub source: Option<String>,
+    /// The options by which the user chose whose trust counts, as they were written: ` --roots root.pem`; empty: none.
+    pub trust_options: String,
 }
 
 /// A client certificate as it stands in the user's files.

@@ -85,6 +85,5 @@ fn sent(facts: &Facts) -> Vec<Certificate> {
 /// The command that asks again, as the user would type it.
 fn again(facts: &Facts, options: &str) -> String {
     let question = &facts.question;
-    let source = question.source.as_ref().map(|source| format!(" --from {source}")).unwrap_or_default();
-    format!("sidelight diagnose {}{source} {options}", question.target)
+    format!("sidelight diagnose {}{} {options}", question.target, question.trust_options)
 }

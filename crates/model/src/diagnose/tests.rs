@@ -26,6 +26,7 @@ fn question() -> Question {
         every_address: false,
         client: None,
         source: None,
+        trust_options: String::new(),
     }
 }
 

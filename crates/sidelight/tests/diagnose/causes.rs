@@ -299,6 +299,33 @@ fn in_the_chain(cause: Cause, pki: &Pki) -> Endpoint {
         Cause::RootRekeyed => {
             pki.own_root("former.pem", &Made::itself(authority("One Name")), &Made::itself(authority("One Name")))
         }
+        Cause::RootExpired
+        | Cause::IntermediateExpired
+        | Cause::IssuerNotCa
+        | Cause::PathLengthExceeded
+        | Cause::NameConstraintViolation => in_an_issuer(cause, pki),
+        Cause::BadSignature => {
+            let mut damaged = pki.leaf.der.to_vec();
+            let last = damaged.len() - 1;
+            damaged[last] ^= 1;
+            let shown = Shown::new(&[&CertificateDer::from(damaged), &pki.intermediate.der], pki.leaf.key());
+            Endpoint::at(tls(config(&shown, None, &[])))
+        }
+        Cause::WeakSignature => weak(pki, "sha1", 2048, "sha1"),
+        Cause::WeakKey => weak(pki, "small", 1024, "sha256"),
+        Cause::Revoked => {
+            let url = format!("http://{}/list.crl", http(pki.intermediate.list(4711)));
+            let mut params = leaf();
+            params.serial_number = Some(4711.into());
+            list_at(&mut params, &url);
+            pki.leaf_with(params)
+        }
+        _ => in_the_leaf(cause, pki),
+    }
+}
+
+fn in_an_issuer(cause: Cause, pki: &Pki) -> Endpoint {
+    match cause {
         Cause::RootExpired => {
             let mut params = authority("Old Root");
             valid(&mut params, -300, -2);
@@ -322,24 +349,7 @@ fn in_the_chain(cause: Cause, pki: &Pki) -> Endpoint {
             let shown = Shown::new(&[&leaf.der, &second.der, &first.der], leaf.key());
             Endpoint::at(tls(config(&shown, None, &[])))
         }
-        Cause::NameConstraintViolation => pki.below(&pki.root.issue(constrained("Limited CA", "corp.test"))),
-        Cause::BadSignature => {
-            let mut damaged = pki.leaf.der.to_vec();
-            let last = damaged.len() - 1;
-            damaged[last] ^= 1;
-            let shown = Shown::new(&[&CertificateDer::from(damaged), &pki.intermediate.der], pki.leaf.key());
-            Endpoint::at(tls(config(&shown, None, &[])))
-        }
-        Cause::WeakSignature => weak(pki, "sha1", 2048, "sha1"),
-        Cause::WeakKey => weak(pki, "small", 1024, "sha256"),
-        Cause::Revoked => {
-            let url = format!("http://{}/list.crl", http(pki.intermediate.list(4711)));
-            let mut params = leaf();
-            params.serial_number = Some(4711.into());
-            list_at(&mut params, &url);
-            pki.leaf_with(params)
-        }
-        _ => in_the_leaf(cause, pki),
+        _ => pki.below(&pki.root.issue(constrained("Limited CA", "corp.test"))),
     }
 }
 
@@ -430,18 +440,13 @@ fn every_cause_is_provoked_and_named() {
     let pki = Pki::new(folder.path());
     let todo = Mutex::new(Cause::ALL.to_vec());
     let wrong = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(cause) = todo.lock().unwrap().pop() else { break };
-                    if let Err(why) = check(cause, &pki) {
-                        wrong.lock().unwrap().insert(cause.code(), why);
-                    }
-                }
-            });
+    let next = || todo.lock().unwrap().pop();
+    let work = || {
+        while let Some(cause) = next() {
+            wrong.lock().unwrap().extend(check(cause, &pki).err().map(|why| (cause.code(), why)));
         }
-    });
+    };
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
     let wrong = wrong.into_inner().unwrap();
     let all: Vec<String> = wrong.values().cloned().collect();
     assert!(wrong.is_empty(), "{} of {} causes:\n{}", wrong.len(), Cause::ALL.len(), all.join("\n----\n"));

@@ -15,7 +15,7 @@ use sidelight_model::flow::{Authority, Host};
 use sidelight_model::x509::Anchors;
 
 use super::roots::{self, Found, Place};
-use crate::cli::{DiagnoseCommand, Endpoint, ProxyChoice};
+use crate::cli::{AsRuntime, DiagnoseCommand, DiagnoseTrust, Endpoint, ProxyChoice};
 use crate::commands::interception::further_proxy;
 use crate::exit::Failure;
 use crate::ui::Ui;
@@ -125,6 +125,7 @@ impl Prepared {
             every_address: effort.all_addresses,
             client: self.client.as_ref().map(|(identity, _)| identity.clone()),
             source: self.command.trust.from.clone(),
+            trust_options: trust_options(&self.command.trust),
             target,
         };
         let (resolver, resolver_name) = self.resolver();
@@ -183,6 +184,23 @@ impl Prepared {
             Err(why) => Err(Failure::usage(format!("{named}: {why}")).hint("--proxy none goes around it")),
         }
     }
+}
+
+/// The options that say whose trust counts, for commands that ask again.
+fn trust_options(trust: &DiagnoseTrust) -> String {
+    let quoted =
+        |text: String| if text.contains([' ', '\'']) { format!("'{}'", text.replace('\'', "'\\''")) } else { text };
+    let mut options = String::new();
+    if let Some(source) = &trust.from {
+        options.push_str(&format!(" --from {}", quoted(source.clone())));
+    }
+    if let Some(AsRuntime::One(runtime)) = trust.runtime {
+        options.push_str(&format!(" --as {runtime}"));
+    }
+    for file in &trust.roots {
+        options.push_str(&format!(" --roots {}", quoted(file.display().to_string())));
+    }
+    options
 }
 
 fn protocols(list: Option<&str>) -> Vec<Vec<u8>> {
