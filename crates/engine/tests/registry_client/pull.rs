@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sidelight_engine::registry_client::{Event, LARGEST_MANIFEST, RegistryError};
 
-use crate::script::{MANIFEST, OCI, Script, answer, client, cut, digest, whole};
+use crate::script::{Fields, MANIFEST, OCI, Script, answer, client, cut, digest, whole};
 
 #[tokio::test]
 async fn a_manifest_has_the_digest_that_it_is_asked_for_by() {
@@ -172,7 +172,7 @@ async fn a_transfer_that_never_goes_on_ends() {
 #[tokio::test]
 async fn answers_are_told_as_what_they_are() {
     let unknown = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
-    let table: Vec<(u16, Vec<(&'static str, &'static str)>, &'static str, &'static str)> = vec![
+    let table: [(u16, Fields, &str, &str); 4] = [
         (404, vec![], unknown, "not found (404 MANIFEST_UNKNOWN: manifest unknown)"),
         (429, vec![("retry-after", "120")], "", "may be asked again in 120 s"),
         (418, vec![], "<html><body>no\u{1b}[31m", "unexpected answer 418 (418): `<html><body>no\\u{1b}[31m`"),

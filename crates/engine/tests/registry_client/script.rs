@@ -22,6 +22,9 @@ use sidelight_wire::registry::Login;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
+/// Names and values of header fields.
+pub(crate) type Fields = Vec<(&'static str, &'static str)>;
+
 /// Time that nothing here takes.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
@@ -112,17 +115,7 @@ impl Script {
         let (script, noted) = (Arc::new(script), asked.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (script, noted, tls) = (script.clone(), noted.clone(), tls.clone());
-                tokio::spawn(async move {
-                    match tls {
-                        None => serve(stream, script, noted).await,
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                serve(stream, script, noted).await;
-                            }
-                        }
-                    }
-                });
+                tokio::spawn(welcome(stream, tls.clone(), script.clone(), noted.clone()));
             }
         });
         Self { address, asked, task }
@@ -143,6 +136,21 @@ impl Script {
 impl Drop for Script {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// Serves one connection, over TLS where that is asked for; a failed handshake ends it.
+async fn welcome<F>(
+    stream: tokio::net::TcpStream,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    script: Arc<F>,
+    noted: Arc<Mutex<Vec<Asked>>>,
+) where
+    F: Fn(&Asked) -> Response<Told> + Send + Sync + 'static,
+{
+    let Some(tls) = tls else { return serve(stream, script, noted).await };
+    if let Ok(stream) = tls.accept(stream).await {
+        serve(stream, script, noted).await;
     }
 }
 

@@ -71,8 +71,7 @@ async fn a_registry_is_verified_against_the_given_roots() {
     let registry = pki.registry(false).await;
     let (client, steps) = client_with(&name(&registry), pki.roots(), Vec::new(), |_| {});
     client.manifest("1").await.unwrap();
-    let steps = steps.lock().unwrap();
-    let chain = steps.iter().find_map(|event| match event {
+    let chain = steps.lock().unwrap().iter().find_map(|event| match event {
         Event::Connected { tls: Some(tls), .. } => Some(tls.chain.len()),
         _ => None,
     });

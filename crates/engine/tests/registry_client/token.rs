@@ -7,7 +7,7 @@ use sidelight_engine::tls::Trusted;
 use sidelight_model::redact::Secret;
 use sidelight_wire::registry::Login;
 
-use crate::script::{MANIFEST, OCI, Script, answer, client, client_with};
+use crate::script::{Fields, MANIFEST, OCI, Script, answer, client, client_with};
 
 fn challenge(realm: &str) -> String {
     format!(r#"Bearer realm="{realm}",service="the registry",scope="repository:team/app:pull""#)
@@ -122,7 +122,7 @@ async fn without_a_login_basic_is_denied() {
 #[tokio::test]
 async fn nonsense_of_token_servers_is_named() {
     let huge = "x".repeat(2 << 20);
-    let table: Vec<(u16, Vec<(&'static str, &'static str)>, String, &'static str)> = vec![
+    let table: Vec<(u16, Fields, String, &str)> = vec![
         (200, vec![], "<html>please log in".into(), "web page"),
         (200, vec![], "{}".into(), "neither"),
         (

@@ -112,25 +112,31 @@ fn trust(home: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-#[test]
-fn p11_kit_extracts_what_is_written_for_its_families() {
+/// A user of p11-kit whose only module reads `folder/source`, and whose only anchor is `issuer`; its home.
+fn p11_kit_user(folder: &Path, issuer: &Issuer) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().join("home");
-    let anchors = folder.path().join("source/anchors");
+    let home = folder.join("home");
+    let anchors = folder.join("source/anchors");
     let modules = home.join(".config/pkcs11/modules");
-    for path in [&anchors, &modules, &folder.path().join("out")] {
+    for path in [&anchors, &modules, &folder.join("out")] {
         std::fs::create_dir_all(path).unwrap();
     }
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::set_permissions(folder.path().join("out"), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let issuer = Issuer::root("Größe (Test), Root 1");
-    let anchor = Anchor::any(issuer.der()).unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(folder.join("out"), std::fs::Permissions::from_mode(0o777)).unwrap();
     std::fs::write(anchors.join("ours.crt"), issuer.pem()).unwrap();
     std::fs::write(home.join(".config/pkcs11/pkcs11.conf"), "user-config: only\n").unwrap();
-    let source = folder.path().join("source").display().to_string();
+    let source = folder.join("source").display().to_string();
     let module = format!("module: p11-kit-trust.so\ntrust-policy: yes\nx-init-reserved: paths='{source}'\n");
     std::fs::write(modules.join("p11-kit-trust.module"), module).unwrap();
+    home
+}
+
+#[test]
+fn p11_kit_extracts_what_is_written_for_its_families() {
+    let folder = tempfile::tempdir().unwrap();
+    let issuer = Issuer::root("Größe (Test), Root 1");
+    let anchor = Anchor::any(issuer.der()).unwrap();
+    let home = p11_kit_user(folder.path(), &issuer);
 
     // What we write into an empty RHEL-like root.
     let root = tempfile::tempdir().unwrap();

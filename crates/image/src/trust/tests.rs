@@ -66,9 +66,8 @@ fn a_small_image_is_surveyed_the_same_however_it_is_cut() {
 
 #[test]
 fn reading_may_end_at_the_first_hit() {
-    let mut watch = TrustWatch::until(Box::new(
-        |found, _| matches!(&found.content, Content::Store(store) if !store.entries.is_empty()),
-    ));
+    let mut watch =
+        TrustWatch::until(|found, _| matches!(&found.content, Content::Store(store) if !store.entries.is_empty()));
     let text = pem::write("CERTIFICATE", &root("ISRG Root X1"));
     read(&[("/a.pem", b"".to_vec()), ("/b.pem", text.into_bytes())], 4096, &mut watch);
     assert!(watch.is_enough());

@@ -30,6 +30,36 @@ fn changed(tar: &[u8]) -> Vec<String> {
         .collect()
 }
 
+/// The image as docker itself keeps it, for a build to begin from.
+fn old_archive(folder: &Path) -> String {
+    let layout = folder.join("layout");
+    old_layout(&layout);
+    let old = folder.join("old.tar").display().to_string();
+    let (from, to) = (format!("oci:{}:old", layout.display()), format!("docker-archive:{old}:base:1"));
+    tool("skopeo", &["copy", "--insecure-policy", &from, &to]);
+    old
+}
+
+/// A folder from which docker builds what we write.
+fn build_context(folder: &Path) -> std::path::PathBuf {
+    let context = folder.join("context");
+    fs::create_dir_all(&context).unwrap();
+    for change in edit().changes {
+        if let sidelight_model::trust::ChangeKind::File { bytes } = change.kind {
+            let name = Path::new(&change.path).file_name().unwrap().to_owned();
+            fs::write(context.join(&name), bytes).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(change.mode);
+            fs::set_permissions(context.join(&name), mode).unwrap();
+        }
+    }
+    fs::write(
+        context.join("Dockerfile"),
+        "FROM base:1\nCOPY bundle.crt /etc/ssl/certs/bundle.crt\nCOPY corp.crt /usr/local/share/ca-certificates/corp.crt\n",
+    )
+    .unwrap();
+    context
+}
+
 #[test]
 fn docker_load_gives_what_docker_build_gives() {
     let folder = tempfile::Builder::new().prefix("sl").tempdir().unwrap();
@@ -53,34 +83,8 @@ fn docker_load_gives_what_docker_build_gives() {
         let id = docker(&["inspect", "--format", "{{.Id}}", &format!("app:{number}")]).success().text();
         assert_eq!(id.trim(), new.id());
     }
-    let context = folder.path().join("context");
-    fs::create_dir_all(&context).unwrap();
-    let layout = folder.path().join("layout");
-    old_layout(&layout);
-    let old = folder.path().join("old.tar").display().to_string();
-    tool(
-        "skopeo",
-        &[
-            "copy",
-            "--insecure-policy",
-            &format!("oci:{}:old", layout.display()),
-            &format!("docker-archive:{old}:base:1"),
-        ],
-    );
-    docker(&["load", "--input", &old]).success();
-    for change in edit().changes {
-        if let sidelight_model::trust::ChangeKind::File { bytes } = change.kind {
-            let name = Path::new(&change.path).file_name().unwrap().to_owned();
-            fs::write(context.join(&name), bytes).unwrap();
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(change.mode);
-            fs::set_permissions(context.join(&name), mode).unwrap();
-        }
-    }
-    fs::write(
-        context.join("Dockerfile"),
-        "FROM base:1\nCOPY bundle.crt /etc/ssl/certs/bundle.crt\nCOPY corp.crt /usr/local/share/ca-certificates/corp.crt\n",
-    )
-    .unwrap();
+    docker(&["load", "--input", &old_archive(folder.path())]).success();
+    let context = build_context(folder.path());
     let built = docker(&["build", "--quiet", "--tag", "built:1", context.to_str().unwrap()]);
     assert!(built.status.success(), "{built}");
     // COPY makes no link and removes nothing: those two lines are the difference.

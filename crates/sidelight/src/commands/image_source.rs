@@ -59,8 +59,8 @@ fn remote(name: &str, options: &ImageOptions, settings: &Options, ui: Ui) -> Res
 /// Where this user's engines keep their things.
 fn engines() -> Engines {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let mut engines = Engines::default();
-    engines.docker_host = set("DOCKER_HOST").map(|host| host.to_string_lossy().into_owned());
+    let docker_host = set("DOCKER_HOST").map(|host| host.to_string_lossy().into_owned());
+    let mut engines = Engines { docker_host, ..Engines::default() };
     let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
     if let Some(data) = data {
         engines.storage_roots.insert(0, data.join("containers/storage"));

@@ -16,7 +16,7 @@ use super::server::Server;
 
 /// A client.
 #[derive(Clone, Copy, Debug)]
-pub enum Client {
+pub(crate) enum Client {
     /// openssl(1).
     OpenSsl,
     /// curl(1).
@@ -38,17 +38,17 @@ pub enum Client {
 }
 
 /// Every client.
-pub fn all() -> [Client; Client::COUNT] {
+pub(crate) fn all() -> [Client; Client::COUNT] {
     use Client::{Curl, GnuTls, Go, Java, Node, OpenSsl, Python, PythonStrict, Rustls};
     [OpenSsl, Curl, GnuTls, Python, PythonStrict, Node, Go, Java, Rustls]
 }
 
 impl Client {
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub(crate) const COUNT: usize = 9;
 
     /// Its name in `trust verify --json`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OpenSsl => "openssl",
             Self::Curl => "curl",
@@ -63,7 +63,7 @@ impl Client {
     }
 
     /// What it says of each server.
-    pub fn ask(self, folder: &Path, cases: &[Case], servers: &[Server]) -> Vec<String> {
+    pub(crate) fn ask(self, folder: &Path, cases: &[Case], servers: &[Server]) -> Vec<String> {
         let pairs = || cases.iter().zip(servers);
         match self {
             Self::OpenSsl => pairs().map(|(case, server)| openssl(&case.roots, server.port)).collect(),

@@ -1,5 +1,5 @@
 //! The parts of `journey_anchors`: certificates with one defect each, servers that present them, clients that judge them.
 
-pub mod clients;
-pub mod pki;
-pub mod server;
+pub(crate) mod clients;
+pub(crate) mod pki;
+pub(crate) mod server;

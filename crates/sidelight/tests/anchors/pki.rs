@@ -20,7 +20,7 @@ const AKI: &str = "authorityKeyIdentifier=keyid\n";
 
 /// A server and what its client trusts.
 #[derive(Debug)]
-pub struct Case {
+pub(crate) struct Case {
     /// The defect.
     pub name: String,
     /// The only certificate that is trusted.
@@ -47,7 +47,7 @@ const RSA: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
 const RSA_1024: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"];
 
 /// Every case.
-pub fn cases(folder: &Path) -> Vec<Case> {
+pub(crate) fn cases(folder: &Path) -> Vec<Case> {
     let shop = Workshop { folder };
     let root = |extensions: &str| Root { key: EC, digest: "-sha256", extensions: extensions.to_owned() };
     let with = |more: &str| root(&format!("{ROOT}{more}"));

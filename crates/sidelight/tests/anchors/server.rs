@@ -15,14 +15,14 @@ use rustls::{ServerConfig, ServerConnection};
 
 /// A server; it serves until the test ends.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     /// Where it listens on 127.0.0.1.
     pub port: u16,
 }
 
 impl Server {
     /// Starts one.
-    pub fn start(chain: &Path, key: &Path) -> Self {
+    pub(crate) fn start(chain: &Path, key: &Path) -> Self {
         let file = std::fs::File::open(chain).expect("a chain");
         let chain: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(BufReader::new(file)).collect();
         let key = PrivateKeyDer::from_pem_file(key).expect("a key");

@@ -109,7 +109,7 @@ impl Root {
         for library in std::fs::read_dir(LIBRARY_FOLDER).expect("a folder of libraries").flatten() {
             let name = library.file_name().to_string_lossy().into_owned();
             if LIBRARIES.iter().any(|start| name.starts_with(start)) {
-                scan(&mut survey, &format!("{LIBRARY_FOLDER}/{name}"), &real(&library.path()));
+                scan(&mut survey, &format!("{LIBRARY_FOLDER}/{name}"), &real(library.path()));
             }
         }
         // …/bin/java

@@ -31,45 +31,30 @@ enum How {
 
 /// Every client that is here.
 pub(crate) fn all(folder: &Path) -> Vec<Client> {
+    let client = |name: &str, reader, how| Client { name: name.into(), reader, how };
     let mut clients = singles();
-    for python in pythons() {
+    for (program, name) in pythons() {
         for (way, reader) in [("file", Reader::OpenSslFile), ("default", Reader::OpenSslDefault)] {
-            let name = format!("{} {way}", python.1);
-            clients.push(Client {
-                name,
-                reader,
-                how: How::Script(vec![python.0.clone(), peers::script("trust.py")], way),
-            });
+            let script = vec![program.clone(), peers::script("trust.py")];
+            clients.push(client(&format!("{name} {way}"), reader, How::Script(script, way)));
         }
     }
     let node = vec!["node".into(), peers::script("trust.mjs")];
-    clients.push(Client { name: "Node ca:".into(), reader: Reader::NodeCa, how: How::Script(node.clone(), "ca") });
+    clients.push(client("Node ca:", Reader::NodeCa, How::Script(node.clone(), "ca")));
     let variable = vec![("NODE_EXTRA_CA_CERTS", "FILE".into())];
-    clients.push(Client {
-        name: "Node NODE_EXTRA_CA_CERTS".into(),
-        reader: Reader::NodeExtra,
-        how: How::Each(node, variable),
-    });
+    clients.push(client("Node NODE_EXTRA_CA_CERTS", Reader::NodeExtra, How::Each(node, variable)));
     let java = vec!["java".into(), peers::script("Trust.java")];
     for (way, reader) in [("factory", Reader::JavaFactory), ("store", Reader::JavaKeyStore)] {
-        clients.push(Client { name: format!("Java {way}"), reader, how: How::Script(java.clone(), way) });
+        clients.push(client(&format!("Java {way}"), reader, How::Script(java.clone(), way)));
     }
     let go = vec![peers::go_client("trust.go")];
-    clients.push(Client {
-        name: "Go AppendCertsFromPEM".into(),
-        reader: Reader::Go,
-        how: How::Script(go.clone(), "pool"),
-    });
+    clients.push(client("Go AppendCertsFromPEM", Reader::Go, How::Script(go.clone(), "pool")));
     let nowhere = folder.join("no-such-folder").to_string_lossy().into_owned();
-    let only = || vec![("SSL_CERT_FILE", "FILE".into()), ("SSL_CERT_DIR", nowhere.clone())];
-    clients.push(Client { name: "Go SSL_CERT_FILE".into(), reader: Reader::Go, how: How::Each(go, only()) });
+    let only = vec![("SSL_CERT_FILE", "FILE".into()), ("SSL_CERT_DIR", nowhere)];
+    clients.push(client("Go SSL_CERT_FILE", Reader::Go, How::Each(go, only)));
     let rustls = vec![env!("CARGO_BIN_EXE_trust_rustls").into()];
     let only_file = vec![("SSL_CERT_FILE", "FILE".into())];
-    clients.push(Client {
-        name: "rustls-native-certs".into(),
-        reader: Reader::Rustls,
-        how: How::Each(rustls, only_file),
-    });
+    clients.push(client("rustls-native-certs", Reader::Rustls, How::Each(rustls, only_file)));
     clients
 }
 

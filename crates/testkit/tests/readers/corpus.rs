@@ -209,7 +209,7 @@ impl Material {
             case("the file is cut off", &all[..all.len() - c.len() / 2]),
             case("UTF-16, little-endian", wide(false)),
             case("UTF-16, big-endian", wide(true)),
-            case("UTF-16 without mark", wide(false)[2..].to_vec()),
+            case("UTF-16 without mark", &wide(false)[2..]),
             case("empty", ""),
             case("blank lines alone", "\n\n"),
             case("text without PEM", "no certificate\n"),

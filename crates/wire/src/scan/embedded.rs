@@ -137,10 +137,10 @@ mod tests {
         let texts = [
             format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n"),
             format!("-----BEGIN CERTIFICATE-----\\n{base64}\\n-----END CERTIFICATE-----\\n\""),
-            format!(
-                "-----BEGIN CERTIFICATE-----\\n\" +\n   \"MAMC\\n\" +\n  \"AQU=\\n\" +\n \"-----END CERTIFICATE-----\""
-            ),
-            format!("-----BEGIN CERTIFICATE-----\\n\"\n   \"MAMC\\n\"\n  \"AQU=\\n\"\n \"-----END CERTIFICATE-----\""),
+            "-----BEGIN CERTIFICATE-----\\n\" +\n   \"MAMC\\n\" +\n  \"AQU=\\n\" +\n \"-----END CERTIFICATE-----\""
+                .to_string(),
+            "-----BEGIN CERTIFICATE-----\\n\"\n   \"MAMC\\n\"\n  \"AQU=\\n\"\n \"-----END CERTIFICATE-----\""
+                .to_string(),
             "-----BEGIN CERTIFICATE-----\r\n MAMC\r\n AQU=\r\n -----END CERTIFICATE-----".to_owned(),
         ];
         for text in texts {

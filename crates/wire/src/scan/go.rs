@@ -52,8 +52,11 @@ pub(super) fn read(bytes: &[u8]) -> Read {
     Read::Info { version, modules: modules(&String::from_utf8_lossy(marked)) }
 }
 
+/// A string, and what follows it.
+type Taken<'b> = (&'b [u8], &'b [u8]);
+
 /// A string and what follows; `Ok(None)` when it is cut off.
-fn string(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, ()> {
+fn string(bytes: &[u8]) -> Result<Option<Taken<'_>>, ()> {
     let mut length = 0usize;
     for (index, byte) in bytes.iter().enumerate().take(4) {
         length |= usize::from(byte & 0x7f) << (7 * index);

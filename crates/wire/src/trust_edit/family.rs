@@ -102,7 +102,6 @@ pub(super) const RHEL: Family = Family {
     hashed: &[Hashed { folder: "/etc/pki/ca-trust/extracted/pem/directory-hash", style: Style::P11Kit }],
     sources: &["/usr/share/pki/ca-trust-source", "/etc/pki/ca-trust/source"],
     blocklist: Some("/etc/pki/ca-trust/source/blocklist"),
-    ..NONE
 };
 
 /// openSUSE and SLE.
@@ -135,7 +134,6 @@ pub(super) const ARCH: Family = Family {
     hashed: &[Hashed { folder: "/etc/ca-certificates/extracted/cadir", style: Style::P11Kit }],
     sources: &["/usr/share/ca-certificates/trust-source", "/etc/ca-certificates/trust-source"],
     blocklist: Some("/etc/ca-certificates/trust-source/blocklist"),
-    ..NONE
 };
 
 /// A bundle and no tool: images that hold a program and little else.

@@ -60,6 +60,7 @@ pub(super) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the test asks a program about files")]
 mod tests {
     use std::process::Command;
 

@@ -109,7 +109,7 @@ fn malformed_constraints_make_their_ca_useless() {
         email("a@b@example"),
     ] {
         assert_eq!(
-            under(constraints(&[], &[constraint.clone()]), dns_name("b.example")),
+            under(constraints(&[], std::slice::from_ref(&constraint)), dns_name("b.example")),
             "unusable_name_constraint at 1",
             "{constraint:02x?}"
         );

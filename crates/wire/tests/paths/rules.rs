@@ -150,6 +150,10 @@ fn a_signature_by_another_key_is_told_apart_from_a_missing_issuer() {
     assert_eq!(word(&ask(&[orphan], std::slice::from_ref(&root), HOST)), "noissuer");
     let own = leaf().sign(&bottom, ("the leaf", &bottom));
     assert_eq!(word(&ask(std::slice::from_ref(&own), &[root], HOST)), "selfsigned");
-    assert_eq!(word(&ask(&[own.clone()], &[own], HOST)), "ok", "a self-signed leaf among the anchors");
+    assert_eq!(
+        word(&ask(std::slice::from_ref(&own), std::slice::from_ref(&own), HOST)),
+        "ok",
+        "a self-signed leaf among the anchors"
+    );
     assert_eq!(word(&ask(&[vec![0x30, 0]], &[], HOST)), "unreadable");
 }

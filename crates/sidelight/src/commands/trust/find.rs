@@ -74,10 +74,10 @@ fn query(text: &str) -> Result<Query, Failure> {
 
 /// Stops at the first store that has it as a root.
 fn first(query: Query) -> TrustWatch {
-    TrustWatch::until(Box::new(move |found: &Found, pool| {
+    TrustWatch::until(move |found: &Found, pool: &Pool| {
         let content = &found.content;
         let (Content::Store(store) | Content::Program(_, Some(store))) = content else { return false };
         let is_it = |cert| query.relation(pool.get(cert)) == Some(Relation::Same);
         store.entries.iter().any(|entry| entry.is_anchor && is_it(entry.cert))
-    }))
+    })
 }
