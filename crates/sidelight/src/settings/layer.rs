@@ -16,17 +16,37 @@ pub(super) struct Layer {
     pub(super) source: Source,
 }
 
-/// Every option that can be set, of whatever command, once by name.
-pub(super) fn options(definition: &Command) -> Vec<Arg> {
-    let mut found: Vec<Arg> = definition.get_arguments().filter(|arg| is_setting(arg)).cloned().collect();
-    for inner in definition.get_subcommands() {
-        for arg in options(inner) {
-            if !found.iter().any(|known| known.get_long() == arg.get_long()) {
-                found.push(arg);
-            }
+/// Every option that can be set, of whatever command, once by name: as the command that was asked for, to which `words` lead, has it;
+/// of options that only other commands have, the form that takes most.
+pub(super) fn options(definition: &Command, words: &[String]) -> Vec<Arg> {
+    let mut path = vec![definition];
+    for word in words {
+        path.extend(path.last().and_then(|command| command.find_subcommand(word)));
+    }
+    let mut found: Vec<Arg> = Vec::new();
+    for arg in path.iter().rev().flat_map(|command| command.get_arguments()).filter(|arg| is_setting(arg)) {
+        if !found.iter().any(|known| known.get_long() == arg.get_long()) {
+            found.push(arg.clone());
         }
     }
+    let own = found.len();
+    others(definition, own, &mut found);
     found
+}
+
+/// Adds what the commands below `definition` have besides the first `own` of `found`.
+fn others(definition: &Command, own: usize, found: &mut Vec<Arg>) {
+    let is_list = |arg: &Arg| matches!(arg.get_action(), ArgAction::Append);
+    for arg in definition.get_arguments().filter(|arg| is_setting(arg)) {
+        match found.iter().position(|known| known.get_long() == arg.get_long()) {
+            None => found.push(arg.clone()),
+            Some(index) if index >= own && is_list(arg) => found[index] = arg.clone(),
+            Some(_) => {}
+        }
+    }
+    for inner in definition.get_subcommands() {
+        others(inner, own, found);
+    }
 }
 
 /// The variable of an option: `on-untrusted` is `SIDELIGHT_ON_UNTRUSTED`.

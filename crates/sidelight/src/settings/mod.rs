@@ -92,9 +92,10 @@ impl From<Failure> for NoSettings {
 pub(crate) fn resolve(arguments: &[OsString], environment: Environment<'_>) -> Result<Settings, NoSettings> {
     let definition = Cli::command();
     let first = definition.clone().try_get_matches_from(arguments).map_err(|error| explain(error, &[]))?;
-    let options = layer::options(&definition);
+    let (words, asked) = leaf(&first);
+    let options = layer::options(&definition, &words);
 
-    let (file, named) = config_file(&leaf(&first).1, environment);
+    let (file, named) = config_file(&asked, environment);
     let mut layers = match &file {
         Some(path) => file::read(path, named, &options)?,
         None => Vec::new(),

@@ -132,6 +132,16 @@ fn settings_of_other_commands_are_listed_when_somebody_set_them() {
 }
 
 #[test]
+fn an_option_is_read_as_its_command_has_it() {
+    let values = |arguments: &[&str]| {
+        let settings = resolve_with(arguments, &[("SIDELIGHT_INTO", "a,b")], "").unwrap();
+        settings.all.iter().find(|setting| setting.name == "into").unwrap().values.clone()
+    };
+    assert_eq!(values(&["trust", "add", "root.pem"]), ["a,b"]);
+    assert_eq!(values(&["ca", "install"]), ["a", "b"]);
+}
+
+#[test]
 fn logins_stay_out_of_messages() {
     for mode in ["upstream:ftp://kim:hunter2@a.test", "upstream:http://kim:hunter2@a b", "upstream:http://kim:hunter2@"]
     {

@@ -41,7 +41,7 @@ impl WhoHas {
 
 /// Which runtimes have one of the certificates. Without a whole survey (`first`) nothing is known of runtimes.
 pub(super) fn who_has(survey: &Survey, certs: &[CertId], asked: Option<AsRuntime>, first: bool) -> WhoHas {
-    if first || certs.is_empty() && asked.is_none() {
+    if first {
         return WhoHas::default();
     }
     let found = of(survey, asked.unwrap_or(AsRuntime::Auto));

@@ -32,7 +32,12 @@ pub(super) fn run(options: &TrustFind, global: &GlobalOptions, ui: Ui) -> Result
     let runtimes = super::effective::who_has(&survey, &answer.certs, options.runtime, options.first);
     let stream = if global.json { Stream::Error } else { Stream::Output };
     let look = Look::of(stream, global, Redactor::new(true));
-    let text = render(&look, &survey, &answer, &options.query) + &runtimes.text(&look);
+    // A file is named by what it holds.
+    let named = match &query {
+        Query::Certificate(certificate) => format!("{} ({})", certificate.short_name(), options.query),
+        _ => options.query.clone(),
+    };
+    let text = render(&look, &survey, &answer, &named) + &runtimes.text(&look);
     let reference = Reference::builtin();
     let document = || {
         let find = Find::new(&survey, &options.query, &answer, options.first, runtimes.json(), reference);
