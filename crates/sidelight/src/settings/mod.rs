@@ -216,7 +216,8 @@ fn explain(error: clap::Error, layers: &[Layer]) -> NoSettings {
         Some(Source::File(path, line)) => format!("{}:{line}: `{long}`", path.display()),
         _ => format!("`{option}`"),
     };
-    let hint = format!("`sidelight --help` and the help of each command say what `--{long}` takes");
+    let what = if option.starts_with("--") { format!("`--{long}`") } else { format!("`{option}`") };
+    let hint = format!("`sidelight --help` and the help of each command say what {what} takes");
     Failure::usage(format_args!("{place}: {}", without_logins(&reason))).hint(hint).into()
 }
 

@@ -51,6 +51,7 @@ pub(super) fn run(options: &TrustExport, global: &GlobalOptions, ui: Ui) -> Resu
             "format": form, "count": count });
         super::print("", || Ok(document), global)?;
     } else {
+        let from = if from == "/mozilla" { "Mozilla's list" } else { &from };
         ui.note(&format!("wrote {count} roots of {from} to {}", path.display()));
     }
     Ok(Exit::Done)

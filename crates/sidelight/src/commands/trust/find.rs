@@ -51,6 +51,10 @@ pub(super) fn run(options: &TrustFind, global: &GlobalOptions, ui: Ui) -> Result
 
 /// What is looked for: a file that is there is read, anything else is taken as text or hexadecimal.
 fn query(text: &str) -> Result<Query, Failure> {
+    if text.trim().is_empty() {
+        return Err(Failure::usage("the query is empty")
+            .hint("give a certificate in PEM or DER, a part of its subject, or its fingerprint"));
+    }
     let path = Path::new(text);
     if !path.is_file() {
         if text.contains('/') && (text.ends_with(".pem") || text.ends_with(".crt") || text.ends_with(".cer")) {
