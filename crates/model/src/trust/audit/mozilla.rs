@@ -6,11 +6,12 @@ use super::ground::{Ground, Held};
 use super::issue::{Check, Issue, Severity};
 use super::known::{Standing, is_verdict};
 use super::words::{count, listed};
-use super::{role::Role, update_command};
+use super::role::{Role, copy_of};
+use super::update_command;
 use crate::trust::reference::Root;
 
 /// A store of that many public roots means to hold all of them.
-const WHOLE_LIST: usize = 50;
+pub(super) const WHOLE_LIST: usize = 50;
 
 pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
     let mut issues = Vec::new();
@@ -101,6 +102,9 @@ fn missing(ground: &Ground<'_>) -> Option<Issue> {
     let mut paths = Vec::new();
     let mut names: BTreeSet<String> = BTreeSet::new();
     for (file, store, role) in ground.stores().filter(|(_, _, role)| role.is_set()) {
+        if role == Role::Vendored && copy_of(&file.path).is_some() {
+            continue;
+        }
         let held: BTreeSet<String> = store.entries.iter().map(|entry| pool.get(entry.cert).sha256()).collect();
         let lacking: Vec<&&Root> = wanted.iter().filter(|root| !held.contains(&root.sha256)).collect();
         let has = wanted.len() - lacking.len();

@@ -72,7 +72,7 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
             )
             .with_evidence("policy", place(policy, rule), format!("require {}", rule.name()));
             if let Some(held) = lies {
-                let at = held.places();
+                let at = held.everywhere();
                 issue =
                     issue.with_evidence("certificate", &at[0].path, "is there, but in no trust store").with_places(at);
             }
