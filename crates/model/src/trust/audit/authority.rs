@@ -145,7 +145,8 @@ fn no_authority<'a>(ground: &Ground<'a>, found: &[&Held<'a>], fault: &Fault) -> 
         .with_affected(ground.affected_by(found, fault.effect));
     for held in found {
         let value = format!("{}, issued by {}", held.cert.subject, held.cert.issuer);
-        issue = issue.with_certs([held.id]).with_places(held.places()).with_evidence("subject", held.first_path(), value);
+        issue =
+            issue.with_certs([held.id]).with_places(held.places()).with_evidence("subject", held.first_path(), value);
     }
     let hash = first.cert.sha256();
     let fix = format!("{}\n{}", ground.add_command("ROOT.pem"), ground.remove_command(&hash));

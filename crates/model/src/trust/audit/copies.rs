@@ -62,13 +62,15 @@ fn tell(ground: &Ground<'_>, copies: &[Copy<'_>]) -> Option<Issue> {
     for copy in copies {
         let certs: BTreeSet<CertId> = copy.removed.iter().map(|(id, _)| *id).chain(copy.expired.clone()).collect();
         let new: Vec<CertId> = certs.into_iter().filter(|id| !issue.certs.contains(id)).collect();
-        issue = issue
-            .with_certs(new)
-            .with_places([Place::file(&copy.file.path, copy.file.layer)])
-            .with_evidence(copy.package, &copy.file.path, value(ground, copy));
+        issue = issue.with_certs(new).with_places([Place::file(&copy.file.path, copy.file.layer)]).with_evidence(
+            copy.package,
+            &copy.file.path,
+            value(ground, copy),
+        );
     }
     let running = ground.is_running();
-    let update = if running { "python3 -m pip install --upgrade pip certifi" } else { "RUN pip install --upgrade pip certifi" };
+    let update =
+        if running { "python3 -m pip install --upgrade pip certifi" } else { "RUN pip install --upgrade pip certifi" };
     Some(issue.with_fix("Upgrade the packages that brought them", update))
 }
 
@@ -82,12 +84,13 @@ fn summary(copies: &[Copy<'_>]) -> String {
     let names: Vec<String> = packages.iter().map(|(name, _)| (*name).to_owned()).collect();
     let years: BTreeSet<&str> = copies.iter().filter_map(|copy| copy.year.as_deref()).collect();
     let from = match (years.first(), years.last()) {
-        (Some(first), Some(last)) if first == last => format!(", with roots of {first} at the latest,"),
-        (Some(first), Some(last)) => format!(", with roots of {first} to {last} at the latest,"),
+        (Some(first), Some(last)) if first == last => format!(", the youngest roots in them of {first},"),
+        (Some(first), Some(last)) => format!(", the youngest roots in them of {first} to {last},"),
         _ => String::new(),
     };
     let most = |of: fn(&Copy<'_>) -> usize| copies.iter().map(of).max().unwrap_or(0);
-    let (lacking, removed, expired) = (most(|it| it.lacking.len()), most(|it| it.removed.len()), most(|it| it.expired.len()));
+    let (lacking, removed, expired) =
+        (most(|it| it.lacking.len()), most(|it| it.removed.len()), most(|it| it.expired.len()));
     let up_to = if copies.len() == 1 { "" } else { "up to " };
     let verb = |one: &'static str, many: &'static str| if copies.len() == 1 { one } else { many };
     let mut faults = Vec::new();
@@ -106,7 +109,7 @@ fn summary(copies: &[Copy<'_>]) -> String {
 
 fn value(ground: &Ground<'_>, copy: &Copy<'_>) -> String {
     let mut parts = vec![count(copy.roots, "root")];
-    parts.extend(copy.year.as_ref().map(|year| format!("of {year} or later")));
+    parts.extend(copy.year.as_ref().map(|year| format!("the youngest of {year}")));
     let add = |what: &str, names: Vec<String>| {
         (!names.is_empty()).then(|| format!("{what} {}: {}", names.len(), names.join(", ")))
     };

@@ -20,11 +20,11 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
     }
     // Roots that the same programs have and lack are one issue.
     let mut patterns: BTreeMap<Vec<bool>, Vec<&Held<'_>>> = BTreeMap::new();
-    for held in ground.held_for(Check::T12).filter(|held| !held.is_public()) {
+    let is_sample = |held: &Held<'_>| held.spots.iter().all(|spot| super::fixture::is(&spot.file.path));
+    for held in ground.held_for(Check::T12).filter(|held| !held.is_public() && !is_sample(held)) {
         patterns.entry(sets.iter().map(|set| set.roots.contains(&held.id)).collect()).or_default().push(held);
     }
-    let mut issues: Vec<Issue> =
-        patterns.values().filter_map(|found| private_roots(ground, found, &sets)).collect();
+    let mut issues: Vec<Issue> = patterns.values().filter_map(|found| private_roots(ground, found, &sets)).collect();
     if issues.len() > MOST {
         issues = vec![merged(issues)];
     }
@@ -122,7 +122,8 @@ fn public_roots(ground: &Ground<'_>, sets: &[Set]) -> Option<Issue> {
         return None;
     }
     let summary = format!(
-        "The programs of the image have {} different sets of public roots: {} in all of them, {} in only some",
+        "The programs of the {} have {} different sets of public roots: {} in all of them, {} in only some",
+        ground.thing(),
         sets.len(),
         everywhere.len(),
         differ

@@ -83,9 +83,10 @@ fn writable(ground: &Ground<'_>) -> Vec<Issue> {
             );
         }
         let shown: Vec<String> = paths.iter().take(8).map(|path| words::quoted(path)).collect();
-        issues.push(
-            issue.with_fix("Leave them to root", super::as_run(ground, &format!("RUN chown root:root {0} && chmod go-w {0}", shown.join(" ")))),
-        );
+        issues.push(issue.with_fix(
+            "Leave them to root",
+            super::as_run(ground, &format!("RUN chown root:root {0} && chmod go-w {0}", shown.join(" "))),
+        ));
     }
     issues
 }

@@ -108,6 +108,16 @@ pub(super) struct Spot<'a> {
 }
 
 impl Spot<'_> {
+    /// What a certificate is for that stands in a program is not known, unless the public knows it as a root. NSS's own library holds
+    /// roots for mail alone and certificates that it refuses, too.
+    fn is_known_root(&self, standing: &Standing<'_>) -> bool {
+        match (self.role, &self.file.content) {
+            (Role::Compiled, _) => *standing != Standing::Unknown,
+            (Role::Nss, Content::Program(..)) => matches!(standing, Standing::Current(_)),
+            _ => true,
+        }
+    }
+
     pub(super) fn place(&self) -> Place {
         Place::file(&self.file.path, self.file.layer).at(self.entry.line)
     }
@@ -182,8 +192,7 @@ impl<'a> Ground<'a> {
             let public = standing != Standing::Unknown;
             // Copies of the public roots in packages are told as such, not root by root.
             spots.retain(|spot| !(public && spot.role == Role::Vendored && copy_of(&spot.file.path).is_some()));
-            // What a certificate is for that stands in a program is not known, unless the public knows it as a root.
-            for spot in spots.iter_mut().filter(|spot| spot.role == Role::Compiled && !public) {
+            for spot in spots.iter_mut().filter(|spot| !spot.is_known_root(&standing)) {
                 spot.role = Role::Loose;
             }
             if spots.is_empty() {
@@ -328,7 +337,7 @@ pub(in crate::trust) fn store_of(file: &File) -> Option<&Store> {
     }
 }
 
-/// Whether an entry makes its certificate trusted: an anchor that is not distrusted there.
+/// Whether an entry makes its certificate trusted: an anchor that is not distrusted there, nor trusted for other purposes alone.
 pub(in crate::trust) fn is_root(entry: &Entry) -> bool {
-    entry.is_anchor && !entry.bits.as_ref().is_some_and(|bits| bits.distrusted)
+    entry.is_anchor && !super::super::effective::refused_by_bits(entry)
 }

@@ -34,7 +34,7 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
             issue =
                 issue.with_certs([held.id]).with_evidence("root", at, format!("{}: {}", held.name(), weakness.what));
         }
-        issues.push(issue.with_fix("Update the image's packages of roots", super::update_command(ground)));
+        issues.push(issue.with_fix("Update the package of roots", super::update_command(ground)));
     }
     issues
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::ground::{Ground, Held};
 use super::issue::{Check, Issue, Severity};
 use super::known::{Standing, is_verdict};
-use super::words::{count, listed};
 use super::role::{Role, copy_of};
 use super::update_command;
+use super::words::{count, listed};
 use crate::trust::reference::Root;
 
 /// A store of that many public roots means to hold all of them.
@@ -91,7 +91,7 @@ fn group(
     }
     let files: BTreeSet<&str> = found.iter().flat_map(|(held, _)| held.set_files()).collect();
     issue.places = ground.places_of(files.iter().copied());
-    Some(issue.with_fix("Update the image's packages of roots", update_command(ground)))
+    Some(issue.with_fix("Update the package of roots", update_command(ground)))
 }
 
 /// Roots of the list that whole stores do not hold.
@@ -128,7 +128,7 @@ fn missing(ground: &Ground<'_>) -> Option<Issue> {
     let lacks = if paths.len() == 1 { "lacks" } else { "lack" };
     let roots = count(names.len(), "root");
     issue.summary = format!("{stores} {lacks} {roots} that Mozilla trusts by now: {}", listed(&names));
-    Some(issue.with_fix("Update the image's packages of roots", update_command(ground)))
+    Some(issue.with_fix("Update the package of roots", update_command(ground)))
 }
 
 fn ignored(ground: &Ground<'_>, root: &Root) -> bool {

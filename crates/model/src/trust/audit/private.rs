@@ -50,6 +50,7 @@ fn one(ground: &Ground<'_>, held: &Held<'_>) -> Issue {
     let (severity, summary) = match intruder(held.cert) {
         Some(found) => {
             let (severity, means) = meaning(found.kind);
+            let means = means.replace("{it}", ground.thing());
             (severity, format!("{name} is trusted and looks like {}: {means}", found.who))
         }
         None => (Severity::Warn, format!("{name} is trusted and belongs to no public program: a private authority")),
@@ -68,17 +69,19 @@ fn one(ground: &Ground<'_>, held: &Held<'_>) -> Issue {
         .with_fix("If it is, say so", format!("sidelight trust audit {} --ignore T09:{hash}", ground.source()))
 }
 
-/// What a kind of private authority means for the image.
+/// What a kind of private authority means; `{it}` is the image, the host.
 const fn meaning(kind: IntruderKind) -> (Severity, &'static str) {
     match kind {
-        IntruderKind::Compromised => (Severity::Critical, "anyone can impersonate every service to this image"),
+        IntruderKind::Compromised => (Severity::Critical, "anyone can impersonate every service to this {it}"),
         IntruderKind::State => (Severity::Error, "it is meant to open the traffic of a country"),
-        IntruderKind::Inspection => (Severity::Warn, "it can open all TLS of this image, wherever the image runs"),
+        IntruderKind::Inspection => (Severity::Warn, "it can open all TLS of this {it}, wherever that is"),
         IntruderKind::Developer => (
             Severity::Error,
-            "whoever holds its key on a developer's machine can impersonate every service to this image",
+            "whoever holds its key on a developer's machine can impersonate every service to this {it}",
         ),
-        IntruderKind::Internal => (Severity::Warn, "it belongs inside its own network, not in an image for others"),
+        IntruderKind::Internal => {
+            (Severity::Warn, "it belongs inside its own network, and is trusted for every name on the internet")
+        }
     }
 }
 

@@ -166,7 +166,7 @@ fn of_one(ground: &Ground<'_>, kind: Kind, found: &Found<'_, '_>) -> String {
         return format!("An upper layer hides {path}, but everybody who has the image still has it: {whose}");
     }
     match kind {
-        Kind::Open { .. } => format!("{path} holds {whose}, and every user of the {} can read it", ground.thing()),
+        Kind::Open { .. } => format!("{path} holds {whose}, and every user can read it"),
         _ => format!("{path} holds {whose}"),
     }
 }
@@ -179,16 +179,22 @@ fn of_all(ground: &Ground<'_>, kind: Kind, files: &[Found<'_, '_>]) -> String {
     match kind {
         Kind::Root => format!("{} hold keys of roots that the {thing} trusts: {paths}", count(files.len(), "file")),
         Kind::Given { encrypted, hidden: false } => {
-            format!("{} with {}private keys: {paths}", count(files.len(), "file"), if encrypted { "encrypted " } else { "" })
+            format!(
+                "{} with {}private keys: {paths}",
+                count(files.len(), "file"),
+                if encrypted { "encrypted " } else { "" }
+            )
         }
         Kind::Given { hidden: true, .. } => format!(
             "Upper layers hide {} with private keys, but everybody who has the image still has them: {paths}",
             count(files.len(), "file")
         ),
         Kind::Open { .. } => {
-            format!("{} with private keys can be read by every user of the {thing}: {paths}", count(files.len(), "file"))
+            format!("{} with private keys can be read by every user: {paths}", count(files.len(), "file"))
         }
-        Kind::Fixture => format!("{keys} in tests, source code and documentation, which are no secret: {}", folders(files)),
+        Kind::Fixture => {
+            format!("{keys} in tests, source code and documentation, which are no secret: {}", folders(files))
+        }
         Kind::Packaged => format!("{keys} as packages bring them, known to all who have the package: {paths}"),
         Kind::Group => format!("{keys} can be read by a group, not by every user: {paths}"),
         Kind::Own => format!("{keys} can be read by the owner alone, as it should be"),
@@ -213,7 +219,8 @@ fn counted(issue: Issue, found: &Found<'_, '_>) -> Issue {
 
 fn key_by_key(mut issue: Issue, ground: &Ground<'_>, found: &Found<'_, '_>) -> Issue {
     for key in &found.keys {
-        let mut parts = vec![key.alias.as_ref().map_or_else(|| key.form.clone(), |alias| format!("{} ({alias})", key.form))];
+        let mut parts =
+            vec![key.alias.as_ref().map_or_else(|| key.form.clone(), |alias| format!("{} ({alias})", key.form))];
         parts.extend(owner(ground, key).map(|name| format!("of {name}")));
         if ground.is_running() {
             parts.push(format!("mode {:04o}, owner {}:{}", found.file.mode & 0o7777, found.file.uid, found.file.gid));
@@ -244,7 +251,8 @@ fn fix(mut issue: Issue, ground: &Ground<'_>, kind: Kind, files: &[Found<'_, '_>
         }
         Kind::Fixture if !ground.is_running() => {
             let folder = files.iter().find_map(|found| fixture::folder(&found.file.path)).unwrap_or_default();
-            return issue.with_fix("Leave such files out of the image", format!("RUN rm -rf {}", words::quoted(folder)));
+            return issue
+                .with_fix("Leave such files out of the image", format!("RUN rm -rf {}", words::quoted(folder)));
         }
         Kind::Fixture | Kind::Packaged | Kind::Group | Kind::Own => return issue,
     }

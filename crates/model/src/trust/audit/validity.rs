@@ -61,8 +61,10 @@ fn anchors<'a>(ground: &Ground<'a>, check: Check, found: &[&Held<'a>]) -> Option
     };
     let mut issue = Issue::new(check, severity, about(found), summary);
     for held in found {
-        let value = if found.len() == 1 { validity(held) } else { format!("{} {}", held.name(), when(ground, check, held)) };
-        issue = issue.with_certs([held.id]).with_places(held.places()).with_evidence("validity", held.first_path(), value);
+        let value =
+            if found.len() == 1 { validity(held) } else { format!("{} {}", held.name(), when(ground, check, held)) };
+        issue =
+            issue.with_certs([held.id]).with_places(held.places()).with_evidence("validity", held.first_path(), value);
     }
     if check != Check::T03 {
         issue = issue.with_affected(ground.affected_by(found, outside)).with_evidence(
@@ -119,5 +121,5 @@ fn group(ground: &Ground<'_>, check: Check, about: &str, found: &[&Held<'_>]) ->
         still.dedup();
         issue = issue.with_affected(still);
     }
-    Some(issue.with_fix("Update the image's packages of roots", super::update_command(ground)))
+    Some(issue.with_fix("Update the package of roots", super::update_command(ground)))
 }

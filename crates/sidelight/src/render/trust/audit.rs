@@ -10,8 +10,10 @@ use crate::schema::trust_audit::Around;
 
 /// Lines of evidence, places and programs of one issue; `--all` and `--json` have all of them.
 const MOST: usize = 6;
+/// The same of a warning.
+const MOST_OF_A_WARNING: usize = 3;
 /// Columns of one fact; `--all` and `--json` have all of it.
-const LONGEST: usize = 240;
+const LONGEST: usize = 160;
 /// Columns of the first two columns of evidence.
 const WIDEST: usize = 40;
 
@@ -102,10 +104,18 @@ fn label(look: &Look, issue: &Issue) -> String {
 fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut String) {
     let (sign, meaning) = mark(issue.severity);
     push_words(look, meaning, (sign, meaning), &label(look, issue), &look.peer(&issue.summary), text);
-    let most = if all { usize::MAX } else { MOST };
+    let most = match issue.severity {
+        _ if all => usize::MAX,
+        Severity::Critical | Severity::Error => MOST,
+        _ => MOST_OF_A_WARNING,
+    };
     let mut rows: Vec<[String; 3]> = Vec::new();
     // A place that a fact names is told with the fact, unless the place says more.
-    let factual: Vec<&Place> = issue.places.iter().filter(|place| !is_told(issue, place)).collect();
+    let mut factual: Vec<&Place> = issue.places.iter().filter(|place| !is_told(issue, place)).collect();
+    if !all {
+        let mut seen = std::collections::BTreeSet::new();
+        factual.retain(|place| seen.insert((&place.path, place.layer)));
+    }
     for place in factual.iter().take(most) {
         rows.push(["where".to_owned(), at(look, place), layer(look, place, survey)]);
     }
@@ -151,7 +161,9 @@ fn push_affected(look: &Look, issue: &Issue, all: bool, rows: &mut Vec<[String; 
     for (effect, who) in effects {
         match &who[..] {
             [one] => rows.push(["affects".to_owned(), one.clone(), look.peer(effect)]),
-            _ => rows.push(["affects".to_owned(), String::new(), format!("{}: {}", look.peer(effect), some(&who, all))]),
+            _ => {
+                rows.push(["affects".to_owned(), String::new(), format!("{}: {}", look.peer(effect), some(&who, all))])
+            }
         }
     }
 }
