@@ -119,7 +119,7 @@ fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut
     for place in factual.iter().take(most) {
         rows.push(["where".to_owned(), at(look, place), layer(look, place, survey)]);
     }
-    push_more(&mut rows, factual.len(), most, "places");
+    push_more(&mut rows, factual.len(), most, "place");
     push_affected(look, issue, all, &mut rows);
     for evidence in issue.evidence.iter().take(most) {
         let told = matches!(&issue.places[..], [one] if one.path == evidence.place);
@@ -128,7 +128,7 @@ fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut
         let value = if all { value } else { escape::clip(&value, LONGEST) };
         rows.push([look.peer(&evidence.what), place, value]);
     }
-    push_more(&mut rows, issue.evidence.len(), most, "facts");
+    push_more(&mut rows, issue.evidence.len(), most, "fact");
     push_rows(look, &rows, text);
     for fix in &issue.fixes {
         let words = escape::wrap(&look.peer(&fix.action), look.width.map(|width| width.saturating_sub(10)));
@@ -178,7 +178,8 @@ fn some(names: &[String], all: bool) -> String {
 
 fn push_more(rows: &mut Vec<[String; 3]>, number: usize, most: usize, what: &str) {
     if number > most {
-        rows.push([String::new(), format!("… and {} more {what}; --all shows them", number - most), String::new()]);
+        let more = super::super::count((number - most) as u64, &format!("more {what}"));
+        rows.push([String::new(), format!("… and {more}; --all shows all"), String::new()]);
     }
 }
 
