@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use sidelight_testkit::peers;
 use sidelight_testkit::process::run;
-use trust_images::{Authority, Layer, alpine_like, debian_like, docker_archive};
+use trust_images::{Authority, Layer, alpine_like, debian_like, docker_archive, messy};
 
 /// The time of all audits here: roots of the look-alikes are made around it.
 const AT: &str = "2026-11-30T00:00:00Z";
@@ -202,6 +202,47 @@ fn an_untouched_image_gets_a_short_report() {
     let (code, document) = json(&format!("rootfs:{}", folder.path().display()), &[]);
     let told = self::told(&document);
     assert!(code == 0 && told.iter().all(|line| line.contains(" info ")), "{told:#?}");
+}
+
+/// What a developer's machine is full of does not hide what matters.
+#[test]
+fn a_messy_machine_gets_a_short_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let corp = messy(folder.path());
+    let source = format!("rootfs:{}", folder.path().display());
+    let (code, text) = audit(&source, &[]);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!("messy", steady(&text, folder.path()));
+    let (_, document) = json(&source, &[]);
+    let issues = document["issues"].as_array().unwrap();
+    let issue = |check: &str, severity: &str| {
+        let mut fits = issues.iter().filter(|issue| issue["check"] == check && issue["severity"] == severity);
+        let found = fits.next().unwrap_or_else(|| panic!("no {check} {severity} in {document:#}"));
+        assert!(fits.next().is_none(), "more than one {check} {severity}");
+        found
+    };
+    // Nothing is lost in the groups: every file and certificate is in the document.
+    assert_eq!(issue("T13", "critical")["places"].as_array().unwrap().len(), 2);
+    assert_eq!(issue("T13", "info")["places"].as_array().unwrap().len(), 4);
+    assert_eq!(issue("T10", "warn")["places"].as_array().unwrap().len(), 5);
+    assert_eq!(issue("T09", "warn")["certificates"][0]["sha256"], corp.sha256());
+    assert!(issue("T14", "info")["places"].to_string().contains(".whl!/pip/_vendor/certifi/cacert.pem"));
+
+    // The same as a system that runs: what counts is who may read a key.
+    let busybox = folder.path().join("usr/bin/busybox");
+    std::fs::copy("/bin/busybox", &busybox).unwrap();
+    let mut process =
+        Command::new("chroot").arg(folder.path()).args(["/usr/bin/busybox", "sleep", "600"]).spawn().unwrap();
+    let (code, document) = json(&format!("pid:{}", process.id()), &[]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let told = told(&document);
+    assert_eq!(code, 1);
+    let keys: Vec<&String> = told.iter().filter(|line| line.starts_with("T13")).collect();
+    assert_eq!(keys.len(), 3, "{told:#?}");
+    has(&told, "T13 error", "/etc/app/tls.key holds a private key (PKCS#8), and every user can read it");
+    has(&told, "T13 info", "1 private key can be read by the owner alone, as it should be");
+    has(&told, "T13 info", "4 private keys in tests, source code and documentation");
 }
 
 /// What update-ca-certificates would have done, undone bit by bit.

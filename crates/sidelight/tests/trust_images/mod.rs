@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use serde_json::json;
 use sidelight_model::redact::sha256_hex;
 use sidelight_model::trust::reference::Reference;
-use sidelight_model::x509::subject_hash;
+use sidelight_model::x509::{Certificate, subject_hash};
+use sidelight_testkit::process::run;
 use sidelight_wire::pem;
 
 /// A root with its key.
@@ -147,4 +149,52 @@ pub(crate) fn alpine_like(root: &Path) {
     let bundle: String = roots.map(|cert| pem::write("CERTIFICATE", &cert.der)).collect();
     fs::write(root.join("etc/ssl/certs/ca-certificates.crt"), bundle).unwrap();
     symlink("certs/ca-certificates.crt", root.join("etc/ssl/cert.pem")).unwrap();
+}
+
+/// A developer's machine: sources with keys and certificates of tests, six copies of certifi of different age, a wheel that is not
+/// installed, keys with right and wrong modes, and one private root that curl trusts. Returns that root.
+pub(crate) fn messy(root: &Path) -> Authority {
+    let [corp, test] = [("Corp Root", "Corp"), ("Test Root", "Tests")].map(|(name, of)| Authority::new(name, of));
+    let write = |path: &str, mode: u32, text: &str| {
+        let file = root.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    debian_like(root, 0);
+    let bundle = fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    write("usr/local/share/ca-certificates/corp.crt", 0o644, &corp.pem);
+    write("etc/ssl/certs/ca-certificates.crt", 0o644, &format!("{bundle}{}", corp.pem));
+    symlink("/usr/local/share/ca-certificates/corp.crt", root.join("etc/ssl/certs/corp.pem")).unwrap();
+    let hash = subject_hash(&Certificate::parse(&corp.der).unwrap().subject_der).unwrap();
+    symlink("corp.pem", root.join(format!("etc/ssl/certs/{hash}.0"))).unwrap();
+    for folder in ["usr/bin", "usr/lib"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    fs::copy("/usr/bin/curl", root.join("usr/bin/curl")).unwrap();
+    let libraries = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("libcurl.so.4"));
+    fs::copy(libraries.into_iter().find(|path| path.exists()).unwrap(), root.join("usr/lib/libcurl.so.4")).unwrap();
+    // An interpreter is known by its name; what it is made of does not matter.
+    fs::copy("/bin/busybox", root.join("usr/bin/python3.11")).unwrap();
+    for n in 0..6 {
+        let mut roots: Vec<_> = Reference::builtin().current().collect();
+        roots.sort_by(|a, b| (&a.since, &a.sha256).cmp(&(&b.since, &b.sha256)));
+        roots.truncate(roots.len() - 4 * n);
+        let pem: String =
+            roots.iter().map(|known| pem::write("CERTIFICATE", &known.certificate.as_ref().unwrap().der)).collect();
+        write(&format!("home/ann/env{n}/lib/python3.1{n}/site-packages/certifi/cacert.pem"), 0o644, &pem);
+    }
+    let wheel = root.join("usr/lib/python3.11/ensurepip/_bundled/pip-23.whl");
+    let staged = root.join("staged");
+    write("staged/pip/_vendor/certifi/cacert.pem", 0o644, &bundle[..bundle.len() / 2]);
+    fs::create_dir_all(wheel.parent().unwrap()).unwrap();
+    let mut zip = Command::new("python3");
+    run(zip.args(["-m", "zipfile", "-c"]).arg(&wheel).arg("pip").current_dir(&staged)).success();
+    fs::remove_dir_all(staged).unwrap();
+    for path in ["testdata/a.key", "testdata/b.key", "src/keys.rs", "certs_test.go"] {
+        write(&format!("home/ann/project/{path}"), 0o644, &format!("{}{}", test.key_pem, test.pem));
+    }
+    write("etc/ssl/private/server.key", 0o600, &Authority::new("Server", "Corp").key_pem);
+    write("etc/app/tls.key", 0o644, &Authority::new("App", "Corp").key_pem);
+    corp
 }

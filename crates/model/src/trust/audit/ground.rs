@@ -1,17 +1,18 @@
 //! What all checks stand on, worked out once. In: a survey, lists, what programs read. Out: certificates with where they are
 //! trusted, whom they concern, and whether the public knows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::effective::{Effective, SourceKind};
 use super::super::reference::Reference;
 use super::super::{CertId, Content, Entry, File, Runtime, Store, Survey};
 use super::facts::Facts;
+use super::fixture;
 use super::issue::{Affected, Check, Ignore, Place};
 use super::known::Standing;
 use super::policy::Policy;
-use super::role::Role;
+use super::role::{Role, copy_of};
 use crate::time::Timestamp;
 use crate::x509::Certificate;
 
@@ -107,6 +108,16 @@ pub(super) struct Spot<'a> {
 }
 
 impl Spot<'_> {
+    /// What a certificate is for that stands in a program is not known, unless the public knows it as a root. NSS's own library holds
+    /// roots for mail alone and certificates that it refuses, too.
+    fn is_known_root(&self, standing: &Standing<'_>) -> bool {
+        match (self.role, &self.file.content) {
+            (Role::Compiled, _) => *standing != Standing::Unknown,
+            (Role::Nss, Content::Program(..)) => matches!(standing, Standing::Current(_)),
+            _ => true,
+        }
+    }
+
     pub(super) fn place(&self) -> Place {
         Place::file(&self.file.path, self.file.layer).at(self.entry.line)
     }
@@ -125,12 +136,22 @@ pub(super) struct Held<'a> {
 impl Held<'_> {
     /// Where it is trusted, the places that matter most first.
     pub(super) fn places(&self) -> Vec<Place> {
+        self.spots.iter().filter(|spot| spot.role.is_trusted()).map(Spot::place).collect()
+    }
+
+    /// Where it is, trusted or not.
+    pub(super) fn everywhere(&self) -> Vec<Place> {
         self.spots.iter().map(Spot::place).collect()
     }
 
     /// The whole stores that hold it.
     pub(super) fn set_files(&self) -> impl Iterator<Item = &str> {
         self.spots.iter().filter(|spot| spot.role.is_set()).map(|spot| spot.file.path.as_str())
+    }
+
+    /// The file that matters most.
+    pub(super) fn first_path(&self) -> &str {
+        self.spots.first().map_or("", |spot| spot.file.path.as_str())
     }
 
     pub(super) fn is_public(&self) -> bool {
@@ -151,33 +172,54 @@ pub(super) struct Ground<'a> {
     pub(super) held: Vec<Held<'a>>,
     /// Certificates that lie about.
     pub(super) loose: Vec<Held<'a>>,
+    /// The files that programs of the source read.
+    read: BTreeSet<&'a str>,
 }
 
 impl<'a> Ground<'a> {
     pub(super) fn new(question: Question<'a>) -> Self {
+        let read = question.readers.iter().flat_map(|it| it.files.iter().map(String::as_str)).collect();
+        let mut ground = Self { question, held: Vec::new(), loose: Vec::new(), read };
         let mut spots: BTreeMap<CertId, Vec<Spot<'a>>> = BTreeMap::new();
-        let read: Vec<&str> = question.readers.iter().flat_map(|it| it.files.iter().map(String::as_str)).collect();
-        for file in question.survey.files.values() {
-            let Some(store) = store_of(file) else { continue };
-            let mut role = Role::of(file);
-            // What a program reads is trusted, whatever it is called.
-            if role == Role::Loose && read.contains(&file.path.as_str()) {
-                role = Role::Vendored;
-            }
+        for (file, store, role) in ground.stores() {
             for entry in store.entries.iter().filter(|entry| is_root(entry)) {
                 spots.entry(entry.cert).or_default().push(Spot { file, entry, role });
             }
         }
-        let mut ground = Self { question, held: Vec::new(), loose: Vec::new() };
         for (id, mut spots) in spots {
-            spots.sort_by(|a, b| (a.role, &a.file.path).cmp(&(b.role, &b.file.path)));
             let cert = question.survey.pool.get(id);
-            let trusted = spots.iter().any(|spot| spot.role.is_trusted());
             let standing = Standing::of(question.reference, cert);
+            let public = standing != Standing::Unknown;
+            // Copies of the public roots in packages are told as such, not root by root.
+            spots.retain(|spot| !(public && spot.role == Role::Vendored && copy_of(&spot.file.path).is_some()));
+            for spot in spots.iter_mut().filter(|spot| !spot.is_known_root(&standing)) {
+                spot.role = Role::Loose;
+            }
+            if spots.is_empty() {
+                continue;
+            }
+            spots.sort_by(|a, b| (a.role, &a.file.path).cmp(&(b.role, &b.file.path)));
+            let trusted = spots.iter().any(|spot| spot.role.is_trusted());
             let held = Held { id, cert, facts: Facts::of(cert), spots, standing };
             if trusted { ground.held.push(held) } else { ground.loose.push(held) }
         }
         ground
+    }
+
+    /// What a file is for in this source: a bundle that no program found here reads is nobody's. The stores of the distribution are
+    /// read by programs that are not known here, too.
+    fn role(&self, file: &File) -> Role {
+        let path = file.path.as_str();
+        let role = Role::of(file);
+        match role {
+            Role::System | Role::Hashed | Role::Anchors | Role::Material | Role::OtherPurpose => role,
+            _ if fixture::is_packed(path) => Role::Loose,
+            // What a program reads is trusted, whatever it is called.
+            Role::Loose if self.read.contains(path) => Role::Vendored,
+            _ if self.read.contains(path) => role,
+            _ if !self.question.readers.is_empty() || fixture::is(path) => Role::Loose,
+            _ => role,
+        }
     }
 
     /// Whether the user does not want to hear this of this certificate, or of anything.
@@ -200,10 +242,25 @@ impl<'a> Ground<'a> {
             .collect()
     }
 
+    /// The same for several roots: each program and effect once.
+    pub(super) fn affected_by(
+        &self,
+        found: &[&Held<'a>],
+        effect: impl Fn(&Reads) -> Option<&'static str> + Copy,
+    ) -> Vec<Affected> {
+        let mut all: Vec<Affected> = Vec::new();
+        for it in found.iter().flat_map(|held| self.affected(held.id, effect)) {
+            if !all.contains(&it) {
+                all.push(it);
+            }
+        }
+        all
+    }
+
     /// The files of the final state that hold certificates, with their store.
-    pub(super) fn stores(&self) -> impl Iterator<Item = (&'a File, &'a Store, Role)> + use<'a> {
+    pub(super) fn stores(&self) -> impl Iterator<Item = (&'a File, &'a Store, Role)> {
         let survey = self.question.survey;
-        survey.files.values().filter_map(|file| Some((file, store_of(file)?, Role::of(file))))
+        survey.files.values().filter_map(|file| Some((file, store_of(file)?, self.role(file))))
     }
 
     /// Whole files, as places.
@@ -231,9 +288,44 @@ impl<'a> Ground<'a> {
         folder || source == "host" || source.starts_with("container:") || source.starts_with("pid:")
     }
 
+    /// Whether the source is a system that runs: whoever may read its files is decided by their modes.
+    pub(super) fn is_running(&self) -> bool {
+        let source = self.question.survey.source.as_str();
+        source == "host" || source.starts_with("container:") || source.starts_with("pid:")
+    }
+
+    /// The word for the source.
+    pub(super) fn thing(&self) -> &'static str {
+        let source = self.question.survey.source.as_str();
+        match source.split_once(':').map_or(source, |(kind, _)| kind) {
+            "host" => "host",
+            "container" => "container",
+            "pid" => "process",
+            "rootfs" => "folder",
+            _ => "image",
+        }
+    }
+
+    /// Whether the user does not want to hear this of this file.
+    pub(super) fn is_ignored_path(&self, check: Check, path: &str) -> bool {
+        self.question.ignore.iter().any(|it| it.check == check && it.only.as_deref() == Some(path))
+    }
+
     /// The source as it stands on a command line.
     pub(super) fn source(&self) -> String {
         super::words::quoted(&self.question.survey.source)
+    }
+}
+
+/// What an issue of these certificates is about: its hash where it is one, else a word that stays the same while they do.
+pub(super) fn about(found: &[&Held<'_>]) -> String {
+    let mut hashes: Vec<String> = found.iter().map(|held| held.cert.sha256()).collect();
+    match &hashes[..] {
+        [one] => one.clone(),
+        _ => {
+            hashes.sort();
+            format!("set-{}", &crate::redact::sha256_hex(hashes.concat().as_bytes())[..16])
+        }
     }
 }
 
@@ -245,7 +337,7 @@ pub(in crate::trust) fn store_of(file: &File) -> Option<&Store> {
     }
 }
 
-/// Whether an entry makes its certificate trusted: an anchor that is not distrusted there.
+/// Whether an entry makes its certificate trusted: an anchor that is not distrusted there, nor trusted for other purposes alone.
 pub(in crate::trust) fn is_root(entry: &Entry) -> bool {
-    entry.is_anchor && !entry.bits.as_ref().is_some_and(|bits| bits.distrusted)
+    entry.is_anchor && !super::super::effective::refused_by_bits(entry)
 }

@@ -134,6 +134,30 @@ impl Check {
         }
     }
 
+    /// What it finds, as a heading: a few words in the plural.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::T01 => "expired roots",
+            Self::T02 => "roots that are not valid yet",
+            Self::T03 => "roots about to expire",
+            Self::T04 => "certificates that are no authorities",
+            Self::T05 => "roots that Python 3.13 refuses",
+            Self::T06 => "weak keys",
+            Self::T07 => "duplicates",
+            Self::T08 => "roots that Mozilla removed",
+            Self::T09 => "private authorities",
+            Self::T10 => "old lists of public roots",
+            Self::T11 => "damaged or writable stores",
+            Self::T12 => "programs that disagree",
+            Self::T13 => "private keys",
+            Self::T14 => "roots and settings without effect",
+            Self::T15 => "verification switched off",
+            Self::T16 => "roots without limits",
+            Self::T17 => "set-uid programs",
+            Self::P01 | Self::P02 | Self::P03 => "breaches of the policy",
+        }
+    }
+
     /// Its code, as in `T05`.
     pub const fn code(self) -> &'static str {
         self.words()[0]

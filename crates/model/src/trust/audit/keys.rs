@@ -2,7 +2,7 @@
 //! nobody checks it. Debian's weak keys of 2008 are not looked for: that needs lists of several megabytes.
 
 use super::facts::{Key, is_roca};
-use super::ground::{Ground, Held, Reads};
+use super::ground::{Ground, Held, Reads, about};
 use super::issue::{Check, Issue, Severity};
 use super::words::{count, listed};
 use crate::trust::Runtime;
@@ -17,7 +17,11 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
     let found: Vec<(&Held<'_>, Weakness)> =
         ground.held_for(Check::T06).filter_map(|held| Some((held, weakness(held)?))).collect();
     let (public, private): (Vec<_>, Vec<_>) = found.into_iter().partition(|(held, _)| held.is_public());
-    let mut issues: Vec<Issue> = private.iter().map(|(held, weakness)| one(ground, held, weakness)).collect();
+    let mut issues: Vec<Issue> = Vec::new();
+    for severity in Severity::ALL {
+        let alike: Vec<&(&Held<'_>, Weakness)> = private.iter().filter(|(_, it)| it.severity == *severity).collect();
+        issues.extend(anchors(ground, *severity, &alike));
+    }
     if !public.is_empty() {
         let names: Vec<String> = public.iter().map(|(held, _)| held.name()).collect();
         // What Mozilla has accepted needs no warning, unless it has become too weak since.
@@ -30,7 +34,7 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
             issue =
                 issue.with_certs([held.id]).with_evidence("root", at, format!("{}: {}", held.name(), weakness.what));
         }
-        issues.push(issue.with_fix("Update the image's packages of roots", super::update_command(ground)));
+        issues.push(issue.with_fix("Update the package of roots", super::update_command(ground)));
     }
     issues
 }
@@ -88,12 +92,25 @@ fn curve_name(oid: &str) -> &str {
     }
 }
 
-fn one(ground: &Ground<'_>, held: &Held<'_>, weakness: &Weakness) -> Issue {
-    let hash = held.cert.sha256();
-    Issue::new(Check::T06, weakness.severity, &hash, format!("{}: {}", held.name(), weakness.what))
-        .with_certs([held.id])
-        .with_places(held.places())
-        .with_affected(ground.affected(held.id, weakness.effect))
-        .with_evidence("subject", &hash[..16], &held.cert.subject)
-        .with_fix("Have its authority make a new root, and trust that", ground.add_command("NEW_ROOT.pem"))
+/// Private anchors with weaknesses of one severity.
+fn anchors<'a>(ground: &Ground<'a>, severity: Severity, found: &[&(&Held<'a>, Weakness)]) -> Option<Issue> {
+    let (first, weakness) = found.first()?;
+    let held: Vec<&Held<'a>> = found.iter().map(|(held, _)| *held).collect();
+    let names: Vec<String> = held.iter().map(|held| held.name()).collect();
+    let summary = if found.len() == 1 {
+        format!("{}: {}", first.name(), weakness.what)
+    } else {
+        format!("{} private roots have a weak key: {}", found.len(), listed(&names))
+    };
+    let mut issue = Issue::new(Check::T06, severity, about(&held), summary);
+    for (held, weakness) in found {
+        issue = issue
+            .with_certs([held.id])
+            .with_places(held.places())
+            .with_affected(ground.affected(held.id, weakness.effect))
+            .with_evidence("root", held.first_path(), format!("{}: {}", held.cert.subject, weakness.what));
+    }
+    issue.affected.sort();
+    issue.affected.dedup();
+    Some(issue.with_fix("Have the authority make a new root, and trust that", ground.add_command("NEW_ROOT.pem")))
 }

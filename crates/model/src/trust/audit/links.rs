@@ -210,7 +210,9 @@ fn bundle(ground: &Ground<'_>, folder: &Folder) -> Option<Issue> {
     }
     let told = |id: &&CertId| !ground.is_ignored(Check::T11, ground.question.survey.pool.get(**id));
     let only_bundle: Vec<CertId> = bundle.difference(&folder.found).filter(told).copied().collect();
-    let only_folder: Vec<CertId> = folder.found.difference(&bundle).filter(told).copied().collect();
+    // A server's own certificate (Debian's snake oil) is put into the folder alone, and is a root for nobody.
+    let is_root = |id: &&CertId| ground.question.survey.pool.get(**id).is_ca != Some(false);
+    let only_folder: Vec<CertId> = folder.found.difference(&bundle).filter(told).filter(is_root).copied().collect();
     if only_bundle.is_empty() && only_folder.is_empty() {
         return None;
     }
@@ -241,10 +243,11 @@ fn bundle(ground: &Ground<'_>, folder: &Folder) -> Option<Issue> {
 
 fn rehash(ground: &Ground<'_>, folder: &Folder) -> String {
     let command = super::rebuild_command(ground);
-    if command.starts_with("RUN update-ca-certificates") {
+    if command.contains("update-ca-certificates") {
         command
     } else {
-        format!("RUN openssl rehash {}", folder.path)
+        let step = format!("RUN openssl rehash {}", folder.path);
+        super::as_run(ground, &step).to_owned()
     }
 }
 

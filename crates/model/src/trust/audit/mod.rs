@@ -2,16 +2,19 @@
 //! Out: [`Report`]. Each family of checks has a file; docs/audit.md says what each means and what to do.
 
 mod authority;
+mod copies;
 mod damage;
 mod disagree;
 mod duplicates;
 mod facts;
 mod files;
+mod fixture;
 mod ground;
 mod issue;
 mod keys;
 mod known;
 mod links;
+mod loose;
 mod mozilla;
 mod policy;
 mod private;
@@ -29,6 +32,7 @@ pub(super) mod forge;
 #[cfg(test)]
 mod tests;
 
+pub use fixture::is_packed;
 pub use ground::{Question, Reads};
 pub use issue::{Affected, CONFIG, Check, Ignore, Issue, Place, Severity};
 pub use policy::{Policy, Rule};
@@ -62,12 +66,13 @@ impl Report {
 /// Makes every check.
 pub fn audit(question: Question<'_>) -> Report {
     let ground = Ground::new(question);
-    let families: [fn(&Ground<'_>) -> Vec<Issue>; 15] = [
+    let families: [fn(&Ground<'_>) -> Vec<Issue>; 16] = [
         validity::check,
         authority::check,
         keys::check,
         duplicates::check,
         mozilla::check,
+        copies::check,
         private::check,
         damage::check,
         links::check,
@@ -106,22 +111,6 @@ fn leave_out(ground: &Ground<'_>, issue: &mut Issue) -> bool {
     let before = issue.places.len();
     issue.places.retain(|place| !named.contains(&Some(place.path.as_str())));
     before > 0 && issue.places.is_empty()
-}
-
-/// Files of test suites: keys and odd certificates belong there.
-fn is_test_path(path: &str) -> bool {
-    const PARTS: &[&str] = &[
-        "/test/",
-        "/tests/",
-        "/testdata/",
-        "/test-data/",
-        "/testing/",
-        "/examples/",
-        "/fixtures/",
-        "/certdata/",
-        "/test_",
-    ];
-    PARTS.iter().any(|part| path.contains(part))
 }
 
 /// The family of a distribution, as far as commands differ.
@@ -168,22 +157,29 @@ fn family(ground: &Ground<'_>) -> Family {
 
 /// The build step that brings the distribution's roots up to date.
 fn update_command(ground: &Ground<'_>) -> &'static str {
-    match family(ground) {
+    let command = match family(ground) {
         Family::Debian => "RUN apt-get update && apt-get install -y --only-upgrade ca-certificates",
         Family::Alpine => "RUN apk upgrade --no-cache ca-certificates-bundle",
         Family::Rhel => "RUN dnf update -y ca-certificates",
         Family::Suse => "RUN zypper -n update ca-certificates-mozilla",
         Family::Arch => "RUN pacman -Syu --noconfirm ca-certificates-mozilla",
         Family::Unknown => "docker build --pull …   # on a newer base image",
-    }
+    };
+    as_run(ground, command)
+}
+
+/// A build step as it is run by hand, where there is nothing to build.
+fn as_run<'c>(ground: &Ground<'_>, step: &'c str) -> &'c str {
+    if ground.is_running() { step.strip_prefix("RUN ").unwrap_or(step) } else { step }
 }
 
 /// The build step that makes the distribution's stores anew.
 fn rebuild_command(ground: &Ground<'_>) -> String {
-    match family(ground) {
-        Family::Debian => "RUN update-ca-certificates --fresh".to_owned(),
-        Family::Alpine | Family::Suse => "RUN update-ca-certificates".to_owned(),
-        Family::Rhel | Family::Arch => "RUN update-ca-trust extract".to_owned(),
-        Family::Unknown => ground.add_command("ROOT.pem"),
-    }
+    let step = match family(ground) {
+        Family::Debian => "RUN update-ca-certificates --fresh",
+        Family::Alpine | Family::Suse => "RUN update-ca-certificates",
+        Family::Rhel | Family::Arch => "RUN update-ca-trust extract",
+        Family::Unknown => return ground.add_command("ROOT.pem"),
+    };
+    as_run(ground, step).to_owned()
 }

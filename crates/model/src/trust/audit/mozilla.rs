@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::ground::{Ground, Held};
 use super::issue::{Check, Issue, Severity};
 use super::known::{Standing, is_verdict};
+use super::role::{Role, copy_of};
+use super::update_command;
 use super::words::{count, listed};
-use super::{role::Role, update_command};
 use crate::trust::reference::Root;
 
 /// A store of that many public roots means to hold all of them.
-const WHOLE_LIST: usize = 50;
+pub(super) const WHOLE_LIST: usize = 50;
 
 pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
     let mut issues = Vec::new();
@@ -90,7 +91,7 @@ fn group(
     }
     let files: BTreeSet<&str> = found.iter().flat_map(|(held, _)| held.set_files()).collect();
     issue.places = ground.places_of(files.iter().copied());
-    Some(issue.with_fix("Update the image's packages of roots", update_command(ground)))
+    Some(issue.with_fix("Update the package of roots", update_command(ground)))
 }
 
 /// Roots of the list that whole stores do not hold.
@@ -101,6 +102,9 @@ fn missing(ground: &Ground<'_>) -> Option<Issue> {
     let mut paths = Vec::new();
     let mut names: BTreeSet<String> = BTreeSet::new();
     for (file, store, role) in ground.stores().filter(|(_, _, role)| role.is_set()) {
+        if role == Role::Vendored && copy_of(&file.path).is_some() {
+            continue;
+        }
         let held: BTreeSet<String> = store.entries.iter().map(|entry| pool.get(entry.cert).sha256()).collect();
         let lacking: Vec<&&Root> = wanted.iter().filter(|root| !held.contains(&root.sha256)).collect();
         let has = wanted.len() - lacking.len();
@@ -124,7 +128,7 @@ fn missing(ground: &Ground<'_>) -> Option<Issue> {
     let lacks = if paths.len() == 1 { "lacks" } else { "lack" };
     let roots = count(names.len(), "root");
     issue.summary = format!("{stores} {lacks} {roots} that Mozilla trusts by now: {}", listed(&names));
-    Some(issue.with_fix("Update the image's packages of roots", update_command(ground)))
+    Some(issue.with_fix("Update the package of roots", update_command(ground)))
 }
 
 fn ignored(ground: &Ground<'_>, root: &Root) -> bool {

@@ -72,7 +72,7 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
             )
             .with_evidence("policy", place(policy, rule), format!("require {}", rule.name()));
             if let Some(held) = lies {
-                let at = held.places();
+                let at = held.everywhere();
                 issue =
                     issue.with_evidence("certificate", &at[0].path, "is there, but in no trust store").with_places(at);
             }
@@ -88,17 +88,38 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
         }
     }
     if !policy.allow.is_empty() {
-        let strangers = ground.held_for(Check::P02);
-        for held in strangers.filter(|held| !policy.accepts(held.cert)) {
-            if policy.forbid.iter().any(|rule| rule.fits(held.cert)) {
-                continue;
-            }
-            let summary = format!("{} is trusted, and the policy does not name it", held.name());
-            let issue = about(ground, held, Check::P02, summary);
-            issues.push(issue.with_evidence("policy", &policy.file, "has an `allow` list, which leaves it out"));
-        }
+        let forbidden = |held: &Held<'_>| policy.forbid.iter().any(|rule| rule.fits(held.cert));
+        let strangers: Vec<&Held<'_>> =
+            ground.held_for(Check::P02).filter(|held| !policy.accepts(held.cert) && !forbidden(held)).collect();
+        issues.extend(unnamed(ground, policy, &strangers));
     }
     issues
+}
+
+/// So many certificates that the policy does not name are told one by one; more are told together.
+const ONE_BY_ONE: usize = 4;
+
+fn unnamed(ground: &Ground<'_>, policy: &Policy, found: &[&Held<'_>]) -> Vec<Issue> {
+    const WHY: &str = "has an `allow` list, which leaves it out";
+    if found.len() <= ONE_BY_ONE {
+        let one = |held: &&Held<'_>| {
+            let summary = format!("{} is trusted, and the policy does not name it", held.name());
+            about(ground, held, Check::P02, summary).with_evidence("policy", &policy.file, WHY)
+        };
+        return found.iter().map(one).collect();
+    }
+    let names: Vec<String> = found.iter().map(|held| held.name()).collect();
+    let summary = format!(
+        "{} are trusted, and the policy names none of them: {}",
+        words::count(found.len(), "root"),
+        words::listed(&names)
+    );
+    let mut issue = Issue::new(Check::P02, Severity::Error, super::ground::about(found), summary);
+    for held in found {
+        let value = format!("{}  {}", held.name(), held.cert.sha256());
+        issue = issue.with_certs([held.id]).with_places(held.places()).with_evidence("root", held.first_path(), value);
+    }
+    vec![issue.with_evidence("policy", &policy.file, WHY)]
 }
 
 fn place(policy: &Policy, rule: &Rule) -> String {

@@ -1,13 +1,13 @@
 //! T09, T16: roots of no public program, whose they are, and whether anything limits them. In: certificates that are trusted. Out: issues.
 
-use super::ground::{Ground, Held};
+use super::ground::{Ground, Held, about};
 use super::issue::{Check, Issue, Severity};
 use super::known::Standing;
 use super::words::{count, listed};
 use crate::trust::reference::{IntruderKind, intruder};
 
 /// So many private roots are told one by one; more are told together.
-const ONE_BY_ONE: usize = 12;
+const ONE_BY_ONE: usize = 4;
 
 pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
     let accepted = |held: &Held<'_>| ground.question.policy.is_some_and(|policy| policy.accepts(held.cert));
@@ -17,14 +17,25 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
         .collect();
     let (named, nameless): (Vec<&Held<'_>>, Vec<&Held<'_>>) =
         strangers.into_iter().partition(|held| intruder(held.cert).is_some());
-    let mut issues: Vec<Issue> = named.into_iter().map(|held| one(ground, held)).collect();
-    if nameless.len() > ONE_BY_ONE {
-        issues.push(together(ground, &nameless));
-    } else {
-        issues.extend(nameless.into_iter().map(|held| one(ground, held)));
+    let mut issues = Vec::new();
+    for severity in Severity::ALL {
+        let alike: Vec<&Held<'_>> = named.iter().copied().filter(|held| severity_of(held) == *severity).collect();
+        issues.extend(told(ground, *severity, "look like authorities that open TLS", &alike));
     }
+    issues.extend(told(ground, Severity::Warn, "belong to no public program", &nameless));
     issues.extend(unlimited(ground));
     issues
+}
+
+fn severity_of(held: &Held<'_>) -> Severity {
+    intruder(held.cert).map_or(Severity::Warn, |found| meaning(found.kind).0)
+}
+
+fn told(ground: &Ground<'_>, severity: Severity, what: &str, found: &[&Held<'_>]) -> Vec<Issue> {
+    if found.len() > ONE_BY_ONE {
+        return vec![together(ground, severity, what, found)];
+    }
+    found.iter().map(|held| one(ground, held)).collect()
 }
 
 /// What is no authority is told by T04.
@@ -39,6 +50,7 @@ fn one(ground: &Ground<'_>, held: &Held<'_>) -> Issue {
     let (severity, summary) = match intruder(held.cert) {
         Some(found) => {
             let (severity, means) = meaning(found.kind);
+            let means = means.replace("{it}", ground.thing());
             (severity, format!("{name} is trusted and looks like {}: {means}", found.who))
         }
         None => (Severity::Warn, format!("{name} is trusted and belongs to no public program: a private authority")),
@@ -57,28 +69,31 @@ fn one(ground: &Ground<'_>, held: &Held<'_>) -> Issue {
         .with_fix("If it is, say so", format!("sidelight trust audit {} --ignore T09:{hash}", ground.source()))
 }
 
-/// What a kind of private authority means for the image.
+/// What a kind of private authority means; `{it}` is the image, the host.
 const fn meaning(kind: IntruderKind) -> (Severity, &'static str) {
     match kind {
-        IntruderKind::Compromised => (Severity::Critical, "anyone can impersonate every service to this image"),
+        IntruderKind::Compromised => (Severity::Critical, "anyone can impersonate every service to this {it}"),
         IntruderKind::State => (Severity::Error, "it is meant to open the traffic of a country"),
-        IntruderKind::Inspection => (Severity::Warn, "it can open all TLS of this image, wherever the image runs"),
+        IntruderKind::Inspection => (Severity::Warn, "it can open all TLS of this {it}, wherever that is"),
         IntruderKind::Developer => (
             Severity::Error,
-            "whoever holds its key on a developer's machine can impersonate every service to this image",
+            "whoever holds its key on a developer's machine can impersonate every service to this {it}",
         ),
-        IntruderKind::Internal => (Severity::Warn, "it belongs inside its own network, not in an image for others"),
+        IntruderKind::Internal => {
+            (Severity::Warn, "it belongs inside its own network, and is trusted for every name on the internet")
+        }
     }
 }
 
-fn together(ground: &Ground<'_>, found: &[&Held<'_>]) -> Issue {
+fn together(ground: &Ground<'_>, severity: Severity, what: &str, found: &[&Held<'_>]) -> Issue {
     let names: Vec<String> = found.iter().map(|held| held.name()).collect();
-    let summary = format!("{} belong to no public program: {}", count(found.len(), "trusted root"), listed(&names));
-    let mut issue = Issue::new(Check::T09, Severity::Warn, "private", summary);
+    let summary = format!("{} {what}: {}", count(found.len(), "trusted root"), listed(&names));
+    let mut issue = Issue::new(Check::T09, severity, about(found), summary)
+        .with_affected(ground.affected_by(found, |_| Some("trusts some of them")));
     for held in found {
-        let at = held.spots.first().map_or("", |spot| spot.file.path.as_str());
-        issue =
-            issue.with_certs([held.id]).with_evidence("root", at, format!("{}  {}", held.name(), held.cert.sha256()));
+        let looks = intruder(held.cert).map_or_else(String::new, |found| format!(", looks like {}", found.who));
+        let value = format!("{}  {}{looks}", held.name(), held.cert.sha256());
+        issue = issue.with_certs([held.id]).with_places(held.places()).with_evidence("root", held.first_path(), value);
     }
     issue.with_fix(
         "Name those that are yours in a policy",

@@ -148,6 +148,23 @@ impl Role {
     }
 }
 
+/// The package whose own copy of the public roots this file is, if it is one by its name.
+pub(super) fn copy_of(path: &str) -> Option<&'static str> {
+    const COPIES: &[(&str, &str)] = &[
+        ("/pip/_vendor/", "pip"),
+        ("/certifi/", "certifi"),
+        ("/botocore/", "botocore"),
+        ("/boto/", "boto"),
+        ("/httplib2/", "httplib2"),
+        ("/requests/", "requests"),
+        ("/grpc/", "grpc"),
+        ("/ca-bundle/res/", "composer"),
+        ("/Mozilla/CA/", "Mozilla::CA"),
+    ];
+    let bundle = [".pem", "/cacerts.txt"].iter().any(|end| path.ends_with(end));
+    COPIES.iter().find(|(part, _)| bundle && path.contains(part)).map(|(_, package)| *package)
+}
+
 /// Names that packages give to the roots they bring.
 fn is_vendored(path: &str) -> bool {
     const ENDS: &[&str] = &[

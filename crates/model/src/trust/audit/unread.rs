@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::ground::{Ground, Held, store_of};
+use super::ground::{Ground, store_of};
 use super::issue::{Check, Issue, Place, Severity};
 use super::role::{ANCHORS, Role};
 use super::settings::{self, Setting};
-use super::words::{count, listed, name};
+use super::words::{listed, name};
 use crate::trust::{CertId, Format, Runtime};
 
 /// A variable that names roots, what it is for, and what happens when nothing is there.
@@ -67,7 +67,7 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
         issues.extend(java(ground, &setting));
     }
     issues.extend(anchors(ground));
-    issues.extend(lying_about(ground));
+    issues.extend(super::loose::check(ground));
     issues
 }
 
@@ -222,42 +222,4 @@ fn anchors(ground: &Ground<'_>) -> Vec<Issue> {
         );
     }
     issues
-}
-
-/// Private roots that lie somewhere and that nothing reads.
-fn lying_about(ground: &Ground<'_>) -> Option<Issue> {
-    let is_private_root =
-        |held: &&Held<'_>| held.cert.is_ca == Some(true) && held.cert.is_self_issued() && !held.is_public();
-    let path = |held: &Held<'_>| held.spots.first().map_or_else(String::new, |spot| spot.file.path.clone());
-    let found: Vec<&Held<'_>> = ground
-        .loose
-        .iter()
-        .filter(is_private_root)
-        .filter(|held| !super::is_test_path(&path(held)) && !ground.is_ignored(Check::T14, held.cert))
-        .collect();
-    if found.is_empty() {
-        return None;
-    }
-    let dropped = found.iter().any(|held| held.spots.iter().any(|spot| spot.role == Role::Material));
-    let severity = if dropped { Severity::Warn } else { Severity::Info };
-    let names: Vec<String> = found.iter().map(|held| format!("{} ({})", held.name(), path(held))).collect();
-    let summary = format!(
-        "{} there, but no program is known to read {}: {}",
-        if found.len() == 1 {
-            "1 private root is".to_owned()
-        } else {
-            format!("{} are", count(found.len(), "private root"))
-        },
-        if found.len() == 1 { "it" } else { "them" },
-        listed(&names)
-    );
-    let mut issue = Issue::new(Check::T14, severity, "loose", summary);
-    for held in &found {
-        issue = issue.with_certs([held.id]).with_places(held.places()).with_evidence(
-            "root",
-            path(held),
-            format!("{} is in no trust store", held.name()),
-        );
-    }
-    Some(issue.with_fix("If programs should trust it", ground.add_command("ROOT.pem")))
 }

@@ -1,7 +1,7 @@
 //! T01, T02, T03: roots outside of their validity, or soon. In: certificates that are trusted, the time. Out: issues.
 //! Measured: Java and rustls take an expired root; all others refuse it.
 
-use super::ground::{Ground, Held, Reads};
+use super::ground::{Ground, Held, Reads, about};
 use super::issue::{Check, Issue, Severity};
 use super::words::{count, days, listed};
 use crate::trust::Runtime;
@@ -18,11 +18,8 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Issue> {
     {
         let found: Vec<&Held<'_>> = ground.held_for(check).filter(|held| fits(held)).collect();
         let (public, private): (Vec<&Held<'_>>, Vec<&Held<'_>>) = found.into_iter().partition(|held| held.is_public());
-        issues.extend(private.into_iter().map(|held| one(ground, check, held)));
+        issues.extend(anchors(ground, check, &private));
         issues.extend(group(ground, check, "public", &public));
-        let loose: Vec<&Held<'_>> =
-            ground.loose.iter().filter(|held| fits(held) && !ground.is_ignored(check, held.cert)).collect();
-        issues.extend(lying_about(ground, check, &loose));
     }
     issues
 }
@@ -51,24 +48,41 @@ fn when(ground: &Ground<'_>, check: Check, held: &Held<'_>) -> String {
     }
 }
 
-fn one(ground: &Ground<'_>, check: Check, held: &Held<'_>) -> Issue {
+/// Private anchors: one issue for all that are outside of their validity in the same way.
+fn anchors<'a>(ground: &Ground<'a>, check: Check, found: &[&Held<'a>]) -> Option<Issue> {
+    let first = found.first()?;
     let severity = if check == Check::T03 { Severity::Warn } else { Severity::Error };
-    let hash = held.cert.sha256();
-    let mut issue = Issue::new(check, severity, &hash, format!("{} {}", held.name(), when(ground, check, held)))
-        .with_certs([held.id])
-        .with_places(held.places())
-        .with_evidence("validity", &held.cert.subject, validity(held));
+    let names: Vec<String> = found.iter().map(|held| held.name()).collect();
+    let summary = match (found.len(), check) {
+        (1, _) => format!("{} {}", first.name(), when(ground, check, first)),
+        (number, Check::T01) => format!("{number} private roots have expired: {}", listed(&names)),
+        (number, Check::T02) => format!("{number} private roots are not valid yet: {}", listed(&names)),
+        (number, _) => format!("{number} private roots are about to expire: {}", listed(&names)),
+    };
+    let mut issue = Issue::new(check, severity, about(found), summary);
+    for held in found {
+        let value =
+            if found.len() == 1 { validity(held) } else { format!("{} {}", held.name(), when(ground, check, held)) };
+        issue =
+            issue.with_certs([held.id]).with_places(held.places()).with_evidence("validity", held.first_path(), value);
+    }
     if check != Check::T03 {
-        issue = issue.with_affected(ground.affected(held.id, outside)).with_evidence(
+        issue = issue.with_affected(ground.affected_by(found, outside)).with_evidence(
             "rule",
             "measured",
             "Java and rustls accept a root outside of its validity; OpenSSL, curl, GnuTLS, Go, Node and Python refuse it",
         );
     }
-    issue
-        .with_fix("Put the new root of the same authority in", ground.add_command("NEW_ROOT.pem"))
-        .with_fix("Remove the old one", ground.remove_command(&hash))
+    let mut issue = issue.with_fix("Put the new root of the same authority in", ground.add_command("NEW_ROOT.pem"));
+    for held in found.iter().take(REMOVED) {
+        let action = if found.len() == 1 { "Remove the old one".to_owned() } else { format!("Remove {}", held.name()) };
+        issue = issue.with_fix(action, ground.remove_command(&held.cert.sha256()));
+    }
+    Some(issue)
 }
+
+/// Commands to remove old roots that one issue tells at the most.
+const REMOVED: usize = 3;
 
 fn validity(held: &Held<'_>) -> String {
     format!("{} to {}", held.cert.not_before.date(), held.cert.not_after.date())
@@ -95,7 +109,7 @@ fn group(ground: &Ground<'_>, check: Check, about: &str, found: &[&Held<'_>]) ->
     let mut issue = Issue::new(check, severity, about, summary);
     for held in found {
         let value = format!("{} {}", held.name(), when(ground, check, held));
-        issue = issue.with_certs([held.id]).with_evidence("root", first_path(held), value);
+        issue = issue.with_certs([held.id]).with_evidence("root", held.first_path(), value);
     }
     let files: std::collections::BTreeSet<&str> = found.iter().flat_map(|held| held.set_files()).collect();
     issue.places = ground.places_of(files);
@@ -107,33 +121,5 @@ fn group(ground: &Ground<'_>, check: Check, about: &str, found: &[&Held<'_>]) ->
         still.dedup();
         issue = issue.with_affected(still);
     }
-    Some(issue.with_fix("Update the image's packages of roots", super::update_command(ground)))
-}
-
-fn first_path(held: &Held<'_>) -> String {
-    held.spots.first().map_or_else(String::new, |spot| spot.file.path.clone())
-}
-
-/// Certificates outside of trust stores: servers' own, mostly.
-fn lying_about(ground: &Ground<'_>, check: Check, found: &[&Held<'_>]) -> Option<Issue> {
-    let found: Vec<&&Held<'_>> = found.iter().filter(|held| !super::is_test_path(&first_path(held))).collect();
-    if found.is_empty() {
-        return None;
-    }
-    let verb = match check {
-        Check::T01 => "expired",
-        Check::T02 => "not valid yet",
-        _ => "about to expire",
-    };
-    let paths: Vec<String> = found.iter().map(|held| first_path(held)).collect();
-    let summary = format!("{} outside of trust stores, {verb}: {}", count(found.len(), "certificate"), listed(&paths));
-    let mut issue = Issue::new(check, Severity::Info, "loose", summary);
-    for held in found {
-        issue = issue.with_certs([held.id]).with_places(held.places()).with_evidence(
-            "certificate",
-            first_path(held),
-            format!("{} {}", held.name(), when(ground, check, held)),
-        );
-    }
-    Some(issue)
+    Some(issue.with_fix("Update the package of roots", super::update_command(ground)))
 }

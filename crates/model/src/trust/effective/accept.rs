@@ -48,7 +48,7 @@ fn words(fault: &Fault, root: &Certificate) -> String {
 }
 
 /// Whether trust settings beside a certificate refuse it for servers.
-pub(super) fn refused_by_bits(entry: &Entry) -> bool {
+pub(in crate::trust) fn refused_by_bits(entry: &Entry) -> bool {
     entry.bits.as_ref().is_some_and(|bits| {
         let names = |list: &[String]| list.iter().any(|purpose| purpose == SERVER || purpose == ANY);
         bits.distrusted || names(&bits.rejected) || bits.trusted.as_deref().is_some_and(|trusted| !names(trusted))

@@ -24,6 +24,7 @@ use crate::time::Timestamp;
 pub use compare::{Comparison, compare};
 pub use detect::{Detected, runtimes};
 
+pub(super) use accept::refused_by_bits;
 use ground::Ground;
 
 /// What the caller knows better than the image's configuration.

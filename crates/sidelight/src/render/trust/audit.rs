@@ -10,6 +10,10 @@ use crate::schema::trust_audit::Around;
 
 /// Lines of evidence, places and programs of one issue; `--all` and `--json` have all of them.
 const MOST: usize = 6;
+/// The same of a warning.
+const MOST_OF_A_WARNING: usize = 3;
+/// Columns of one fact; `--all` and `--json` have all of it.
+const LONGEST: usize = 160;
 /// Columns of the first two columns of evidence.
 const WIDEST: usize = 40;
 
@@ -48,9 +52,11 @@ fn head(look: &Look, report: &Report, around: Around<'_>) -> String {
         (Severity::Info, "remark"),
     ]
     .iter()
-    .map(|(severity, word)| (report.count(*severity), word))
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, word)| super::super::count(number as u64, word))
+    .map(|(severity, word)| (report.count(*severity), *severity, word))
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, severity, word)| {
+        format!("{}{}", super::super::count(number as u64, word), headings(report, severity))
+    })
     .collect();
     let (meaning, words) = match report.worst() {
         None => (Meaning::Good, format!("{source}: nothing is wrong with its trust")),
@@ -60,7 +66,22 @@ fn head(look: &Look, report: &Report, around: Around<'_>) -> String {
         Some(Severity::Warn) => (Meaning::Caution, format!("{source}: {}", counts.join(", "))),
         Some(_) => (Meaning::Bad, format!("{source}: {}", counts.join(", "))),
     };
-    format!("{}\n", look.paint.as_(meaning, &words))
+    let lines = escape::wrap(&words, look.width);
+    lines.iter().map(|line| format!("{}\n", look.paint.as_(meaning, line))).collect()
+}
+
+/// What the issues of a severity are about: ` (private keys, expired roots)`. Remarks are not worth it.
+fn headings(report: &Report, severity: Severity) -> String {
+    if severity == Severity::Info {
+        return String::new();
+    }
+    let mut words: Vec<&str> = Vec::new();
+    for issue in report.issues.iter().filter(|issue| issue.severity == severity) {
+        if !words.contains(&issue.check.heading()) {
+            words.push(issue.check.heading());
+        }
+    }
+    format!(" ({})", words.join(", "))
 }
 
 const fn mark(severity: Severity) -> (&'static str, Meaning) {
@@ -83,22 +104,31 @@ fn label(look: &Look, issue: &Issue) -> String {
 fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut String) {
     let (sign, meaning) = mark(issue.severity);
     push_words(look, meaning, (sign, meaning), &label(look, issue), &look.peer(&issue.summary), text);
-    let most = if all { usize::MAX } else { MOST };
+    let most = match issue.severity {
+        _ if all => usize::MAX,
+        Severity::Critical | Severity::Error => MOST,
+        _ => MOST_OF_A_WARNING,
+    };
     let mut rows: Vec<[String; 3]> = Vec::new();
-    for place in issue.places.iter().take(most) {
+    // A place that a fact names is told with the fact, unless the place says more.
+    let mut factual: Vec<&Place> = issue.places.iter().filter(|place| !is_told(issue, place)).collect();
+    if !all {
+        let mut seen = std::collections::BTreeSet::new();
+        factual.retain(|place| seen.insert((&place.path, place.layer)));
+    }
+    for place in factual.iter().take(most) {
         rows.push(["where".to_owned(), at(look, place), layer(look, place, survey)]);
     }
-    push_more(&mut rows, issue.places.len(), most, "places");
-    for affected in issue.affected.iter().take(most) {
-        rows.push(["affects".to_owned(), look.peer(&affected.who), look.peer(&affected.effect)]);
-    }
-    push_more(&mut rows, issue.affected.len(), most, "programs");
+    push_more(&mut rows, factual.len(), most, "place");
+    push_affected(look, issue, all, &mut rows);
     for evidence in issue.evidence.iter().take(most) {
         let told = matches!(&issue.places[..], [one] if one.path == evidence.place);
         let place = if told { String::new() } else { look.peer(&evidence.place) };
-        rows.push([look.peer(&evidence.what), place, look.peer(&evidence.value)]);
+        let value = look.peer(&evidence.value);
+        let value = if all { value } else { escape::clip(&value, LONGEST) };
+        rows.push([look.peer(&evidence.what), place, value]);
     }
-    push_more(&mut rows, issue.evidence.len(), most, "facts");
+    push_more(&mut rows, issue.evidence.len(), most, "fact");
     push_rows(look, &rows, text);
     for fix in &issue.fixes {
         let words = escape::wrap(&look.peer(&fix.action), look.width.map(|width| width.saturating_sub(10)));
@@ -113,9 +143,43 @@ fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut
     }
 }
 
+/// Whether a fact says where already: of several places, where no layer or line has to be told.
+fn is_told(issue: &Issue, place: &Place) -> bool {
+    let plain = place.layer.is_none() && !place.hidden;
+    plain && issue.places.len() > 1 && issue.evidence.iter().any(|evidence| evidence.place == place.path)
+}
+
+/// One row for each effect, with all whom it has it on.
+fn push_affected(look: &Look, issue: &Issue, all: bool, rows: &mut Vec<[String; 3]>) {
+    let mut effects: Vec<(&str, Vec<String>)> = Vec::new();
+    for affected in &issue.affected {
+        match effects.iter_mut().find(|(effect, _)| *effect == affected.effect) {
+            Some((_, who)) => who.push(look.peer(&affected.who)),
+            None => effects.push((&affected.effect, vec![look.peer(&affected.who)])),
+        }
+    }
+    for (effect, who) in effects {
+        match &who[..] {
+            [one] => rows.push(["affects".to_owned(), one.clone(), look.peer(effect)]),
+            _ => {
+                rows.push(["affects".to_owned(), String::new(), format!("{}: {}", look.peer(effect), some(&who, all))])
+            }
+        }
+    }
+}
+
+/// Names, the first ones alone unless all are asked for.
+fn some(names: &[String], all: bool) -> String {
+    let most = if all { usize::MAX } else { MOST };
+    let rest = names.len().saturating_sub(most);
+    let told = names.iter().take(most).cloned().collect::<Vec<String>>().join(", ");
+    if rest == 0 { told } else { format!("{told} and {rest} more") }
+}
+
 fn push_more(rows: &mut Vec<[String; 3]>, number: usize, most: usize, what: &str) {
     if number > most {
-        rows.push([String::new(), format!("… and {} more {what}; --all shows them", number - most), String::new()]);
+        let more = super::super::count((number - most) as u64, &format!("more {what}"));
+        rows.push([String::new(), format!("… and {more}; --all shows all"), String::new()]);
     }
 }
 
@@ -195,7 +259,7 @@ fn push_foot(look: &Look, report: &Report, around: Around<'_>, all: bool, text: 
         words.push("no program of the image is known".to_owned());
     } else {
         let names: Vec<String> = around.readers.iter().map(|reader| look.peer(&reader.name)).collect();
-        words.push(format!("programs: {}", names.join(", ")));
+        words.push(format!("programs: {}", some(&names, all)));
     }
     if report.ignored > 0 {
         words.push(format!("{} ignored", super::super::count(report.ignored as u64, "issue")));

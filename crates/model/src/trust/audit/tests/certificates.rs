@@ -118,6 +118,68 @@ fn keys() {
 }
 
 #[test]
+fn certificates_with_one_fault_are_one_issue() {
+    let mut image = Image::new();
+    let names = ["A", "B", "C", "D", "E", "F"];
+    let drafts: Vec<Draft> = names
+        .iter()
+        .map(|name| Draft {
+            until: -10,
+            usage: None,
+            key: rsa(128, &[1, 0, 1], name.as_bytes()[0] & 0x7f),
+            ..Draft::root(name)
+        })
+        .collect();
+    image.pem(BUNDLE, &drafts.iter().collect::<Vec<_>>());
+    let issues = found(&image);
+    for check in [Check::T01, Check::T05, Check::T06, Check::T09] {
+        let issue = only(check, &issues);
+        assert_eq!((issue.certs.len(), issue.places.len()), (6, 6), "{issue:#?}");
+        assert!(issue.summary.contains("A, B, C and 3 more"), "{}", issue.summary);
+    }
+    let leaf = |name| Draft { basic: Some((true, false)), dns: Some("a.test"), ..Draft::root(name) };
+    let mut image = Image::new();
+    image.pem(BUNDLE, &[&leaf("A"), &leaf("B"), &Draft { basic: None, ..Draft::root("C") }]);
+    let issues = found(&image);
+    let told: Vec<(Severity, usize)> = of(Check::T04, &issues).iter().map(|it| (it.severity, it.certs.len())).collect();
+    assert_eq!(told, [(Severity::Error, 1), (Severity::Info, 2)]);
+}
+
+#[test]
+fn private_roots_that_the_same_programs_lack_are_one_issue() {
+    let mut image = Image::new();
+    image.pem(BUNDLE, &[&Draft::root("A"), &Draft::root("B"), &Draft::root("C")]);
+    let all = [CertId(0), CertId(1), CertId(2)];
+    let readers = [
+        reads("curl", Runtime::Curl, None, &all, BUNDLE),
+        reads("Go", Runtime::Go, None, &all, BUNDLE),
+        reads("Node 20", Runtime::Node, None, &all[..1], BUNDLE),
+    ];
+    let issues = audit(question(&image.survey, &Reference::default(), &readers)).issues;
+    assert_eq!(only(Check::T12, &issues).summary, "B and C are trusted by Go and curl, but not by Node 20");
+}
+
+/// Copies in packages age together: one warning at most, and no private root is lost in it.
+#[test]
+fn copies_of_public_roots_in_packages_are_one_warning() {
+    let mut image = Image::new();
+    let (public, corp) = (Draft { until: -5, ..Draft::root("Listed") }, Draft::root("Corp"));
+    for n in 0..6 {
+        image.pem(&format!("/opt/python{n}/site-packages/certifi/cacert.pem"), &[&public, &corp]);
+    }
+    let reference = list(&public, ["2020-01-01", "", "distrusted in 2020"]);
+    let issues = audit(question(&image.survey, &reference, &[])).issues;
+    let copies = only(Check::T10, &issues);
+    assert_eq!((copies.severity, copies.places.len(), copies.certs.len()), (Severity::Warn, 6, 1));
+    assert_eq!(
+        copies.summary,
+        "6 copies of the public roots inside packages (certifi), the youngest roots in them of 2010, hold up to 1 that Mozilla removed and hold up to 1 that have expired"
+    );
+    assert_eq!((of(Check::T08, &issues).len(), of(Check::T01, &issues).len()), (0, 0));
+    assert_eq!(only(Check::T09, &issues).places.len(), 6);
+}
+
+#[test]
 fn duplicates_and_kin() {
     let mut image = Image::new();
     let root = Draft::root("R");

@@ -1,5 +1,8 @@
 //! T11, T13, T14, T17: files, links, keys, folders.
 
+use std::collections::BTreeSet;
+
+use super::super::forge::rsa;
 use super::*;
 use crate::trust::{Content, Entry, Format, KeyFound, Loss, Reader, Reading, StoreFault};
 use crate::x509::subject_hash;
@@ -175,9 +178,86 @@ fn private_keys() {
     host.survey.source = "host".to_owned();
     host.key("/etc/ssl/private/host.key", Some(other));
     host.survey.files.get_mut("/etc/ssl/private/host.key").unwrap().mode = 0o600;
-    assert_eq!(summaries(Check::T13, &host), []);
+    let own = summaries(Check::T13, &host);
+    assert!(
+        matches!(&own[..], [(Severity::Info, text)] if text.ends_with("by the owner alone, as it should be")),
+        "{own:?}"
+    );
+    host.survey.files.get_mut("/etc/ssl/private/host.key").unwrap().mode = 0o640;
+    assert!(summaries(Check::T13, &host)[0].1.contains("can be read by a group"));
     host.survey.files.get_mut("/etc/ssl/private/host.key").unwrap().mode = 0o644;
-    assert_eq!(summaries(Check::T13, &host).len(), 1);
+    let open = summaries(Check::T13, &host);
+    assert!(matches!(&open[..], [(Severity::Error, text)] if text.ends_with("every user can read it")), "{open:?}");
+}
+
+#[test]
+fn private_keys_of_one_kind_are_one_issue() {
+    let mut image = Image::new();
+    for n in 0..9 {
+        image.key(&format!("/app/{n}.key"), Some(rsa(256, &[1, 0, 1], n)));
+    }
+    // Several blocks in one file, and files that are no secret.
+    let more = image.pem("/app/several.pem", &[]);
+    let key = KeyFound { form: "PKCS#8".to_owned(), encrypted: false, public_key: None, line: Some(1), alias: None };
+    more.keys = vec![key; 3];
+    for path in ["/srv/src/a.rs", "/srv/src/b.cc", "/usr/share/doc/x/key.pem"] {
+        image.key(path, None);
+    }
+    let issues = found(&image);
+    let keys = of(Check::T13, &issues);
+    assert_eq!(keys.len(), 2, "{keys:#?}");
+    assert_eq!((keys[0].severity, keys[0].places.len(), keys[0].evidence.len()), (Severity::Critical, 10, 13));
+    assert_eq!(keys[0].summary, "10 files with private keys: /app/0.key, /app/1.key, /app/2.key and 7 more");
+    assert_eq!(
+        keys[1].summary,
+        "3 private keys in tests, source code and documentation, which are no secret: /srv/src (2) and /usr/share/doc (1)"
+    );
+    // What was dismissed does not come to cover another file.
+    let before = keys[0].fingerprint();
+    image.key("/app/new.key", None);
+    assert_ne!(of(Check::T13, &found(&image))[0].fingerprint(), before);
+    // A file that the user does not want to hear of is left out of words and facts alike.
+    let ignore = ["T13:/app/several.pem".parse().unwrap()];
+    let reference = Reference::default();
+    let issues = audit(Question { ignore: &ignore, ..question(&image.survey, &reference, &[]) }).issues;
+    assert!(!format!("{:?}", of(Check::T13, &issues)).contains("several.pem"));
+}
+
+#[test]
+fn the_key_of_a_trusted_root_weighs_wherever_it_stands() {
+    for (source, word) in [("app:1", "image"), ("host", "host"), ("rootfs:/srv/root", "folder")] {
+        let mut image = Image::new();
+        image.survey.source = source.to_owned();
+        let root = Draft::root("Test Root");
+        image.pem(BUNDLE, &[&root]);
+        image.key("/srv/app/tests/ca.key", Some(root.key));
+        image.survey.files.get_mut("/srv/app/tests/ca.key").unwrap().mode = 0o600;
+        let found = summaries(Check::T13, &image);
+        let end = format!("of Test Root, a root that the {word} trusts");
+        assert!(matches!(&found[..], [(Severity::Critical, text)] if text.ends_with(&end)), "{found:?}");
+    }
+}
+
+#[test]
+fn what_no_program_reads_is_one_remark_and_no_other() {
+    let mut image = Image::new();
+    let (old, corp) = (Draft { until: -1, ..Draft::root("Old") }, Draft::root("Corp"));
+    image.pem(BUNDLE, &[&corp]);
+    image.store("/opt/app/cacerts", Format::Jks, &[&old]);
+    image.pem("/srv/src/tests/old.pem", &[&old]);
+    image.store("/srv/bin/program", Format::CompiledIn, &[&Draft { v1: true, ..Draft::root("Pinned") }]);
+    let curl = [reads("curl", Runtime::Curl, None, &[CertId(0)], BUNDLE)];
+    let reference = Reference::default();
+    let issues = audit(question(&image.survey, &reference, &curl)).issues;
+    assert_eq!((of(Check::T01, &issues).len(), of(Check::T05, &issues).len()), (0, 0), "{issues:#?}");
+    let about: BTreeSet<&str> = of(Check::T14, &issues).iter().map(|issue| issue.about.as_str()).collect();
+    assert_eq!(about, ["loose", "unread"].into());
+    assert_eq!(of(Check::T09, &issues).len(), 1);
+    // As soon as a program reads it, it counts.
+    let java = [reads("Java 17", Runtime::Java, Some("17"), &[CertId(1)], "/opt/app/cacerts")];
+    let issues = audit(question(&image.survey, &reference, &java)).issues;
+    assert_eq!(only(Check::T01, &issues).severity, Severity::Error);
+    assert!(only(Check::T01, &issues).places.iter().all(|place| place.path == "/opt/app/cacerts"));
 }
 
 #[test]
