@@ -6,7 +6,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::ResolverConfig;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
 use sidelight_model::flow::Host;
+
+/// Why a name has no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// In plain words.
+    pub why: String,
+    /// The library's words, where they say more.
+    pub raw: Option<String>,
+}
 
 /// Asks /etc/hosts, then the name servers of /etc/resolv.conf.
 pub struct Resolver {
@@ -61,6 +72,15 @@ impl Resolver {
     /// # Errors
     /// In words: the name does not exist, has no address, or nobody answers.
     pub async fn addresses(&self, host: &Host) -> Result<Vec<IpAddr>, String> {
+        self.look_up(host).await.map_err(|unresolved| unresolved.why)
+    }
+
+    /// As [`Self::addresses`], with what the library says beside the plain words.
+    ///
+    /// # Errors
+    /// The name does not exist, has no address, or nobody answers.
+    pub async fn look_up(&self, host: &Host) -> Result<Vec<IpAddr>, Unresolved> {
+        let plain = |why: String| Unresolved { why, raw: None };
         let name = match host {
             Host::Ip(address) => return Ok(vec![*address]),
             Host::Name(name) => name,
@@ -71,10 +91,33 @@ impl Resolver {
         if name == "localhost" || name.ends_with(".localhost") {
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
-        let system = self.system.as_ref().map_err(|why| format!("no resolver: {why}"))?;
-        let answer = system.lookup_ip(name.as_str()).await.map_err(|error| error.to_string())?;
+        let system = self.system.as_ref().map_err(|why| plain(format!("no resolver: {why}")))?;
+        let answer = system.lookup_ip(name.as_str()).await.map_err(|error| Unresolved {
+            why: in_words(&error),
+            raw: Some(error.to_string()),
+        })?;
         let found: Vec<_> = answer.iter().collect();
-        if found.is_empty() { Err("it has no address".to_owned()) } else { Ok(found) }
+        if found.is_empty() { Err(plain("the name exists, but has no address".to_owned())) } else { Ok(found) }
+    }
+}
+
+/// What the library's error means.
+fn in_words(error: &NetError) -> String {
+    let code = match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => {
+            return "the name exists, but has no address".to_owned();
+        }
+        NetError::Dns(DnsError::NoRecordsFound(none)) => none.response_code,
+        NetError::Dns(DnsError::ResponseCode(code)) => *code,
+        NetError::Timeout | NetError::NoConnections => return "the resolver does not answer".to_owned(),
+        NetError::Io(error) => return format!("the resolver cannot be reached: {error}"),
+        other => return other.to_string(),
+    };
+    match code {
+        ResponseCode::NXDomain => "no such name (NXDOMAIN)".to_owned(),
+        ResponseCode::ServFail => "the resolver failed to find out (SERVFAIL)".to_owned(),
+        ResponseCode::Refused => "the resolver refuses to answer (REFUSED)".to_owned(),
+        other => format!("the resolver answers: {other}"),
     }
 }
 

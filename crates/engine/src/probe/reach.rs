@@ -2,7 +2,7 @@
 //! why there is none. Spec: RFC 8305 §5 (several addresses of one name).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::{Ways, destination};
 use crate::capture::Tee;
 use crate::dial::{DialError, Dialer, NoProxy, OwnAddresses, Way};
-use crate::resolve::Resolver;
+use crate::resolve::{Resolver, Unresolved};
 use crate::tls::{Identities, Service, Trusted, Verifier};
 use crate::transport::{Conn, hear};
 
@@ -50,7 +50,8 @@ pub(super) async fn reach(facts: &mut Facts, ways: &Arc<Ways>) -> Option<Reached
     }
     (facts.resolution.resolver, facts.resolution.search) = (name, search);
     let found = addresses(&question, &question.target.host, &ways.resolver).await;
-    facts.resolution.addresses = Some(found.clone());
+    facts.resolution.raw = found.as_ref().err().and_then(|unresolved| unresolved.raw.clone());
+    facts.resolution.addresses = Some(found.clone().map_err(|unresolved| unresolved.why));
     let addresses = found.ok()?.into_iter().map(|ip| SocketAddr::new(ip, question.target.port)).collect();
     let stream = race(addresses, question.patience, &mut facts.reached).await?;
     let peer = stream.peer_addr().ok();
@@ -58,9 +59,12 @@ pub(super) async fn reach(facts: &mut Facts, ways: &Arc<Ways>) -> Option<Reached
 }
 
 /// The addresses of a host, both families in turn.
-async fn addresses(question: &Question, host: &Host, resolver: &Resolver) -> Result<Vec<std::net::IpAddr>, String> {
-    let late = || format!("no answer within {} s", question.patience.as_secs_f32());
-    let found = timeout(question.patience, resolver.addresses(host)).await.unwrap_or_else(|_| Err(late()))?;
+async fn addresses(question: &Question, host: &Host, resolver: &Resolver) -> Result<Vec<IpAddr>, Unresolved> {
+    let late = || Unresolved {
+        why: format!("the resolver does not answer within {} s", question.patience.as_secs_f32()),
+        raw: None,
+    };
+    let found = timeout(question.patience, resolver.look_up(host)).await.unwrap_or_else(|_| Err(late()))?;
     let mut all = crate::dial::interleave(found);
     all.truncate(MOST_ADDRESSES);
     Ok(all)
@@ -144,7 +148,7 @@ pub(super) async fn bare(question: &Question, ways: &Ways, variant: &Variant) ->
         });
     }
     let Authority { host, port } = destination(question, variant);
-    let found = addresses(question, &host, &ways.resolver).await.map_err(End::NotConnected)?;
+    let found = addresses(question, &host, &ways.resolver).await.map_err(|unresolved| End::NotConnected(unresolved.why))?;
     let mut tried = Vec::new();
     let addresses = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
     match race(addresses, question.patience, &mut tried).await {

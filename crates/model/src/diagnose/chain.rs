@@ -46,6 +46,12 @@ pub struct Climbed {
 
 impl Climbed {
     const NOTHING: Self = Self { path: Vec::new(), top: Top::Nothing, anchored: false, faults: Vec::new() };
+
+    /// The root at the end of the path, where it was seen and is not trusted.
+    pub fn unknown_root(&self) -> Option<&Certificate> {
+        let seen = matches!(self.top, Top::UnknownRoot | Top::SelfSigned | Top::Rekeyed);
+        self.path.last().filter(|top| seen && top.is_self_issued())
+    }
 }
 
 /// The path of what was seen that comes nearest.

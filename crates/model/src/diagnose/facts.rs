@@ -41,8 +41,26 @@ pub struct Question {
     pub client: Option<ClientIdentity>,
     /// The image source whose trust is judged, as the user wrote it.
     pub source: Option<String>,
+    /// The command that puts a root where it is missing.
+    pub adding: Adding,
     /// The options by which the user chose whose trust counts, as they were written: ` --roots root.pem`; empty: none.
     pub trust_options: String,
+}
+
+/// A command that adds a root to what is trusted: what stands before the root's file in it, and after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adding {
+    /// `sidelight trust add`.
+    pub before: String,
+    /// `--into rootfs:./root`; empty: nothing.
+    pub after: String,
+}
+
+impl Adding {
+    /// The command for the root in this file.
+    pub fn root(&self, file: &str) -> String {
+        format!("{} {file} {}", self.before, self.after).trim_end().to_owned()
+    }
 }
 
 /// A client certificate as it stands in the user's files.
@@ -87,8 +105,10 @@ pub struct Resolution {
     pub resolver: String,
     /// The search list, in order.
     pub search: Vec<String>,
-    /// The addresses, or why there are none.
+    /// The addresses, or why there are none, in plain words.
     pub addresses: Option<Result<Vec<IpAddr>, String>>,
+    /// Why there are none, in the words of the library that asked; for programs and reports of defects.
+    pub raw: Option<String>,
 }
 
 /// One attempt to open TCP.
@@ -378,7 +398,7 @@ impl Facts {
             question,
             roots,
             others: Vec::new(),
-            resolution: Resolution { resolver: String::new(), search: Vec::new(), addresses: None },
+            resolution: Resolution { resolver: String::new(), search: Vec::new(), addresses: None, raw: None },
             reached: Vec::new(),
             proxy_failure: None,
             attempts: Vec::new(),

@@ -19,7 +19,7 @@ mod tests;
 pub use chain::{Climbed, Top, climb};
 pub use details::Details;
 pub use facts::{
-    AlertSeen, Attempt, ClientIdentity, ClientRequest, End, Facts, Fetched, Late, Plain, PlainWords, ProxyFailure,
+    Adding, AlertSeen, Attempt, ClientIdentity, ClientRequest, End, Facts, Fetched, Late, Plain, PlainWords, ProxyFailure,
     Question, Reach, Resolution, Roots, Spoken, Unreached, Variant,
 };
 pub use plan::{Ask, ocsp_issuer, plan};
@@ -55,9 +55,6 @@ pub fn judge(facts: &Facts) -> Diagnosis {
         .unwrap_or_else(|| sound::finding(facts, &climbed));
     let finding = sound::warnings(facts, &climbed, finding.cause).into_iter().fold(finding, Finding::with_warning);
     let chain = sent(facts);
-    let untrusted_root = matches!(climbed.top, Top::UnknownRoot | Top::SelfSigned | Top::Rekeyed)
-        .then(|| climbed.path.last().filter(|top| top.is_self_issued()).cloned())
-        .flatten();
     let missing = climbed
         .path
         .iter()
@@ -68,7 +65,7 @@ pub fn judge(facts: &Facts) -> Diagnosis {
         .collect();
     Diagnosis {
         path: climbed.anchored.then(|| climbed.path.clone()),
-        wanted_root: untrusted_root.filter(|_| finding.cause != Cause::Ok),
+        wanted_root: climbed.unknown_root().filter(|_| finding.cause != Cause::Ok).cloned(),
         missing,
         chain,
         finding,
@@ -80,6 +77,17 @@ fn sent(facts: &Facts) -> Vec<Certificate> {
     let attempt = facts.certified();
     let all = attempt.into_iter().flat_map(|attempt| attempt.chain.iter());
     all.take(64).filter_map(|der| Certificate::parse(der).ok()).collect()
+}
+
+/// A moment for people: to the second.
+fn moment(at: crate::time::Timestamp) -> String {
+    let text = at.rfc3339();
+    text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+/// So many roots.
+fn roots(count: usize) -> String {
+    if count == 1 { "1 root".to_owned() } else { format!("{count} roots") }
 }
 
 /// The command that asks again, as the user would type it.

@@ -23,15 +23,14 @@ pub(super) fn judge(facts: &Facts) -> Option<Finding> {
 fn unresolved(facts: &Facts, why: &str) -> Finding {
     let host = &facts.question.target.host;
     let resolver = &facts.resolution.resolver;
-    let text = format!("{}: the name `{host}` does not resolve: {why}", facts.question.target);
-    let mut finding =
-        Finding::new(Cause::DnsFailure, text, "resolver", host.to_string(), format!("asked {resolver}: {why}"));
+    let text = format!("{host} does not resolve: {why}");
+    let mut finding = Finding::new(Cause::DnsFailure, text, "asked", resolver.clone(), format!("{host}: {why}"));
     if !facts.resolution.search.is_empty() {
         let list = facts.resolution.search.join(" ");
         finding = finding.with_evidence("search list", resolver.clone(), list);
     }
     finding.with_fix("Check the spelling, then ask the same resolver", format!("getent hosts {host}")).with_fix(
-        "If the name exists elsewhere, give this place its address",
+        "If the service has an address all the same, write it down where the client runs (containers: --add-host)",
         format!("echo 'ADDRESS {host}' >> /etc/hosts"),
     )
 }
@@ -43,22 +42,24 @@ fn unreached(facts: &Facts) -> Finding {
     let first = refused.or(facts.reached.first());
     let address = first.map(|reach| reach.address);
     let shown = address.map_or_else(|| target.to_string(), |address| address.to_string());
+    // An address that the user wrote need not be said twice.
+    let at = if shown == target.to_string() { String::new() } else { format!(" at {shown}") };
     let (cause, text) = match first.map(|reach| &reach.outcome) {
         Some(Err(Unreached::Refused)) => (
             Cause::ConnectionRefused,
-            format!("{target}: {shown} refuses the connection: nothing listens on that port there"),
+            format!("{target} refuses the connection{at}: nothing listens on that port, or a firewall refuses"),
         ),
         Some(Err(Unreached::Other(why))) => {
-            (Cause::ConnectTimeout, format!("{target}: {shown} cannot be reached: {why}"))
+            (Cause::ConnectTimeout, format!("{target} cannot be reached{at}: {why}"))
         }
         _ => (
             Cause::ConnectTimeout,
-            format!("{target}: {shown} did not answer within {} s", facts.question.patience.as_secs_f32()),
+            format!("{target} does not answer{at} within {} s", facts.question.patience.as_secs_f32()),
         ),
     };
     let mut tried = facts.reached.iter().map(|reach| (reach.address, words(&reach.outcome)));
     let (place, value) = tried.next().map_or((shown, String::new()), |(at, words)| (at.to_string(), words));
-    let finding = Finding::new(cause, text, "TCP", format!("{place} ({target})"), value);
+    let finding = Finding::new(cause, text, "TCP", place, value);
     let finding = tried.fold(finding, |finding, (at, words)| finding.with_evidence("TCP", at.to_string(), words));
     let check = |address: Option<SocketAddr>| {
         address.map_or_else(|| target.to_string(), |it| format!("{} {}", it.ip(), it.port()))
@@ -96,9 +97,14 @@ fn proxy(facts: &Facts, failure: &ProxyFailure) -> Finding {
         .as_ref()
         .map_or_else(|| ("the proxy".to_owned(), String::new()), |(at, named)| (at.to_string(), named.clone()));
     let around = again(facts, "--proxy none");
+    // The address is said already, and the number of an error says nothing to people.
+    let short = |why: &str| {
+        let why = why.strip_prefix(&format!("{at}: ")).unwrap_or(why);
+        why.split(" (os error").next().unwrap_or(why).to_owned()
+    };
     let (cause, text, said) = match failure {
         ProxyFailure::Unreachable(why) => {
-            (Cause::ProxyUnreachable, format!("{target}: the proxy {at} (from {named}) cannot be reached: {why}"), why)
+            (Cause::ProxyUnreachable, format!("{target}: the proxy {at} (from {named}) cannot be reached: {}", short(why)), why)
         }
         ProxyFailure::Login(why) => {
             (Cause::ProxyAuthRequired, format!("{target}: the proxy {at} (from {named}) wants a login: {why}"), why)

@@ -37,7 +37,7 @@ fn revoked(facts: &Facts, cert: &Certificate, at: Timestamp, source: &str) -> Fi
     let target = &facts.question.target;
     let text = format!("{target}: the certificate `{}` was revoked on {}", cert.short_name(), at.date());
     let serial = data_encoding::HEXLOWER.encode(&Details::of(cert).serial);
-    Finding::new(Cause::Revoked, text, "revocation", source, format!("serial {serial} revoked {}", at.rfc3339()))
+    Finding::new(Cause::Revoked, text, "revocation", source, format!("serial {serial} revoked {}", super::moment(at)))
         .with_fix(
             "Replace the server's certificate, with a new key",
             format!(

@@ -165,7 +165,12 @@ fn places(facts: &Facts, all: &mut Vec<String>) {
     let leaf = |chain: &[Vec<u8>]| chain.first().cloned();
     for attempt in &facts.attempts {
         let Variant::At(address) = attempt.variant else { continue };
-        if attempt.answered != main.answered || attempt.finished() != main.finished() {
+        if let End::NotConnected(why) = &attempt.end {
+            // Programs that serve `localhost` seldom listen on both of its addresses.
+            if !address.ip().is_loopback() {
+                all.push(format!("{address}, which is {} too, is not reached: {why}", facts.question.target.host));
+            }
+        } else if attempt.answered != main.answered || attempt.finished() != main.finished() {
             all.push(format!("{address} answers otherwise: it {}", words(attempt)));
         } else if attempt.finished() && leaf(&attempt.chain) != leaf(&main.chain) {
             all.push(format!("{address} shows another certificate"));

@@ -26,6 +26,7 @@ fn question() -> Question {
         every_address: false,
         client: None,
         source: None,
+        adding: Adding { before: "sidelight trust add".into(), after: "--into host".into() },
         trust_options: String::new(),
     }
 }

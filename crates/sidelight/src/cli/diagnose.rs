@@ -10,7 +10,7 @@ use sidelight_model::time::Timestamp;
 use sidelight_wire::starttls::client::Protocol;
 
 use super::mode_url::{Upstream, parse_upstream};
-use super::{AsRuntime, Credentials, ImageOptions, Period};
+use super::{AsRuntime, Credentials, ImageOptions, Period, SetVariable};
 
 /// Say why a service cannot be reached over TLS, or that it can
 #[derive(Clone, Debug, Args)]
@@ -49,12 +49,17 @@ pub(crate) struct DiagnoseTrust {
     #[arg(long = "as", value_name = "RUNTIME", requires = "from")]
     pub(crate) runtime: Option<AsRuntime>,
 
+    /// With --from: set this variable beyond the image's, as `docker run -e` does; NAME alone unsets it; repeatable
+    #[arg(long, value_name = "NAME=VALUE", requires = "from")]
+    pub(crate) env: Vec<SetVariable>,
+
     /// Which image of the source.
     #[command(flatten)]
     pub(crate) image: ImageOptions,
 
-    /// Judge with these roots (PEM, DER, JKS or PKCS#12) instead of the host's; repeatable
-    #[arg(long, value_name = "FILE|DIR")]
+    /// Judge with these roots instead of the host's: a file (PEM, DER, JKS, PKCS#12), a folder of such, or an image, container or
+    /// root file system, whose main runtime's roots count; repeatable
+    #[arg(long, value_name = "SOURCE")]
     pub(crate) roots: Vec<PathBuf>,
 
     /// Judge for this moment instead of now (RFC 3339, or a day)

@@ -85,8 +85,9 @@ pub(crate) struct Scope {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How services are called and judged")]
 pub(crate) struct Services {
-    /// Verify services against these roots (PEM or DER) instead of the host's; repeatable
-    #[arg(long, value_name = "FILE|DIR")]
+    /// Verify services against these roots instead of the host's: a file (PEM, DER, JKS, PKCS#12), a folder of such, or an image,
+    /// container or root file system, whose main runtime's roots count; repeatable
+    #[arg(long, value_name = "SOURCE")]
     pub(crate) roots: Vec<PathBuf>,
 
     /// Refuse certificates that these revocation lists (PEM or DER) name; repeatable

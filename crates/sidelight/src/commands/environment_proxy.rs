@@ -17,21 +17,41 @@ pub(crate) const FOR_HTTP: &[&str] = &["http_proxy", "HTTP_PROXY", "all_proxy", 
 ///
 /// # Errors
 /// When its value is no URL of a proxy; the failure names the variable.
-pub(crate) fn proxy(names: &[&str]) -> Result<Option<Arc<Proxy>>, Failure> {
-    let found =
-        names.iter().find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()).map(|url| (name, url)));
-    let Some((name, url)) = found else { return Ok(None) };
+pub(crate) fn proxy(names: &[&'static str]) -> Result<Option<Arc<Proxy>>, Failure> {
+    Ok(named_in(names, own)?.map(|(upstream, _)| further_proxy(&upstream)))
+}
+
+/// The variables of this process.
+pub(crate) fn own(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The proxy that the first of these variables names, and which it is; `variable` looks them up in whatever environment counts.
+///
+/// # Errors
+/// As [`proxy`].
+pub(crate) fn named_in(
+    names: &[&'static str],
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<(Upstream, &'static str)>, Failure> {
+    let set = |name: &&'static str| Some((*name, variable(name).filter(|url| !url.is_empty())?));
+    let Some((name, url)) = names.iter().find_map(set) else { return Ok(None) };
     let url = if url.contains("://") { url } else { format!("http://{url}") };
     let url = url.replacen("socks5h://", "socks5://", 1);
-    let upstream: Upstream = parse_upstream(&url).map_err(|why| {
+    let upstream = parse_upstream(url.trim_end_matches('/')).map_err(|why| {
         Failure::new(format!("the environment's {name} cannot be used: {why}"))
             .hint(format!("correct it, or unset it: env -u {name} sidelight …"))
     })?;
-    Ok(Some(further_proxy(&upstream)))
+    Ok(Some((upstream, name)))
 }
 
 /// The hosts that the environment excepts from its proxies.
 pub(crate) fn exceptions() -> NoProxy {
-    let list = ["no_proxy", "NO_PROXY"].iter().find_map(|name| std::env::var(name).ok());
+    exceptions_in(own)
+}
+
+/// The hosts that an environment excepts from its proxies.
+pub(crate) fn exceptions_in(variable: impl Fn(&str) -> Option<String>) -> NoProxy {
+    let list = ["no_proxy", "NO_PROXY"].iter().find_map(|name| variable(name));
     NoProxy::parse(&list.unwrap_or_default())
 }

@@ -26,6 +26,7 @@ use sidelight_wire::flow_decoder::Limits;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle as Task;
 
+use super::source_roots;
 use crate::cli::{self, CaKey, ModeKind, OnOverload, ProxyOptions, UpstreamScheme};
 use crate::exit::Failure;
 use crate::settings::xdg_folder;
@@ -230,7 +231,7 @@ fn authority(options: &cli::CaOptions, now: Timestamp, ui: Ui) -> Result<Authori
 fn trusted(options: &ProxyOptions, around: &Surroundings, ui: Ui) -> Result<Trusted, Failure> {
     let given = &options.services.roots;
     let mut trusted = match (given.is_empty(), around.only_these_roots) {
-        (false, _) => Trusted::from_paths(given).map_err(|error| Failure::new(format!("--roots: {error}")))?,
+        (false, _) => source_roots::of_option(given, ui)?,
         (true, false) => Trusted::of_host(),
         (true, true) => Trusted { source: "the roots of the demonstration".to_owned(), ..Trusted::default() },
     };
@@ -240,7 +241,7 @@ fn trusted(options: &ProxyOptions, around: &Surroundings, ui: Ui) -> Result<Trus
     }
     if trusted.roots.is_empty() {
         ui.warning(&format!(
-            "{} holds no roots: no service can be verified (give some with --roots FILE)",
+            "{} holds no roots: no service can be verified (give some with --roots SOURCE)",
             trusted.source
         ));
     }

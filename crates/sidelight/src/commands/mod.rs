@@ -15,6 +15,7 @@ mod proxy;
 mod recording;
 mod registry;
 mod run;
+mod source_roots;
 mod survey;
 mod trust;
 

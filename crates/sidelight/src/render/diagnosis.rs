@@ -56,7 +56,8 @@ fn well(look: &Look, facts: &Facts, diagnosis: &Diagnosis) -> String {
     if let Some(ocsp) = ocsp {
         push(look, "revocation", &ocsp.value, &mut text);
     }
-    let roots = format!("{}: {} roots", facts.roots.source, facts.roots.anchors.len());
+    let count = facts.roots.anchors.len();
+    let roots = format!("{}: {count} {}", facts.roots.source, if count == 1 { "root" } else { "roots" });
     push(look, "roots", &roots, &mut text);
     for warning in &diagnosis.finding.warnings {
         let words = look.peer(warning);
@@ -93,6 +94,29 @@ fn path(facts: &Facts, diagnosis: &Diagnosis) -> Vec<String> {
     path.iter().enumerate().map(row).collect()
 }
 
+/// The suites by version, and within it by key exchange, which many have in common:
+/// `TLS 1.2 ECDHE_ECDSA  AES_128_GCM_SHA256, AES_256_GCM_SHA384`.
+fn suites(all: &[(u16, Vec<String>)]) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    for (version, names) in all {
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for name in names {
+            let bare = name.strip_prefix("TLS_").unwrap_or(name);
+            let (exchange, cipher) = bare.split_once("_WITH_").unwrap_or(("", bare));
+            match groups.iter_mut().find(|(known, _)| *known == exchange) {
+                Some((_, ciphers)) => ciphers.push(cipher),
+                None => groups.push((exchange, vec![cipher])),
+            }
+        }
+        for (exchange, ciphers) in groups {
+            let label = if rows.is_empty() { "suites" } else { "" };
+            let head = format!("{} {exchange}", TlsVersion(*version).name());
+            rows.push((label, format!("{}: {}", head.trim_end(), ciphers.join(", "))));
+        }
+    }
+    rows
+}
+
 fn parameters(facts: &Facts) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     if let Some(address) = facts.main().and_then(|main| main.peer) {
@@ -106,9 +130,7 @@ fn parameters(facts: &Facts) -> Vec<(&'static str, String)> {
     rows.push(("agreed", format!("{version}, {suite}{group}")));
     let versions: Vec<_> = facts.versions().into_iter().map(|version| TlsVersion(version).name()).collect();
     rows.push(("versions", versions.join(", ")));
-    for (version, names) in facts.suites.iter().filter(|(_, names)| !names.is_empty()) {
-        rows.push(("suites", format!("{}: {}", TlsVersion(*version).name(), names.join(", "))));
-    }
+    rows.extend(suites(&facts.suites));
     let alpn = used.alpn.as_ref().map_or_else(|| "none".to_owned(), |name| String::from_utf8_lossy(name).into_owned());
     rows.push(("ALPN", alpn));
     if let Some(main) = facts.main() {

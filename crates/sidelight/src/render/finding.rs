@@ -5,6 +5,9 @@ use sidelight_model::finding::{Cause, Finding};
 use super::style::Meaning;
 use super::{Look, escape};
 
+/// Columns that a value needs beside its labels.
+const LEAST_ROOM: usize = 30;
+
 /// A finding; `grave` when something did not work because of it.
 pub(crate) fn render(look: &Look, finding: &Finding, grave: bool) -> String {
     let (mark, meaning) = if grave { ("✗", Meaning::Bad) } else { ("!", Meaning::Caution) };
@@ -44,8 +47,17 @@ fn push_evidence(look: &Look, finding: &Finding, text: &mut String) {
     let width = |column: usize| rows.iter().map(|row| escape::columns(&row[column])).max().unwrap_or_default().min(32);
     let (what, place) = (width(0), width(1));
     for (row, evidence) in rows.iter().zip(finding.evidence()) {
-        let start = format!("    {}  {}  ", escape::pad(&row[0], what), escape::pad(&row[1], place));
-        let indent = " ".repeat(escape::columns(&start));
+        let mut start = format!("    {}  {}  ", escape::pad(&row[0], what), escape::pad(&row[1], place));
+        let mut indent = " ".repeat(escape::columns(&start));
+        // Where columns leave no room for the value, it goes below them.
+        if look.width.is_some_and(|width| width < indent.len() + LEAST_ROOM) {
+            let both = format!("{}  {}", row[0], row[1]);
+            for line in escape::wrap(&both, look.width.map(|width| width.saturating_sub(5))) {
+                text.push_str(&format!("    {}\n", look.paint.as_(Meaning::Faint, line.trim_end())));
+            }
+            indent = " ".repeat(8);
+            start.clone_from(&indent);
+        }
         let value = look.redactor.text(&evidence.value);
         let room = look.width.map(|width| width.saturating_sub(indent.len() + 1));
         let lines = value.lines().flat_map(|line| escape::wrap(&escape::line(line), room));

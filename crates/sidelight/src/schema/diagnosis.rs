@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sidelight_model::diagnose::{self, Details, End, Facts, Late, Variant};
+use sidelight_model::finding::Cause;
 use sidelight_model::flow::TlsVersion;
 use sidelight_model::x509::{Certificate, San};
 use sidelight_sink::redact::Redactor;
@@ -149,7 +150,7 @@ impl Diagnosis {
             proxy: question.proxy.as_ref().map(|(at, _)| at.to_string()),
             starttls: question.starttls,
             at: seconds(&question.at.rfc3339()),
-            finding: Finding::new(&diagnosis.finding, redactor),
+            finding: Finding::new(&with_raw_words(facts, diagnosis), redactor),
             chain: diagnosis.chain.iter().map(Link::new).collect(),
             versions: facts.versions().into_iter().map(version).collect(),
             ciphers,
@@ -184,6 +185,19 @@ impl Diagnosis {
             wanted_root: diagnosis.wanted_root.as_ref().map(Link::new),
             attempts: facts.attempts.iter().map(Attempt::new).collect(),
         }
+    }
+}
+
+/// The finding, with what libraries said of it in their own words: people read the plain ones.
+fn with_raw_words(facts: &Facts, diagnosis: &diagnose::Diagnosis) -> sidelight_model::finding::Finding {
+    let finding = diagnosis.finding.clone();
+    let finding = match &facts.library {
+        Some(Err(words)) if finding.cause != Cause::Ok => finding.with_evidence("verifier", "rustls-webpki", words.clone()),
+        _ => finding,
+    };
+    match &facts.resolution.raw {
+        Some(raw) => finding.with_evidence("resolver's words", facts.resolution.resolver.clone(), raw.clone()),
+        None => finding,
     }
 }
 

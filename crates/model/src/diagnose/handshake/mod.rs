@@ -117,8 +117,18 @@ pub(super) fn name(facts: &Facts, variant: &Variant) -> String {
 
 /// Adds what each of these attempts brought.
 fn with_attempts<'a>(finding: Finding, facts: &Facts, attempts: impl Iterator<Item = &'a Attempt>) -> Finding {
-    attempts.fold(finding, |finding, attempt| {
-        finding.with_evidence(name(facts, &attempt.variant), place(facts, attempt), words(attempt))
+    // Ways that end alike are one line: what differs is what tells something.
+    let mut groups: Vec<(String, String, Vec<String>)> = Vec::new();
+    for attempt in attempts {
+        let (place, words, name) = (place(facts, attempt), words(attempt), name(facts, &attempt.variant));
+        match groups.iter_mut().find(|(at, end, _)| *at == place && *end == words) {
+            Some((_, _, names)) => names.push(name),
+            None => groups.push((place, words, vec![name])),
+        }
+    }
+    groups.into_iter().fold(finding, |finding, (place, words, names)| match names.as_slice() {
+        [name] => finding.with_evidence(name.clone(), place, words),
+        names => finding.with_evidence(format!("{} other ways", names.len()), place, format!("{words}: {}", names.join("; "))),
     })
 }
 

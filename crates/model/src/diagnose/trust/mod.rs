@@ -20,7 +20,7 @@ pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
     Some(with_chain(finding, facts, climbed))
 }
 
-/// Every certificate that was sent, what the library says, and the roots.
+/// Every certificate that was sent, and the roots.
 fn with_chain(finding: Finding, facts: &Facts, climbed: &Climbed) -> Finding {
     let target = &facts.question.target;
     let sent = facts.certified().map_or(&[][..], |attempt| attempt.chain.as_slice());
@@ -34,11 +34,7 @@ fn with_chain(finding: Finding, facts: &Facts, climbed: &Climbed) -> Finding {
         .iter()
         .filter(|cert| fetched.iter().any(|it| it.der == cert.der))
         .fold(finding, |finding, cert| finding.with_evidence("fetched (AIA)", url_of(facts, cert), one_line(cert)));
-    let finding = match &facts.library {
-        Some(Err(words)) => finding.with_evidence("verifier", "rustls-webpki", words.clone()),
-        _ => finding,
-    };
-    finding.with_evidence("roots", facts.roots.source.clone(), format!("{} roots", facts.roots.anchors.len()))
+    finding.with_evidence("roots", facts.roots.source.clone(), super::roots(facts.roots.anchors.len()))
 }
 
 fn url_of(facts: &Facts, cert: &Certificate) -> String {

@@ -21,8 +21,8 @@ pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
             .iter()
             .fold(finding, |finding, note| finding.with_evidence("trust store", roots.clone(), note.clone()));
         return Some(match &facts.question.source {
-            Some(source) => finding
-                .with_fix("Put the root into the image", format!("sidelight trust add root.pem --into {source}"))
+            Some(_) => finding
+                .with_fix("Put the root into the image", facts.question.adding.root("ROOT.pem"))
                 .with_fix(
                     "Or install the distribution's roots",
                     "apt-get install -y ca-certificates   # apk add ca-certificates",
@@ -38,14 +38,14 @@ pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
         Top::Trusted if sent_all(facts, climbed) => None,
         Top::Trusted => Some(missing_intermediate(facts, climbed)),
         Top::BadSignature => Some(bad_signature(facts, top)),
-        Top::NotRoot => Some(not_root(facts, top)),
+        Top::NotRoot => Some(not_root(facts, climbed, top)),
         Top::Nothing => None,
         _ if interceptor(climbed).is_some() || differs_behind_proxy(facts).is_some() => {
             Some(intercepted(facts, climbed))
         }
-        Top::SelfSigned => Some(self_signed(facts, top)),
-        Top::UnknownRoot => Some(unknown_root(facts, top)),
-        Top::Rekeyed => Some(rekeyed(facts, top)),
+        Top::SelfSigned => Some(self_signed(facts, climbed, top)),
+        Top::UnknownRoot => Some(unknown_root(facts, climbed, top)),
+        Top::Rekeyed => Some(rekeyed(facts, climbed, top)),
         Top::NoIssuer => Some(no_issuer(facts, climbed, top)),
     }
 }
@@ -89,7 +89,7 @@ fn missing_intermediate(facts: &Facts, climbed: &Climbed) -> Finding {
 }
 
 /// Some clients take any trusted certificate for the end of a path, these rules do not.
-fn not_root(facts: &Facts, top: &Certificate) -> Finding {
+fn not_root(facts: &Facts, climbed: &Climbed, top: &Certificate) -> Finding {
     let target = &facts.question.target;
     let roots = &facts.roots.source;
     let text = format!(
@@ -97,7 +97,7 @@ fn not_root(facts: &Facts, top: &Certificate) -> Finding {
         top.short_name()
     );
     let finding = Finding::new(Cause::RootNotTrusted, text, "trusted certificate", roots.clone(), one_line(top));
-    trust_it(finding, facts, &format!("the root `{}`", top.issuer))
+    trust_it(finding, facts, climbed, "that root")
 }
 
 fn bad_signature(facts: &Facts, cert: &Certificate) -> Finding {
@@ -120,26 +120,29 @@ fn bad_signature(facts: &Facts, cert: &Certificate) -> Finding {
     )
 }
 
-/// Where the missing root is to be put.
-pub(super) fn trust_it(finding: Finding, facts: &Facts, what: &str) -> Finding {
-    let save = again(facts, "--save-chain chain.pem");
-    match &facts.question.source {
-        Some(source) => finding
-            .with_fix(
-                format!("If {what} is right for this service, write it to a file"),
-                format!("{save}   # the root is written beside it, as chain-root.pem, where it is known"),
-            )
-            .with_fix(
-                "and add it to what is started from there",
-                format!("sidelight trust add chain-root.pem --into {source}"),
-            ),
-        None => finding
-            .with_fix(
-                format!("If {what} is right for this service, write it to a file"),
-                format!("{save}   # the root is written beside it, as chain-root.pem, where it is known"),
-            )
-            .with_fix("and let the client trust it", "sidelight trust add chain-root.pem --into host".to_owned()),
+/// Where the missing root is to be put: the file that `--save-chain` writes where the root was seen, else where to get it.
+fn trust_it(finding: Finding, facts: &Facts, climbed: &Climbed, what: &str) -> Finding {
+    let adding = &facts.question.adding;
+    if climbed.unknown_root().is_some() {
+        let save = again(facts, "--save-chain chain.pem");
+        return finding.with_fix(
+            format!("If {what} is right for this service, save it and add it"),
+            format!("{save}\n{}", adding.root("chain-root.pem")),
+        );
     }
+    let issuer = climbed.path.last().map_or("", |top| top.issuer.as_str());
+    let failed: Vec<_> = facts.issuers.iter().filter(|it| it.body.is_err()).map(|it| it.url.as_str()).collect();
+    let fetched = match (failed.is_empty(), facts.question.may_fetch) {
+        (false, _) => format!("could not be fetched from {}", failed.join(", ")),
+        (true, true) => "is neither sent nor named in the certificates".to_owned(),
+        (true, false) => "was not looked for (--no-fetch)".to_owned(),
+    };
+    finding
+        .with_fix(
+            format!("Get `{issuer}` as ROOT.pem from whoever issues it (it {fetched}); see whether it is right"),
+            format!("sidelight diagnose {} --roots ROOT.pem", facts.question.target),
+        )
+        .with_fix("and add it", adding.root("ROOT.pem"))
 }
 
 /// Other sets of roots that hold an issuer of this name.
@@ -148,11 +151,11 @@ fn known_elsewhere(finding: Finding, facts: &Facts, top: &Certificate) -> Findin
         anchors.holds(top) || anchors.named(&top.issuer_der).iter().any(|root| top.is_signed_by(&root.public_key))
     });
     held.fold(finding, |finding, (name, anchors)| {
-        finding.with_evidence("for comparison", name.clone(), format!("trusts it ({} roots)", anchors.len()))
+        finding.with_evidence("for comparison", name.clone(), format!("trusts it ({})", super::super::roots(anchors.len())))
     })
 }
 
-fn self_signed(facts: &Facts, leaf: &Certificate) -> Finding {
+fn self_signed(facts: &Facts, climbed: &Climbed, leaf: &Certificate) -> Finding {
     let target = &facts.question.target;
     let text = format!(
         "{target} shows a self-signed certificate (`{}`), which {} does not hold",
@@ -165,10 +168,10 @@ fn self_signed(facts: &Facts, leaf: &Certificate) -> Finding {
                 "Give the server a certificate of a CA that its clients trust",
                 "subjectAltName must hold the name; issued by your CA".to_owned(),
             );
-    trust_it(finding, facts, "this certificate")
+    trust_it(finding, facts, climbed, "this certificate")
 }
 
-fn unknown_root(facts: &Facts, root: &Certificate) -> Finding {
+fn unknown_root(facts: &Facts, climbed: &Climbed, root: &Certificate) -> Finding {
     let target = &facts.question.target;
     let text = format!(
         "{target} has a chain up to the root `{}`, which {} does not hold",
@@ -182,10 +185,10 @@ fn unknown_root(facts: &Facts, root: &Certificate) -> Finding {
         target.to_string(),
         format!("{}, sha256 {}", root.subject, root.sha256()),
     );
-    trust_it(known_elsewhere(finding, facts, root), facts, "that root")
+    trust_it(known_elsewhere(finding, facts, root), facts, climbed, "that root")
 }
 
-fn rekeyed(facts: &Facts, top: &Certificate) -> Finding {
+fn rekeyed(facts: &Facts, climbed: &Climbed, top: &Certificate) -> Finding {
     let target = &facts.question.target;
     let text = format!("{target}: {} holds a root named `{}`, but with another key", facts.roots.source, top.issuer);
     let held = facts.roots.anchors.named(&top.issuer_der);
@@ -194,7 +197,7 @@ fn rekeyed(facts: &Facts, top: &Certificate) -> Finding {
         finding.with_evidence("root of that name", facts.roots.source.clone(), one_line(root))
     });
     let finding = known_elsewhere(finding, facts, top);
-    trust_it(finding, facts, "the new root")
+    trust_it(finding, facts, climbed, "the new root")
 }
 
 /// The issuer is neither sent nor trusted: an intermediate that was left out, or a root that is not trusted.
@@ -229,7 +232,7 @@ fn no_issuer(facts: &Facts, climbed: &Climbed, top: &Certificate) -> Finding {
     let text = format!("{target} has a chain up to `{}`, which {} does not hold", top.issuer, facts.roots.source);
     let finding = Finding::new(Cause::RootNotTrusted, text, "issuer", target.to_string(), top.issuer.clone());
     let finding = failed_fetches(known_elsewhere(finding, facts, top), facts);
-    let finding = trust_it(finding, facts, "that root");
+    let finding = trust_it(finding, facts, climbed, "that root");
     if leaf_alone {
         finding.with_warning(format!(
             "the server sends its leaf alone: if `{}` is an intermediate, the server has to send it",
@@ -289,6 +292,6 @@ fn intercepted(facts: &Facts, climbed: &Climbed) -> Finding {
             .with_evidence("around the proxy", target.to_string(), one_line(&direct)),
         None => finding,
     };
-    trust_it(finding, facts, "this interception (a company's proxy, a sandbox, a debugging tool)")
+    trust_it(finding, facts, climbed, "this interception (a company's proxy, a sandbox, a debugging tool)")
         .with_fix("Or go around it for this host", format!("export NO_PROXY={}", target.host))
 }

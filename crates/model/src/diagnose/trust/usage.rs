@@ -4,7 +4,7 @@
 use super::super::chain::Climbed;
 use super::super::details::Details;
 use super::super::facts::Facts;
-use super::untrusted::trust_it;
+use super::super::moment;
 use crate::finding::{Cause, Finding};
 use crate::time::Timestamp;
 use crate::x509::Certificate;
@@ -25,7 +25,7 @@ pub(super) fn outdated(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
 }
 
 fn validity(cert: &Certificate) -> String {
-    format!("{} to {}", cert.not_before.rfc3339(), cert.not_after.rfc3339())
+    format!("{} to {}", moment(cert.not_before), moment(cert.not_after))
 }
 
 fn root_outdated(facts: &Facts, root: &Certificate) -> Finding {
@@ -42,7 +42,7 @@ fn root_outdated(facts: &Facts, root: &Certificate) -> Finding {
                 "Let the server use a chain to a root that is valid",
                 format!("ask the CA that issued it for the chain that replaces `{}`", root.short_name()),
             );
-    trust_it(finding, facts, "the root that replaced it")
+    finding.with_fix("or let the client trust the root that replaced it, in PEM", facts.question.adding.root("ROOT.pem"))
 }
 
 fn intermediate_outdated(facts: &Facts, cert: &Certificate) -> Finding {
@@ -64,19 +64,22 @@ fn leaf_outdated(facts: &Facts, leaf: &Certificate) -> Finding {
     let target = &facts.question.target;
     let at: Timestamp = facts.question.at;
     let (cause, text) = if at < leaf.not_before {
-        (Cause::CertNotYetValid, format!("{target}: the certificate is not valid before {}", leaf.not_before.rfc3339()))
+        (Cause::CertNotYetValid, format!("{target}: the certificate is not valid before {}", moment(leaf.not_before)))
     } else {
         let days = at.since(leaf.not_after).as_secs() / 86_400;
         let ago = if days == 0 { "less than a day ago".to_owned() } else { format!("{days} days ago") };
         (Cause::CertExpired, format!("{target}: the certificate expired on {} ({ago})", leaf.not_after.date()))
     };
     Finding::new(cause, text, "validity", target.to_string(), validity(leaf))
-        .with_evidence("time", "judged for", at.rfc3339())
+        .with_evidence("time", "judged for", moment(at))
         .with_fix(
-            "Renew the server's certificate, and see that the server was reloaded",
+            match cause {
+                Cause::CertNotYetValid => "If the clocks are right, let the server use a certificate that is valid already",
+                _ => "Renew the server's certificate, and see that the server was reloaded",
+            },
             format!("openssl x509 -in FILE -noout -dates   # for `{}`", leaf.short_name()),
         )
-        .with_warning("if the date of this machine is wrong, set its clock instead")
+        .with_warning(format!("judged for {}: if that is not now, set this machine's clock instead", moment(at)))
 }
 
 /// Judges usage and strength: the fault that the order of causes has first.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::AsRuntime;
+use super::{AsRuntime, SetVariable};
 use crate::cli::{CertificateFormat, ImageOptions};
 
 /// Write the roots of an image as a bundle
@@ -27,6 +27,10 @@ pub(crate) struct TrustExport {
     /// The roots that this runtime has in the image: openssl, curl, go, java, …
     #[arg(long = "as", value_name = "RUNTIME")]
     pub(crate) runtime: Option<AsRuntime>,
+
+    /// With --as: set this variable beyond the image's, as `docker run -e` does; NAME alone unsets it; repeatable
+    #[arg(long, value_name = "NAME=VALUE", requires = "runtime")]
+    pub(crate) env: Vec<SetVariable>,
 
     /// Form
     #[arg(long, value_name = "FORM", default_value = "pem")]

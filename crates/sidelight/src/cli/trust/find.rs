@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::AsRuntime;
+use super::{AsRuntime, SetVariable};
 use crate::cli::ImageOptions;
 
 /// Find a root in every trust store of an image
@@ -25,6 +25,10 @@ pub(crate) struct TrustFind {
     /// Ask whether this runtime has it in the image: openssl, curl, go, java, …; `auto` asks all that run there
     #[arg(long = "as", value_name = "RUNTIME", conflicts_with = "first")]
     pub(crate) runtime: Option<AsRuntime>,
+
+    /// With --as: set this variable beyond the image's, as `docker run -e` does; NAME alone unsets it; repeatable
+    #[arg(long, value_name = "NAME=VALUE", requires = "runtime")]
+    pub(crate) env: Vec<SetVariable>,
 
     /// Stop reading at the first store that has it
     #[arg(long)]

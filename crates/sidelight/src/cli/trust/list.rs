@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::AsRuntime;
+use super::{AsRuntime, SetVariable};
 use crate::cli::ImageOptions;
 
 /// List every trust store in an image, the roots in them, and private keys
@@ -22,6 +22,10 @@ pub(crate) struct TrustList {
     /// Only the roots that this runtime has in the image: openssl, curl, go, java, …; `auto` finds what runs there
     #[arg(long = "as", value_name = "RUNTIME")]
     pub(crate) runtime: Option<AsRuntime>,
+
+    /// With --as: set this variable beyond the image's, as `docker run -e` does; NAME alone unsets it; repeatable
+    #[arg(long, value_name = "NAME=VALUE", requires = "runtime")]
+    pub(crate) env: Vec<SetVariable>,
 
     /// Show fingerprints and keys too
     #[arg(long)]

@@ -21,7 +21,7 @@ pub(crate) use export::TrustExport;
 pub(crate) use find::TrustFind;
 pub(crate) use list::TrustList;
 pub(crate) use remove::TrustRemove;
-pub(crate) use runtime::AsRuntime;
+pub(crate) use runtime::{AsRuntime, SetVariable};
 pub(crate) use verify::TrustVerify;
 
 /// Say which roots an image or host really trusts; find, audit, compare and add them

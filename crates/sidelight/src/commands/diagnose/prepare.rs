@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use rustls::sign::CertifiedKey;
-use sidelight_engine::dial::NoProxy;
 use sidelight_engine::probe::{self, Progress, Ways};
 use sidelight_engine::resolve::Resolver;
-use sidelight_model::diagnose::{ClientIdentity, Question, Roots};
+use sidelight_model::diagnose::{Adding, ClientIdentity, Question, Roots};
 use sidelight_model::flow::{Authority, Host};
 use sidelight_model::x509::Anchors;
 
 use super::roots::{self, Found, Place};
 use crate::cli::{AsRuntime, DiagnoseCommand, DiagnoseTrust, Endpoint, ProxyChoice};
 use crate::commands::interception::further_proxy;
+use crate::commands::trust::changes_in_place;
+use crate::commands::{environment_proxy, source_roots};
 use crate::exit::Failure;
 use crate::ui::Ui;
 
@@ -125,6 +126,7 @@ impl Prepared {
             every_address: effort.all_addresses,
             client: self.client.as_ref().map(|(identity, _)| identity.clone()),
             source: self.command.trust.from.clone(),
+            adding: adding(&self.command.trust),
             trust_options: trust_options(&self.command.trust),
             target,
         };
@@ -163,39 +165,64 @@ impl Prepared {
             Some(place) => place.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),
             None => std::env::var(name).ok(),
         };
-        let first = |names: &[&'static str]| {
-            names.iter().find_map(|name| Some((*name, variable(name).filter(|it| !it.is_empty())?)))
-        };
-        let Some((named, url)) = first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]) else {
+        let Some((upstream, named)) = environment_proxy::named_in(environment_proxy::FOR_HTTPS, variable)
+            .map_err(|failure| failure.hint("--proxy none goes around it"))?
+        else {
             return Ok(None);
         };
-        let exceptions = first(&["no_proxy", "NO_PROXY"]).map(|(_, list)| list).unwrap_or_default();
         // As every client has it, loopback is never reached through a proxy.
         let loopback = match &target.host {
             Host::Ip(ip) => ip.is_loopback(),
             Host::Name(name) => name == "localhost" || name.ends_with(".localhost"),
         };
-        if loopback || NoProxy::parse(&exceptions).covers(target) {
-            return Ok(None);
-        }
-        match url.parse::<ProxyChoice>() {
-            Ok(ProxyChoice::Through(upstream)) => Ok(Some((upstream, named.to_owned()))),
-            Ok(ProxyChoice::None) => Ok(None),
-            Err(why) => Err(Failure::usage(format!("{named}: {why}")).hint("--proxy none goes around it")),
-        }
+        let excepted = loopback || environment_proxy::exceptions_in(variable).covers(target);
+        Ok((!excepted).then(|| (upstream, named.to_owned())))
     }
+}
+
+/// The command that puts a root where it is missing.
+fn adding(trust: &DiagnoseTrust) -> Adding {
+    let with = |before: &str, after: String| Adding { before: before.to_owned(), after };
+    let Some(source) = &trust.from else {
+        let Some(given) = trust.roots.first() else {
+            return with("sidelight trust add", "--into host".to_owned());
+        };
+        if source_roots::is_source(given) {
+            return into(&given.display().to_string());
+        }
+        let file = quoted(given.display().to_string());
+        let kind = given.extension().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase();
+        return match kind.as_str() {
+            _ if given.is_dir() => with("cp", file),
+            "jks" | "p12" | "pfx" => with("keytool -importcert -file", format!("-alias root -keystore {file}")),
+            _ => with("cat", format!(">> {file}")),
+        };
+    };
+    into(source)
+}
+
+fn into(source: &str) -> Adding {
+    let after = format!("--into {}", quoted(source.to_owned()));
+    let after = if changes_in_place(source) { after } else { format!("{after} -o docker-archive:with-root.tar") };
+    Adding { before: "sidelight trust add".to_owned(), after }
+}
+
+fn quoted(text: String) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:@=,+%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The options that say whose trust counts, for commands that ask again.
 fn trust_options(trust: &DiagnoseTrust) -> String {
-    let quoted =
-        |text: String| if text.contains([' ', '\'']) { format!("'{}'", text.replace('\'', "'\\''")) } else { text };
     let mut options = String::new();
     if let Some(source) = &trust.from {
         options.push_str(&format!(" --from {}", quoted(source.clone())));
     }
     if let Some(AsRuntime::One(runtime)) = trust.runtime {
         options.push_str(&format!(" --as {runtime}"));
+    }
+    for set in &trust.env {
+        options.push_str(&format!(" --env {}", quoted(set.to_string())));
     }
     for file in &trust.roots {
         options.push_str(&format!(" --roots {}", quoted(file.display().to_string())));

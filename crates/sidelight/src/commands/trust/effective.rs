@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
-use sidelight_model::trust::effective::{Effective, Situation, effective, effective_auto};
+use sidelight_model::trust::effective::{Effective, effective, effective_auto};
 use sidelight_model::trust::{CertId, Runtime, Survey};
 use sidelight_sink::redact::Redactor;
 
-use crate::cli::{AsRuntime, GlobalOptions};
+use crate::cli::{AsRuntime, GlobalOptions, SetVariable};
 use crate::exit::{Exit, Failure};
 use crate::render::trust::effective as render;
 use crate::render::{Look, Stream};
@@ -40,17 +40,23 @@ impl WhoHas {
 }
 
 /// Which runtimes have one of the certificates. Without a whole survey (`first`) nothing is known of runtimes.
-pub(super) fn who_has(survey: &Survey, certs: &[CertId], asked: Option<AsRuntime>, first: bool) -> WhoHas {
+pub(super) fn who_has(
+    survey: &Survey,
+    certs: &[CertId],
+    asked: Option<AsRuntime>,
+    env: &[SetVariable],
+    first: bool,
+) -> WhoHas {
     if first {
         return WhoHas::default();
     }
-    let found = of(survey, asked.unwrap_or(AsRuntime::Auto));
+    let found = of(survey, asked.unwrap_or(AsRuntime::Auto), env);
     WhoHas { found, certs: certs.to_vec(), one_was_asked: matches!(asked, Some(AsRuntime::One(_))) }
 }
 
 /// What is foretold, for today.
-pub(super) fn of(survey: &Survey, asked: AsRuntime) -> Vec<Effective> {
-    let situation = Situation { now: Some(SystemTime::now().into()), ..Situation::default() };
+pub(super) fn of(survey: &Survey, asked: AsRuntime, env: &[SetVariable]) -> Vec<Effective> {
+    let situation = SetVariable::situation(env, Some(SystemTime::now().into()));
     match asked {
         AsRuntime::Auto => effective_auto(survey, &situation),
         AsRuntime::One(runtime) => effective(survey, runtime, &situation),
@@ -60,12 +66,13 @@ pub(super) fn of(survey: &Survey, asked: AsRuntime) -> Vec<Effective> {
 /// `trust list --as`.
 pub(super) fn list(
     survey: &Survey,
-    asked: AsRuntime,
+    asked: (AsRuntime, &[SetVariable]),
     wide: bool,
     global: &GlobalOptions,
     ui: Ui,
 ) -> Result<Exit, Failure> {
-    let found = of(survey, asked);
+    let (asked, env) = asked;
+    let found = of(survey, asked, env);
     let stream = if global.json { Stream::Error } else { Stream::Output };
     let look = Look::of(stream, global, Redactor::new(true));
     let with_roots = wide || matches!(asked, AsRuntime::One(_)) && found.len() == 1;
@@ -76,8 +83,8 @@ pub(super) fn list(
 }
 
 /// The roots that one runtime accepts: of its first variant, which is the one that the image starts.
-pub(super) fn roots(survey: &Survey, runtime: Runtime) -> Result<Vec<CertId>, Failure> {
-    let found = of(survey, AsRuntime::One(runtime));
+pub(super) fn roots(survey: &Survey, runtime: Runtime, env: &[SetVariable]) -> Result<Vec<CertId>, Failure> {
+    let found = of(survey, AsRuntime::One(runtime), env);
     let Some(one) = found.first() else { return Ok(Vec::new()) };
     if let Some(why) = &one.fails {
         return Err(Failure::new(format_args!("{} in {} can verify nobody: {why}", one.label, survey.source)));

@@ -65,7 +65,7 @@ fn chosen(options: &TrustExport, survey: &Survey) -> Result<(String, Vec<CertId>
                 .hint(format_args!("`sidelight trust list {} --as auto` says which run there", options.source)));
         }
         Some(AsRuntime::One(runtime)) => {
-            let roots = super::effective::roots(survey, runtime)?;
+            let roots = super::effective::roots(survey, runtime, &options.env)?;
             return Ok((format!("{runtime} in {}", survey.source), roots));
         }
         None => {}

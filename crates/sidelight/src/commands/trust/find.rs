@@ -29,7 +29,7 @@ pub(super) fn run(options: &TrustFind, global: &GlobalOptions, ui: Ui) -> Result
     let watch = if options.first { first(query.clone()) } else { TrustWatch::new() };
     let survey = survey_with(&options.source, &options.image, watch, ui)?;
     let answer = find(&survey, &query);
-    let runtimes = super::effective::who_has(&survey, &answer.certs, options.runtime, options.first);
+    let runtimes = super::effective::who_has(&survey, &answer.certs, options.runtime, &options.env, options.first);
     let stream = if global.json { Stream::Error } else { Stream::Output };
     let look = Look::of(stream, global, Redactor::new(true));
     // A file is named by what it holds.

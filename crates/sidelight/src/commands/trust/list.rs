@@ -17,7 +17,7 @@ use crate::ui::Ui;
 pub(super) fn run(options: &TrustList, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     let survey = survey(&options.source, &options.image, ui)?;
     if let Some(runtime) = options.runtime {
-        return super::effective::list(&survey, runtime, options.wide, global, ui);
+        return super::effective::list(&survey, (runtime, &options.env), options.wide, global, ui);
     }
     let named = options.reference.as_deref().map(read_reference).transpose()?;
     let reference = named.as_ref().unwrap_or_else(|| Reference::builtin());

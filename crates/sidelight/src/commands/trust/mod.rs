@@ -12,6 +12,8 @@ mod readers;
 mod remove;
 mod verify;
 
+pub(super) use edit::changes_in_place;
+
 use std::io::Write as _;
 
 use sidelight_model::trust::Survey;

@@ -26,6 +26,7 @@ use image::Seen;
 use in_place::Job;
 use input::Wanted;
 use place::Place;
+pub(in crate::commands) use place::changes_in_place;
 
 /// `trust add`.
 pub(super) fn add(options: &TrustAdd, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {

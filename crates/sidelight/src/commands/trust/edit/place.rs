@@ -63,6 +63,17 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
     })
 }
 
+/// Whether `trust add` changes this source where it is, rather than writing another; as [`find`] has it, without looking for
+/// processes.
+pub(in crate::commands) fn changes_in_place(text: &str) -> bool {
+    match text.parse() {
+        Ok(Source::Host | Source::Pid(_) | Source::Container(_)) => true,
+        Ok(Source::Rootfs(path)) => !path.is_file(),
+        Ok(Source::Bare(word)) => is_plain_folder(Path::new(&word)),
+        _ => false,
+    }
+}
+
 /// A folder that is no image in one of the forms that images have on disk.
 fn is_plain_folder(path: &Path) -> bool {
     path.is_dir() && !path.join("oci-layout").exists() && !path.join("manifest.json").exists()
