@@ -7,6 +7,7 @@ use super::super::facts::{Facts, Variant};
 use super::one_line;
 use crate::finding::{Cause, Finding};
 use crate::trust::reference::{Intruder, IntruderKind, intruder, intruder_named};
+use crate::trust::add_command;
 use crate::x509::Certificate;
 
 pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
@@ -22,7 +23,7 @@ pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
             .fold(finding, |finding, note| finding.with_evidence("trust store", roots.clone(), note.clone()));
         return Some(match &facts.question.source {
             Some(source) => finding
-                .with_fix("Put the root into the image", format!("sidelight trust add root.pem --into {source}"))
+                .with_fix("Put the root into the image", add_command("root.pem", source))
                 .with_fix(
                     "Or install the distribution's roots",
                     "apt-get install -y ca-certificates   # apk add ca-certificates",
@@ -131,7 +132,7 @@ pub(super) fn trust_it(finding: Finding, facts: &Facts, what: &str) -> Finding {
             )
             .with_fix(
                 "and add it to what is started from there",
-                format!("sidelight trust add chain-root.pem --into {source}"),
+                add_command("chain-root.pem", source),
             ),
         None => finding
             .with_fix(

@@ -16,6 +16,7 @@ use sidelight_model::x509::Anchors;
 
 use super::roots::{self, Found, Place};
 use crate::cli::{AsRuntime, DiagnoseCommand, DiagnoseTrust, Endpoint, ProxyChoice};
+use crate::commands::image_source;
 use crate::commands::interception::further_proxy;
 use crate::exit::Failure;
 use crate::ui::Ui;
@@ -124,7 +125,7 @@ impl Prepared {
             may_fetch: !effort.no_fetch,
             every_address: effort.all_addresses,
             client: self.client.as_ref().map(|(identity, _)| identity.clone()),
-            source: self.command.trust.from.clone(),
+            source: self.command.trust.from.as_deref().map(image_source::in_full),
             trust_options: trust_options(&self.command.trust),
             target,
         };
