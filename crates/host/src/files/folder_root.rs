@@ -12,6 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use sidelight_wire::trust_edit::{Found, Kind, Root, RootError};
 
+use super::reach::walk;
 use super::{FileError, within};
 
 /// The largest file that is read: trust stores are some hundred kilobytes, libraries of OpenSSL a few megabytes.
@@ -49,7 +50,12 @@ impl FolderRoot {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(&self.open, relative, flags, Mode::empty(), inside) {
-            Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(&self.open, relative, flags, Mode::empty()),
+            Err(Errno::NOSYS | Errno::PERM) => {
+                let relative = Path::new(relative);
+                let Some(name) = relative.file_name() else { return walk(&self.open, relative) };
+                let above = walk(&self.open, relative.parent().unwrap_or(Path::new("")))?;
+                rustix::fs::openat(&above, name, flags, Mode::empty())
+            }
             other => other,
         }
     }

@@ -4,12 +4,14 @@
 //! rename). Every failure names the path and what was being done to it.
 
 mod folder_root;
+mod reach;
 mod read;
 mod replace;
 mod resolve;
 mod snapshot;
 
 pub use folder_root::FolderRoot;
+pub use reach::Reach;
 pub use read::{read_bounded, regular_files};
 pub use replace::{Meta, create_directory, remove, replace_file, replace_symlink, sync_directory, write_short_lived};
 pub use resolve::{resolve_in_root, within};
@@ -60,6 +62,17 @@ impl FileError {
     pub(crate) fn io<E: Into<io::Error>>(doing: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source: source.into() }
+    }
+
+    /// The same failure, of a file by another name.
+    fn of(self, name: &Path) -> Self {
+        let path = name.to_owned();
+        match self {
+            Self::Io { doing, source, .. } => Self::Io { doing, path, source },
+            Self::TooLarge { limit, .. } => Self::TooLarge { path, limit },
+            Self::NotRegular { .. } => Self::NotRegular { path },
+            Self::TooMany { limit, .. } => Self::TooMany { path, limit },
+        }
     }
 
     /// Whether the file is simply not there.

@@ -1,6 +1,7 @@
 //! Reading with bounds. In: a path and a limit. Out: bytes, or the entries of a folder in byte order.
 
 use super::FileError;
+use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,11 +12,27 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// When it cannot be opened or read, is larger, or is a device, socket or pipe (which are not opened for reading: no hang).
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    read_with(path, limit, OFlags::empty())
+}
+
+/// As [`read_bounded`], refusing a symbolic link: one may have come where a file stood a moment ago.
+pub(super) fn read_no_link(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    read_with(path, limit, OFlags::NOFOLLOW)
+}
+
+fn read_with(path: &Path, limit: u64, flags: OFlags) -> Result<Vec<u8>, FileError> {
     // A pipe would block at open until somebody writes; non-blocking it opens at once and is then refused.
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file =
-        OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(FileError::io("read", path))?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(open_flags(flags | OFlags::NONBLOCK))
+        .open(path)
+        .map_err(FileError::io("read", path))?;
     read_open(file, path, limit)
+}
+
+/// Flags as the standard library takes them.
+pub(super) fn open_flags(flags: OFlags) -> i32 {
+    i32::try_from(flags.bits()).unwrap_or(0)
 }
 
 fn read_open(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {

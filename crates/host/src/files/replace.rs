@@ -4,7 +4,8 @@
 //! the file is itself a mount point (bundles bound into containers are), it is rewritten in place.
 
 use super::FileError;
-use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use super::read::open_flags;
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -36,12 +37,13 @@ impl Meta {
         }
     }
 
-    /// Those of the file that stands at `path`, or a new file's with `mode`.
+    /// Those of the file or folder that stands at `path`, or a new file's with `mode`; also where a link stands, which is replaced.
     ///
     /// # Errors
     /// When the file is there but cannot be looked at.
     pub fn of_or_new(path: &Path, mode: u32) -> Result<Self, FileError> {
-        match std::fs::metadata(path).map_err(FileError::io("look at", path)) {
+        match std::fs::symlink_metadata(path).map_err(FileError::io("look at", path)) {
+            Ok(found) if found.is_symlink() => Ok(Self::new(mode)),
             Ok(found) => Ok(Self {
                 mode: found.mode() & 0o7777,
                 uid: found.uid(),
@@ -60,10 +62,25 @@ impl Meta {
     }
 }
 
-/// The extended attributes of a file, sorted by name; none where the file system knows none.
+/// The extended attributes of a file, sorted by name; none where the file system knows none. A link is not followed.
 pub(super) fn attributes(path: &Path) -> Result<Vec<(String, Vec<u8>)>, FileError> {
+    let list = |names: &mut [u8]| rustix::fs::llistxattr(path, names);
+    gather(path, list, |name, value| rustix::fs::lgetxattr(path, name, value))
+}
+
+/// As [`attributes`], of an open file.
+fn attributes_of_open(open: &File, path: &Path) -> Result<Vec<(String, Vec<u8>)>, FileError> {
+    let list = |names: &mut [u8]| rustix::fs::flistxattr(open, names);
+    gather(path, list, |name, value| rustix::fs::fgetxattr(open, name, value))
+}
+
+fn gather(
+    path: &Path,
+    list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+    get: impl Fn(&str, &mut [u8]) -> rustix::io::Result<usize>,
+) -> Result<Vec<(String, Vec<u8>)>, FileError> {
     let mut names = vec![0_u8; 64 << 10];
-    let length = match rustix::fs::llistxattr(path, &mut names[..]) {
+    let length = match list(&mut names) {
         Ok(length) => length,
         Err(rustix::io::Errno::OPNOTSUPP) => return Ok(Vec::new()),
         Err(errno) => return Err(FileError::io("list the attributes of", path)(errno)),
@@ -72,8 +89,7 @@ pub(super) fn attributes(path: &Path) -> Result<Vec<(String, Vec<u8>)>, FileErro
     for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let name = String::from_utf8_lossy(name).into_owned();
         let mut value = vec![0_u8; 64 << 10];
-        let length = rustix::fs::lgetxattr(path, name.as_str(), &mut value[..])
-            .map_err(FileError::io("read an attribute of", path))?;
+        let length = get(&name, &mut value).map_err(FileError::io("read an attribute of", path))?;
         value.truncate(length);
         found.push((name, value));
     }
@@ -81,46 +97,44 @@ pub(super) fn attributes(path: &Path) -> Result<Vec<(String, Vec<u8>)>, FileErro
     Ok(found)
 }
 
-/// Gives a file or folder this mode, owner, attributes and (unless it is zero) time. Owner first: a change of owner clears set-id bits.
-pub(super) fn set_meta(path: &Path, meta: &Meta) -> Result<(), FileError> {
-    let now = std::fs::metadata(path).map_err(FileError::io("look at", path))?;
+/// Gives an open file or folder this mode, owner, attributes and (unless it is zero) time. Owner first: a change of owner clears set-id
+/// bits. By its handle, not by its name: behind the name may stand another by now. `path` is for messages.
+pub(super) fn set_meta(open: &File, path: &Path, meta: &Meta) -> Result<(), FileError> {
+    let now = open.metadata().map_err(FileError::io("look at", path))?;
     if (now.uid(), now.gid()) != (meta.uid, meta.gid) {
         let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
-        rustix::fs::chown(path, Some(uid), Some(gid)).map_err(FileError::io("set the owner of", path))?;
+        rustix::fs::fchown(open, Some(uid), Some(gid)).map_err(FileError::io("set the owner of", path))?;
     }
-    rustix::fs::chmod(path, Mode::from_raw_mode(meta.mode)).map_err(FileError::io("set the mode of", path))?;
-    let present = attributes(path)?;
+    rustix::fs::fchmod(open, Mode::from_raw_mode(meta.mode)).map_err(FileError::io("set the mode of", path))?;
+    let present = attributes_of_open(open, path)?;
     for (name, value) in &meta.attributes {
         if !present.iter().any(|(known, held)| known == name && held == value) {
-            set_attribute(path, name, value)?;
+            set_attribute(open, path, name, value)?;
         }
     }
     for (name, _) in present.iter().filter(|(name, _)| !meta.attributes.iter().any(|(wanted, _)| wanted == name)) {
         // A label that the kernel's security module gives to every new file cannot be taken off, and need not be.
         if !name.starts_with("security.") {
-            rustix::fs::lremovexattr(path, name.as_str()).map_err(FileError::io("remove an attribute of", path))?;
+            rustix::fs::fremovexattr(open, name.as_str()).map_err(FileError::io("remove an attribute of", path))?;
         }
     }
-    set_times(path, meta)
+    let Some(times) = times(meta) else { return Ok(()) };
+    rustix::fs::futimens(open, &times).map_err(FileError::io("set the time of", path))
 }
 
 /// Labels of security modules are given by the kernel's policy to whoever has no right to set them; they are no reason to fail.
-fn set_attribute(path: &Path, name: &str, value: &[u8]) -> Result<(), FileError> {
+fn set_attribute(open: &File, path: &Path, name: &str, value: &[u8]) -> Result<(), FileError> {
     use rustix::io::Errno;
-    match rustix::fs::lsetxattr(path, name, value, XattrFlags::empty()) {
+    match rustix::fs::fsetxattr(open, name, value, XattrFlags::empty()) {
         Err(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP) if name.starts_with("security.") => Ok(()),
         other => other.map_err(FileError::io("set an attribute of", path)),
     }
 }
 
-fn set_times(path: &Path, meta: &Meta) -> Result<(), FileError> {
-    if meta.modified == (0, 0) {
-        return Ok(());
-    }
+fn times(meta: &Meta) -> Option<Timestamps> {
     let unchanged = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
     let modified = Timespec { tv_sec: meta.modified.0, tv_nsec: meta.modified.1 };
-    let times = Timestamps { last_access: unchanged, last_modification: modified };
-    rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(FileError::io("set the time of", path))
+    (meta.modified != (0, 0)).then_some(Timestamps { last_access: unchanged, last_modification: modified })
 }
 
 /// Writes a file so that its name at every moment leads to the whole old or the whole new content.
@@ -154,15 +168,20 @@ fn write_new(path: &Path, wanted: &Path, bytes: &[u8], meta: &Meta) -> Result<()
         .open(path)
         .map_err(FileError::io("write", wanted))?;
     file.write_all(bytes).map_err(FileError::io("write", wanted))?;
-    set_meta(path, meta)?;
+    set_meta(&file, path, meta)?;
     file.sync_all().map_err(FileError::io("sync", wanted))
 }
 
 fn write_in_place(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
-    let mut file = OpenOptions::new().write(true).truncate(true).open(path).map_err(FileError::io("write", path))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .custom_flags(open_flags(OFlags::NOFOLLOW))
+        .open(path)
+        .map_err(FileError::io("write", path))?;
     file.write_all(bytes).map_err(FileError::io("write", path))?;
     file.sync_all().map_err(FileError::io("sync", path))?;
-    set_meta(path, meta)
+    set_meta(&file, path, meta)
 }
 
 /// Writes a new file that need not outlive this process: it is not synced. Nothing may stand at `path`.
@@ -205,7 +224,8 @@ fn own_symlink(path: &Path, meta: &Meta) -> Result<(), FileError> {
     let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
     rustix::fs::chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
         .map_err(FileError::io("set the owner of", path))?;
-    set_times(path, meta)
+    let Some(times) = times(meta) else { return Ok(()) };
+    rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(FileError::io("set the time of", path))
 }
 
 /// Makes a folder with this mode; one that is there already stays as it is.
@@ -215,12 +235,19 @@ fn own_symlink(path: &Path, meta: &Meta) -> Result<(), FileError> {
 pub fn create_directory(path: &Path, mode: u32) -> Result<(), FileError> {
     match std::fs::create_dir(path) {
         Ok(()) => {
-            rustix::fs::chmod(path, Mode::from_raw_mode(mode)).map_err(FileError::io("set the mode of", path))?;
+            rustix::fs::fchmod(open_directory(path)?, Mode::from_raw_mode(mode))
+                .map_err(FileError::io("set the mode of", path))?;
             sync_parent(path)
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(FileError::io("create the folder", path)(error)),
     }
+}
+
+/// A folder, not followed to by a link.
+pub(super) fn open_directory(path: &Path) -> Result<File, FileError> {
+    let flags = open_flags(OFlags::DIRECTORY | OFlags::NOFOLLOW);
+    OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(FileError::io("open the folder", path))
 }
 
 /// Removes a file, link or empty folder; nothing there is fine.

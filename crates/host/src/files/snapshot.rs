@@ -1,7 +1,10 @@
 //! Everything about one path that has to be put back. In: a path. Out: [`Snapshot`], and its way back onto the disk.
 
-use super::replace::{Meta, create_directory, remove, replace_file, replace_symlink, set_meta, temporary};
-use super::{FileError, read_bounded};
+use super::FileError;
+use super::read::read_no_link;
+use super::replace::{
+    Meta, create_directory, open_directory, remove, replace_file, replace_symlink, set_meta, temporary,
+};
 use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -67,7 +70,7 @@ impl Snapshot {
         } else if kind.is_dir() {
             Ok(Self::Directory { meta })
         } else if kind.is_file() {
-            Ok(Self::File { bytes: read_bounded(path, LARGEST)?, meta })
+            Ok(Self::File { bytes: read_no_link(path, LARGEST)?, meta })
         } else {
             Err(FileError::NotRegular { path: path.to_owned() })
         }
@@ -85,7 +88,7 @@ impl Snapshot {
             Self::Symlink { target, meta } => replace_symlink(path, target, Some(meta)),
             Self::Directory { meta } => {
                 create_directory(path, meta.mode)?;
-                set_meta(path, meta)
+                set_meta(&open_directory(path)?, path, meta)
             }
         }
     }

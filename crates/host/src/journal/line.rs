@@ -41,6 +41,9 @@ pub struct Deed {
     pub certificate: String,
     /// Its SHA-256, lower-case hexadecimal.
     pub sha256: String,
+    /// The root that all its paths are below, where it is not this machine's own: they are looked up so that nothing leads out of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<PathBuf>,
     /// What else is to be known of an edit of any root (`trust add`, `trust remove`); none of an installation of sidelight's own CA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<Edit>,

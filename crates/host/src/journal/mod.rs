@@ -16,10 +16,12 @@ mod transaction;
 mod undo;
 
 pub use line::{Deed, Edit};
+#[cfg(test)]
+pub(crate) use transaction::tree;
 pub use transaction::{Action, Ran, Transaction};
 pub use undo::{Outcome, Reconcile, Undone};
 
-use crate::files::{FileError, Snapshot};
+use crate::files::{FileError, Reach, Snapshot};
 use line::{Line, State};
 use log::Log;
 use sidelight_model::time::Timestamp;
@@ -104,7 +106,15 @@ impl Entry {
     /// Whether a path is as this deed left it. What it did not note may be as it likes.
     pub fn left_as_is(&self, path: &Path) -> bool {
         let left = self.changes.get(path).and_then(|change| change.after.as_deref());
-        left.is_none_or(|left| Snapshot::take(path).is_ok_and(|now| now.fingerprint() == left))
+        left.is_none_or(|left| self.take(path).is_ok_and(|now| now.fingerprint() == left))
+    }
+
+    /// What stands at one of its paths now.
+    ///
+    /// # Errors
+    /// When its root cannot be opened, or the path cannot be read.
+    pub fn take(&self, path: &Path) -> Result<Snapshot, FileError> {
+        Reach::new(self.deed.root.as_deref())?.take(path)
     }
 
     /// Whether what stands at a path is what stood there before this deed or what it left.

@@ -26,7 +26,7 @@ fn open(folder: &Path) -> Journal {
 }
 
 fn deed() -> Deed {
-    Deed { place: "host".to_owned(), certificate: String::new(), sha256: "00".to_owned(), edit: None }
+    Deed { place: "host".to_owned(), certificate: String::new(), sha256: "00".to_owned(), root: None, edit: None }
 }
 
 /// A folder with one file `list`.
@@ -173,7 +173,7 @@ fn one_at_a_time_and_a_running_program_counts() {
 #[test]
 fn a_rehearsal_changes_nothing() {
     let machine = machine();
-    let mut deed = Transaction::rehearse(deed());
+    let mut deed = Transaction::rehearse(deed()).unwrap();
     deed.write(&machine.path().join("etc/a/b"), b"x", 0o644).unwrap();
     deed.run(Path::new("/bin/false"), &["now"]).unwrap();
     let actions = deed.finish().unwrap();

@@ -3,7 +3,7 @@
 
 use super::line::{Deed, Line, State, VERSION};
 use super::{Change, Entry, Journal, JournalError, now};
-use crate::files::{FileError, Meta, Snapshot, create_directory, replace_file, replace_symlink};
+use crate::files::{FileError, Meta, Reach, Snapshot};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -43,6 +43,7 @@ pub struct Ran {
 pub struct Transaction<'j> {
     /// None in a rehearsal.
     journal: Option<&'j mut Journal>,
+    reach: Reach,
     entry: Entry,
     actions: Vec<Action>,
 }
@@ -51,15 +52,16 @@ impl Journal {
     /// Begins a deed.
     ///
     /// # Errors
-    /// When the journal cannot be written.
+    /// When the deed's root cannot be opened, or the journal cannot be written.
     pub fn begin(&mut self, deed: Deed) -> Result<Transaction<'_>, JournalError> {
+        let reach = Reach::new(deed.root.as_deref())?;
         let (id, at) = (self.next, now());
         self.log.append(&Line::Begin { v: VERSION, id, at: at.clone(), deed: deed.clone() })?;
         self.next += 1;
         let entry = Entry { id, at, deed, complete: false, changes: BTreeMap::new(), trees: Vec::new() };
         self.entries.push(entry.clone());
         self.step("began");
-        Ok(Transaction { journal: Some(self), entry, actions: Vec::new() })
+        Ok(Transaction { journal: Some(self), reach, entry, actions: Vec::new() })
     }
 
     /// Runs a program with a plain environment and no input, and returns what it said. The program holds the journal's lock until it
@@ -93,14 +95,23 @@ fn command_line(program: &Path, arguments: &[&str]) -> String {
 
 impl Transaction<'_> {
     /// A deed that is only talked about.
-    pub fn rehearse(deed: Deed) -> Transaction<'static> {
+    ///
+    /// # Errors
+    /// When its root cannot be opened.
+    pub fn rehearse(deed: Deed) -> Result<Transaction<'static>, JournalError> {
+        let reach = Reach::new(deed.root.as_deref())?;
         let entry = Entry { id: 0, at: now(), deed, complete: false, changes: BTreeMap::new(), trees: Vec::new() };
-        Transaction { journal: None, entry, actions: Vec::new() }
+        Ok(Transaction { journal: None, reach, entry, actions: Vec::new() })
     }
 
     /// Whether nothing is really done.
     pub fn is_rehearsal(&self) -> bool {
         self.journal.is_none()
+    }
+
+    /// The way to what it changes.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// What was done so far.
@@ -123,7 +134,7 @@ impl Transaction<'_> {
         if self.entry.changes.contains_key(path) {
             return Ok(());
         }
-        let state = journal.keep(&Snapshot::take(path)?)?;
+        let state = journal.keep(&self.reach.take(path)?)?;
         journal.log.append(&Line::Before { id: self.entry.id, path: path.to_owned(), state: state.clone() })?;
         self.entry.note(path.to_owned(), state);
         self.step(&format!("noted {}", path.display()));
@@ -137,8 +148,8 @@ impl Transaction<'_> {
     pub fn note_tree(&mut self, folder: &Path) -> Result<(), JournalError> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         let mut entries = Vec::new();
-        for path in tree(folder)? {
-            if let Some(snapshot) = taken(&path)? {
+        for path in tree(&self.reach, folder)? {
+            if let Some(snapshot) = taken(&self.reach, &path)? {
                 entries.push((path, journal.keep(&snapshot)?));
             }
         }
@@ -158,7 +169,7 @@ impl Transaction<'_> {
         self.note(path)?;
         self.actions.push(Action::Write(path.to_owned()));
         if self.journal.is_some() {
-            replace_file(path, bytes, &Meta::of_or_new(path, mode)?)?;
+            self.reach.replace_file(path, bytes, &self.reach.meta_or_new(path, mode)?)?;
         }
         self.step(&format!("wrote {}", path.display()));
         Ok(())
@@ -169,10 +180,10 @@ impl Transaction<'_> {
     /// # Errors
     /// As [`Transaction::write`]; when the owner cannot be given.
     pub fn write_as(&mut self, path: &Path, bytes: &[u8], mode: u32, owner: (u32, u32)) -> Result<(), JournalError> {
-        let is_new = std::fs::symlink_metadata(path).is_err();
+        let is_new = !self.reach.exists(path);
         self.write(path, bytes, mode)?;
         if is_new && self.journal.is_some() {
-            own(path, owner)?;
+            own(&self.reach, path, owner)?;
         }
         Ok(())
     }
@@ -182,13 +193,13 @@ impl Transaction<'_> {
     /// # Errors
     /// When it cannot be noted or removed.
     pub fn remove(&mut self, path: &Path) -> Result<(), JournalError> {
-        if std::fs::symlink_metadata(path).is_err() {
+        if !self.reach.exists(path) {
             return Ok(());
         }
         self.note(path)?;
         self.actions.push(Action::Remove(path.to_owned()));
         if self.journal.is_some() {
-            crate::files::remove(path)?;
+            self.reach.remove(path)?;
         }
         self.step(&format!("removed {}", path.display()));
         Ok(())
@@ -203,7 +214,7 @@ impl Transaction<'_> {
         self.note(path)?;
         self.actions.push(Action::Link(path.to_owned(), target.to_owned()));
         if self.journal.is_some() {
-            replace_symlink(path, target, None)?;
+            self.reach.replace_symlink(path, target)?;
         }
         self.step(&format!("linked {}", path.display()));
         Ok(())
@@ -214,15 +225,15 @@ impl Transaction<'_> {
     /// # Errors
     /// When it cannot be noted or made.
     pub fn folder(&mut self, path: &Path, mode: u32) -> Result<(), JournalError> {
-        if path.is_dir() {
+        if self.reach.is_folder(path) {
             return Ok(());
         }
-        let missing: Vec<&Path> = path.ancestors().take_while(|above| !above.is_dir()).collect();
+        let missing: Vec<&Path> = path.ancestors().take_while(|above| !self.reach.is_folder(above)).collect();
         for folder in missing.into_iter().rev() {
             self.note(folder)?;
             self.actions.push(Action::Folder(folder.to_owned()));
             if self.journal.is_some() {
-                create_directory(folder, mode)?;
+                self.reach.create_directory(folder, mode)?;
             }
             self.step(&format!("made {}", folder.display()));
         }
@@ -254,13 +265,13 @@ impl Transaction<'_> {
     fn after(&self) -> Result<Vec<(PathBuf, String)>, JournalError> {
         let mut paths: Vec<PathBuf> = self.entry.changes.keys().cloned().collect();
         for folder in &self.entry.trees {
-            paths.extend(tree(folder)?);
+            paths.extend(tree(&self.reach, folder)?);
         }
         paths.sort();
         paths.dedup();
         let mut after = Vec::new();
         for path in paths {
-            if let Some(snapshot) = taken(&path)? {
+            if let Some(snapshot) = taken(&self.reach, &path)? {
                 after.push((path, snapshot.fingerprint()));
             }
         }
@@ -302,34 +313,26 @@ impl Drop for Transaction<'_> {
 }
 
 /// Gives a new file another owner, where it is another.
-fn own(path: &Path, (uid, gid): (u32, u32)) -> Result<(), FileError> {
+fn own(reach: &Reach, path: &Path, owner: (u32, u32)) -> Result<(), FileError> {
     let meta = Meta::new(0);
-    if (meta.uid, meta.gid) == (uid, gid) {
-        return Ok(());
-    }
-    let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
-    rustix::fs::chownat(rustix::fs::CWD, path, Some(uid), Some(gid), rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(FileError::io("set the owner of", path))
+    if (meta.uid, meta.gid) == owner { Ok(()) } else { reach.own(path, owner) }
 }
 
 /// A snapshot; none of a device, socket or pipe, which no trust store's tool touches.
-fn taken(path: &Path) -> Result<Option<Snapshot>, FileError> {
-    match Snapshot::take(path) {
+fn taken(reach: &Reach, path: &Path) -> Result<Option<Snapshot>, FileError> {
+    match reach.take(path) {
         Err(FileError::NotRegular { .. }) => Ok(None),
         other => other.map(Some),
     }
 }
 
 /// A folder and all that is in it, parents before children, not following links. Only the name when it is not there.
-pub(super) fn tree(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+pub(crate) fn tree(reach: &Reach, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut found = vec![folder.to_owned()];
     let mut to_list = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = to_list.pop() {
-        if !std::fs::symlink_metadata(&folder).is_ok_and(|meta| meta.is_dir()) {
-            continue;
-        }
-        for entry in std::fs::read_dir(&folder).map_err(FileError::io("list", &folder))? {
-            let path = entry.map_err(FileError::io("list", &folder))?.path();
+        for name in reach.names(&folder)? {
+            let path = folder.join(name);
             if found.len() >= ENTRIES || depth >= DEPTH {
                 return Err(FileError::TooMany { path: folder, limit: ENTRIES });
             }

@@ -4,7 +4,7 @@
 use super::line::Line;
 use super::transaction::tree;
 use super::{Change, Entry, Journal, JournalError, now};
-use crate::files::{FileError, Meta, Snapshot, remove, replace_file};
+use crate::files::{FileError, Reach, Snapshot};
 use std::path::{Path, PathBuf};
 
 /// What is to become of a path that is neither as it was before nor as we left it.
@@ -47,11 +47,13 @@ impl Journal {
     pub fn undo(&mut self, id: u64, reconcile: &dyn Reconcile) -> Result<Undone, JournalError> {
         let mut undone = Undone::default();
         let Some(entry) = self.entries.iter().find(|entry| entry.id == id).cloned() else { return Ok(undone) };
-        let changes = all_changes(&entry)?;
+        // Anew: what the root's folders were when the deed was done says nothing of now.
+        let reach = Reach::new(entry.deed.root.as_deref())?;
+        let changes = all_changes(&reach, &entry)?;
         // What was there comes back parents first; what was not there goes children first.
         let (absent, present): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, change)| change.was_absent());
         for (path, change) in present.into_iter().chain(absent.into_iter().rev()) {
-            self.undo_one(path, change, reconcile, &mut undone)?;
+            self.undo_one(&reach, path, change, reconcile, &mut undone)?;
         }
         if undone.unclear.is_empty() {
             self.log.append(&Line::Undone { id, at: now() })?;
@@ -66,18 +68,19 @@ impl Journal {
 
     fn undo_one(
         &mut self,
+        reach: &Reach,
         path: &Path,
         change: &Change,
         reconcile: &dyn Reconcile,
         undone: &mut Undone,
     ) -> Result<(), JournalError> {
         let before = change.before.snapshot(|sha256| self.log.kept(sha256))?;
-        let now = Snapshot::take(path)?;
+        let now = reach.take(path)?;
         let untouched = change.after.as_deref() == Some(now.fingerprint().as_str());
         let outcome = if now.same(&before) {
             Outcome::Leave
         } else if let (Snapshot::Absent, Snapshot::Directory { .. }) = (&before, &now) {
-            if has_entries(path)? { Outcome::Leave } else { Outcome::Remove }
+            if !reach.names(path)?.is_empty() { Outcome::Leave } else { Outcome::Remove }
         } else if untouched {
             Outcome::Restore
         } else {
@@ -90,16 +93,16 @@ impl Journal {
                 return Ok(());
             }
             Outcome::Restore => {
-                clear_the_way(path, &before, &now)?;
-                before.put_back(path)?;
+                clear_the_way(reach, path, &before, &now)?;
+                reach.put_back(path, &before)?;
                 undone.restored.push(path.to_owned());
             }
             Outcome::Remove => {
-                remove(path)?;
+                reach.remove(path)?;
                 undone.restored.push(path.to_owned());
             }
             Outcome::Write(bytes) => {
-                replace_file(path, &bytes, &Meta::of_or_new(path, 0o644)?)?;
+                reach.replace_file(path, &bytes, &reach.meta_or_new(path, 0o644)?)?;
                 undone.merged.push(path.to_owned());
             }
         }
@@ -109,22 +112,18 @@ impl Journal {
 }
 
 /// The noted changes, and everything that appeared in a noted folder since.
-fn all_changes(entry: &Entry) -> Result<Vec<(PathBuf, Change)>, FileError> {
+fn all_changes(reach: &Reach, entry: &Entry) -> Result<Vec<(PathBuf, Change)>, FileError> {
     let mut changes = entry.changes.clone();
     for folder in &entry.trees {
-        for path in tree(folder)? {
+        for path in tree(reach, folder)? {
             changes.entry(path).or_insert(Change { before: super::line::State::Absent, after: None });
         }
     }
     Ok(changes.into_iter().collect())
 }
 
-fn has_entries(folder: &Path) -> Result<bool, FileError> {
-    Ok(std::fs::read_dir(folder).map_err(FileError::io("list", folder))?.next().is_some())
-}
-
 /// A rename cannot put a file over a folder, nor a folder over a file.
-fn clear_the_way(path: &Path, before: &Snapshot, now: &Snapshot) -> Result<(), FileError> {
+fn clear_the_way(reach: &Reach, path: &Path, before: &Snapshot, now: &Snapshot) -> Result<(), FileError> {
     let folder = |snapshot: &Snapshot| matches!(snapshot, Snapshot::Directory { .. });
-    if folder(before) != folder(now) { remove(path) } else { Ok(()) }
+    if folder(before) != folder(now) { reach.remove(path) } else { Ok(()) }
 }

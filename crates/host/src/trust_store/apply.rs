@@ -1,7 +1,7 @@
 //! A plan carried out. In: changes inside a root. Out: the changes, each in the journal first.
 
 use super::TrustStoreError;
-use crate::files::within;
+use crate::files::{FileError, Reach, within};
 use crate::journal::Transaction;
 use sidelight_model::trust::{Change, ChangeKind};
 use std::path::{Path, PathBuf};
@@ -38,15 +38,15 @@ pub(super) fn read_only<'c>(root: &Path, changes: impl Iterator<Item = &'c Chang
 }
 
 /// Closes the gaps among the links of one hash, which taking one out may have left: OpenSSL would not find those behind a gap.
-pub(super) fn close_gaps(folder: &Path, hash: &str) -> std::io::Result<()> {
+pub(super) fn close_gaps(reach: &Reach, folder: &Path, hash: &str) -> Result<(), FileError> {
     let mut next = 0;
     for number in 0..SAME_HASH {
         let link = folder.join(format!("{hash}.{number}"));
-        if std::fs::symlink_metadata(&link).is_err() {
+        if !reach.exists(&link) {
             continue;
         }
         if number != next {
-            std::fs::rename(&link, folder.join(format!("{hash}.{next}")))?;
+            reach.rename(&link, &format!("{hash}.{next}"))?;
         }
         next += 1;
     }

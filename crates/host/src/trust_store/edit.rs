@@ -3,8 +3,9 @@
 
 use super::apply::{apply, read_only};
 use super::host::find_program;
+use super::nss::{Copied, database};
 use super::{Anchor, TrustStoreError, take_back_edit, undo};
-use crate::files::{FileError, FolderRoot, Snapshot, within};
+use crate::files::{FileError, FolderRoot, Reach, Snapshot, within};
 use crate::journal::{Action, Deed, Edit, Entry, Journal, Transaction, Undone};
 use sidelight_model::time::Timestamp;
 use sidelight_wire::trust_edit::{self, Left, Plan, Request, Step, StoreKind};
@@ -54,7 +55,8 @@ impl Target<'_> {
     fn deed(&self, anchor: &Anchor, removed: bool) -> Deed {
         let edit = Edit { removed, name: anchor.name.clone(), guard: self.guard.clone() };
         let certificate = data_encoding::BASE64.encode(anchor.der());
-        Deed { place: self.place.to_owned(), certificate, sha256: anchor.sha256.clone(), edit: Some(edit) }
+        let (place, sha256) = (self.place.to_owned(), anchor.sha256.clone());
+        Deed { place, certificate, sha256, root: super::below(self.root), edit: Some(edit) }
     }
 }
 
@@ -205,8 +207,17 @@ fn nss(change: &mut Transaction<'_>, root: &Path, plan: &Plan, anchor: &Anchor) 
         let path = within(root, &step.path);
         let folder = path.parent().unwrap_or(root);
         super::nss::note(change, folder)?;
-        let database = format!("sql:{}", folder.display());
-        change.run(&certutil, &["-A", "-d", &database, "-n", &anchor.name, "-t", "C,,", "-i", &file])?;
+        let arguments =
+            |database: &str| ["-A", "-d", database, "-n", &anchor.name, "-t", "C,,", "-i", &file].map(str::to_owned);
+        if root == Path::new("/") {
+            change.run(&certutil, &arguments(&database(folder)).each_ref().map(String::as_str))?;
+            continue;
+        }
+        let copy = Copied::of(change.reach(), folder)?;
+        change.run(&certutil, &arguments(&database(copy.folder())).each_ref().map(String::as_str))?;
+        for (path, bytes) in copy.changed(folder)? {
+            change.write(&path, &bytes, 0o600)?;
+        }
     }
     Ok(())
 }
@@ -215,9 +226,10 @@ fn nss(change: &mut Transaction<'_>, root: &Path, plan: &Plan, anchor: &Anchor) 
 pub fn is_as_wanted(root: &Path, plan: &Plan) -> Result<bool, FileError> {
     use sidelight_model::trust::ChangeKind;
     use std::collections::BTreeMap;
+    let reach = Reach::new(Some(root))?;
     let last: BTreeMap<&str, &ChangeKind> = plan.changes().map(|change| (change.path.as_str(), &change.kind)).collect();
     for (path, kind) in last {
-        let now = Snapshot::take(&within(root, path))?;
+        let now = reach.take(&within(root, path))?;
         let same = match (kind, &now) {
             (ChangeKind::File { bytes }, Snapshot::File { bytes: now, .. }) => bytes == now,
             (ChangeKind::Symlink { target }, Snapshot::Symlink { target: now, .. }) => Path::new(target) == now,

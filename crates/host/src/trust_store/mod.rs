@@ -18,7 +18,7 @@ pub use place::{ParsePlaceError, Place};
 pub use places::{find_host_bundles, find_java_stores};
 pub use sidelight_wire::trust_edit::{Anchor, AnchorError, JavaStore, STOREPASS};
 
-use crate::files::{FileError, read_bounded, resolve_in_root};
+use crate::files::{FileError, Reach, read_bounded, resolve_in_root};
 use crate::journal::{Action, Deed, Entry, Journal, JournalError, Transaction, Undone};
 use reconcile::WithoutAnchor;
 use sidelight_model::time::Timestamp;
@@ -188,7 +188,7 @@ pub fn install(
             return Err(TrustStoreError::Unclear { path, why, name });
         }
     }
-    let mut change = journal.begin(deed(place, anchor))?;
+    let mut change = journal.begin(deed(place, machine, anchor)?)?;
     let result = apply(&mut change, machine, place, anchor);
     let finished = match result {
         Ok(notes) => change.finish().map(|actions| Installed { actions, notes }).map_err(TrustStoreError::from),
@@ -216,7 +216,7 @@ pub fn rehearse(
     {
         return Ok(Installed::default());
     }
-    let mut change = Transaction::rehearse(deed(place, anchor));
+    let mut change = Transaction::rehearse(deed(place, machine, anchor)?)?;
     let notes = apply(&mut change, machine, place, anchor)?;
     Ok(Installed { actions: change.finish()?, notes })
 }
@@ -229,9 +229,23 @@ pub fn uninstall(journal: &mut Journal, entry: &Entry, storepass: &str) -> Resul
     undo(journal, entry, storepass)
 }
 
-fn deed(place: &Place, anchor: &Anchor) -> Deed {
+fn deed(place: &Place, machine: &Machine<'_>, anchor: &Anchor) -> Result<Deed, TrustStoreError> {
     let certificate = data_encoding::BASE64.encode(anchor.der());
-    Deed { place: place.to_string(), certificate, sha256: anchor.sha256.clone(), edit: None }
+    let root = match place {
+        Place::Rootfs(folder) => below(&absolute(folder)?),
+        Place::Host => below(machine.root),
+        _ => None,
+    };
+    Ok(Deed { place: place.to_string(), certificate, sha256: anchor.sha256.clone(), root, edit: None })
+}
+
+/// A root as deeds note it: none for this machine's own.
+fn below(root: &Path) -> Option<PathBuf> {
+    (root != Path::new("/")).then(|| root.to_owned())
+}
+
+fn absolute(folder: &Path) -> Result<PathBuf, FileError> {
+    std::path::absolute(folder).map_err(FileError::io("find", folder))
 }
 
 fn at(journal: &Journal, place: &Place) -> Vec<Entry> {
@@ -253,11 +267,7 @@ fn apply(
     match place {
         Place::Host => host::install(change, machine, anchor),
         Place::Rootfs(folder) => {
-            let root = std::path::absolute(folder).map_err(|source| FileError::Io {
-                doing: "find",
-                path: folder.clone(),
-                source,
-            })?;
+            let root = absolute(folder)?;
             resolve_in_root(&root, Path::new("/etc")).map_err(FileError::io("look into", &root))?;
             host::install(change, &Machine { root: &root, ..machine.clone() }, anchor)
         }
@@ -318,21 +328,24 @@ fn undo(journal: &mut Journal, entry: &Entry, storepass: &str) -> Result<Undone,
     let deleted = nss::delete_where_used(journal, entry, &anchor)?;
     let reconcile = WithoutAnchor { anchor: &anchor, storepass, deleted: &deleted };
     let undone = journal.undo(entry.id, &reconcile)?;
-    close_gaps(&undone, &anchor)?;
+    close_gaps(entry, &undone, &anchor)?;
     Ok(undone)
 }
 
 /// Where a link by hash was taken out of a folder that others changed too.
-fn close_gaps(undone: &Undone, anchor: &Anchor) -> Result<(), TrustStoreError> {
+fn close_gaps(entry: &Entry, undone: &Undone, anchor: &Anchor) -> Result<(), TrustStoreError> {
     let prefix = format!("{}.", anchor.subject_hash);
+    let reach = Reach::new(entry.deed.root.as_deref())?;
     for path in &undone.restored {
         let is_link = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
         if let (true, Some(folder)) = (is_link, path.parent()) {
-            apply::close_gaps(folder, &anchor.subject_hash).map_err(FileError::io("renumber links in", folder))?;
+            apply::close_gaps(&reach, folder, &anchor.subject_hash)?;
         }
     }
     Ok(())
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;

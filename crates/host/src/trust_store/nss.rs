@@ -5,7 +5,7 @@
 
 use super::host::find_program;
 use super::{Anchor, Machine, TrustStoreError};
-use crate::files::Snapshot;
+use crate::files::{Reach, Snapshot};
 use crate::journal::{Entry, Journal, Transaction};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ fn certutil() -> Result<PathBuf, TrustStoreError> {
 }
 
 /// `-d` for the SQLite format.
-fn database(folder: &Path) -> String {
+pub(super) fn database(folder: &Path) -> String {
     format!("sql:{}", folder.display())
 }
 
@@ -91,6 +91,42 @@ pub(super) fn note(change: &mut Transaction<'_>, folder: &Path) -> Result<(), Tr
     Ok(())
 }
 
+/// A database of another root, copied to a private folder: certutil follows links, and a hostile root may have made some.
+pub(super) struct Copied {
+    folder: tempfile::TempDir,
+    before: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Copied {
+    pub(super) fn of(reach: &Reach, database: &Path) -> Result<Self, TrustStoreError> {
+        let folder = tempfile::tempdir().map_err(TrustStoreError::Temporary)?;
+        let mut before = Vec::new();
+        for name in FILES {
+            if let Snapshot::File { bytes, .. } = reach.take(&database.join(name))? {
+                std::fs::write(folder.path().join(name), &bytes).map_err(TrustStoreError::Temporary)?;
+                before.push((*name, bytes));
+            }
+        }
+        Ok(Self { folder, before })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The files that certutil changed or made, by their paths in `database`.
+    pub(super) fn changed(&self, database: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, TrustStoreError> {
+        let mut changed = Vec::new();
+        for name in FILES {
+            let Snapshot::File { bytes, .. } = Snapshot::take(&self.folder.path().join(name))? else { continue };
+            if !self.before.iter().any(|(known, old)| known == name && *old == bytes) {
+                changed.push((database.join(name), bytes));
+            }
+        }
+        Ok(changed)
+    }
+}
+
 /// Deletes the certificate from those databases of the deed that cannot be put back as files, and gives them.
 pub(super) fn delete_where_used(
     journal: &mut Journal,
@@ -100,15 +136,21 @@ pub(super) fn delete_where_used(
     let paths = entry.paths().filter(|path| path.ends_with("cert9.db"));
     let folders: Vec<PathBuf> = paths.filter_map(Path::parent).map(Path::to_owned).collect();
     let mut deleted = Vec::new();
+    let reach = Reach::new(entry.deed.root.as_deref())?;
     for folder in folders {
         let file = folder.join("cert9.db");
-        if !file.is_file() || (untouched(entry, &folder)? && !is_open(&file)) {
+        if !matches!(reach.take(&file)?, Snapshot::File { .. }) || (untouched(entry, &folder)? && !is_open(&file)) {
             continue;
         }
         let certutil = certutil()?;
         let name = anchor.name.as_str();
-        if journal.run(&certutil, &["-L", "-d", &database(&folder), "-n", name]).is_ok() {
-            journal.run(&certutil, &["-D", "-d", &database(&folder), "-n", name])?;
+        let copy = if entry.deed.root.is_some() { Some(Copied::of(&reach, &folder)?) } else { None };
+        let at = database(copy.as_ref().map_or(folder.as_path(), Copied::folder));
+        if journal.run(&certutil, &["-L", "-d", &at, "-n", name]).is_ok() {
+            journal.run(&certutil, &["-D", "-d", &at, "-n", name])?;
+        }
+        for (path, bytes) in copy.map_or(Ok(Vec::new()), |copy| copy.changed(&folder))? {
+            reach.replace_file(&path, &bytes, &reach.meta_or_new(&path, 0o600)?)?;
         }
         deleted.push(folder);
     }
@@ -119,12 +161,13 @@ pub(super) fn delete_where_used(
 fn untouched(entry: &Entry, folder: &Path) -> Result<bool, TrustStoreError> {
     for file in FILES {
         let path = folder.join(file);
-        let now = Snapshot::take(&path)?;
+        let now = entry.take(&path)?;
         if !entry.knows(&path, &now) {
             return Ok(false);
         }
     }
-    Ok(!folder.join("cert9.db-journal").exists() && !folder.join("cert9.db-wal").exists())
+    let reach = Reach::new(entry.deed.root.as_deref())?;
+    Ok(!reach.exists(&folder.join("cert9.db-journal")) && !reach.exists(&folder.join("cert9.db-wal")))
 }
 
 /// Whether a program that this user may look at has the file open.

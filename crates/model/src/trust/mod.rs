@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod catalog;
 mod change;
+mod command;
 pub mod diff;
 pub mod effective;
 mod program;
@@ -14,6 +15,7 @@ mod store;
 mod survey;
 
 pub use change::{Change, ChangeKind, Edit};
+pub use command::{add_command, remove_command};
 pub use effective::{Comparison, Detected, Effective, Lost, Root, Situation, Source, SourceKind, SourceState};
 pub use program::{Program, ProgramKind};
 pub use runtime::Runtime;

@@ -2,7 +2,7 @@
 //! what was tried where, and what helps.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sidelight_image::{Engines, Error, Opened, Options, Progress, Source, open as open_source};
 
@@ -157,6 +157,16 @@ impl Drop for Line {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
         }
     }
+}
+
+/// A folder that is no image in one of the forms that images have on disk.
+pub(crate) fn is_plain_folder(path: &Path) -> bool {
+    path.is_dir() && !path.join("oci-layout").exists() && !path.join("manifest.json").exists()
+}
+
+/// A source as fixes name it: a bare word that is a folder is said to be one.
+pub(crate) fn in_full(text: &str) -> String {
+    if is_plain_folder(Path::new(text)) { format!("rootfs:{text}") } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -269,23 +269,14 @@ impl<'a> Ground<'a> {
         paths.into_iter().map(|path| Place::file(path, layer(path))).collect()
     }
 
-    /// The command that makes the image trust a certificate; an image is written anew, never changed.
+    /// The command that makes the image trust a certificate.
     pub(super) fn add_command(&self, certificate: &str) -> String {
-        let out = if self.in_place() { "" } else { " -o oci-archive:with-root.tar" };
-        format!("sidelight trust add {} --into {}{out}", super::words::quoted(certificate), self.source())
+        crate::trust::add_command(certificate, &self.question.survey.source)
     }
 
     /// The command that makes the image trust a certificate no longer.
     pub(super) fn remove_command(&self, sha256: &str) -> String {
-        let out = if self.in_place() { "" } else { " -o oci-archive:without-root.tar" };
-        format!("sidelight trust remove {sha256} --from {}{out}", self.source())
-    }
-
-    /// Whether the source itself can be changed: a folder, a process, this machine.
-    fn in_place(&self) -> bool {
-        let source = self.question.survey.source.as_str();
-        let folder = source.strip_prefix("rootfs:").is_some_and(|path| !path.ends_with(".tar"));
-        folder || source == "host" || source.starts_with("container:") || source.starts_with("pid:")
+        crate::trust::remove_command(sha256, &self.question.survey.source)
     }
 
     /// Whether the source is a system that runs: whoever may read its files is decided by their modes.

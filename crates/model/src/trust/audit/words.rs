@@ -45,15 +45,7 @@ pub(super) fn days(from: Timestamp, to: Timestamp) -> i64 {
     (to.as_secs() - from.as_secs()).div_euclid(86_400)
 }
 
-/// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
+pub(super) use crate::trust::command::quoted;
 
 #[cfg(test)]
 mod tests {

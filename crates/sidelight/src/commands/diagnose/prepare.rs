@@ -11,12 +11,13 @@ use sidelight_engine::probe::{self, Progress, Ways};
 use sidelight_engine::resolve::Resolver;
 use sidelight_model::diagnose::{Adding, ClientIdentity, Question, Roots};
 use sidelight_model::flow::{Authority, Host};
+use sidelight_model::trust::add_command;
 use sidelight_model::x509::Anchors;
 
 use super::roots::{self, Found, Place};
 use crate::cli::{AsRuntime, DiagnoseCommand, DiagnoseTrust, Endpoint, ProxyChoice};
+use crate::commands::image_source;
 use crate::commands::interception::further_proxy;
-use crate::commands::trust::changes_in_place;
 use crate::commands::{environment_proxy, source_roots};
 use crate::exit::Failure;
 use crate::ui::Ui;
@@ -125,7 +126,7 @@ impl Prepared {
             may_fetch: !effort.no_fetch,
             every_address: effort.all_addresses,
             client: self.client.as_ref().map(|(identity, _)| identity.clone()),
-            source: self.command.trust.from.clone(),
+            source: self.command.trust.from.as_deref().map(image_source::in_full),
             adding: adding(&self.command.trust),
             trust_options: trust_options(&self.command.trust),
             target,
@@ -180,6 +181,9 @@ impl Prepared {
     }
 }
 
+/// Stands for the file of the root in a command.
+const FILE: &str = "ROOT.pem";
+
 /// The command that puts a root where it is missing.
 fn adding(trust: &DiagnoseTrust) -> Adding {
     let with = |before: &str, after: String| Adding { before: before.to_owned(), after };
@@ -202,9 +206,9 @@ fn adding(trust: &DiagnoseTrust) -> Adding {
 }
 
 fn into(source: &str) -> Adding {
-    let after = format!("--into {}", quoted(source.to_owned()));
-    let after = if changes_in_place(source) { after } else { format!("{after} -o docker-archive:with-root.tar") };
-    Adding { before: "sidelight trust add".to_owned(), after }
+    let line = add_command(FILE, &image_source::in_full(source));
+    let (before, after) = line.split_once(FILE).unwrap_or((&line, ""));
+    Adding { before: before.trim_end().to_owned(), after: after.trim_start().to_owned() }
 }
 
 fn quoted(text: String) -> String {

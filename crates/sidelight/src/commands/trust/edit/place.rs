@@ -43,7 +43,7 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
         }
         Source::Rootfs(path) if path.is_file() => Place::Copied,
         Source::Rootfs(path) => Place::InPlace(Box::new(folder(&path)?)),
-        Source::Bare(word) if is_plain_folder(Path::new(&word)) => Place::InPlace(Box::new(folder(Path::new(&word))?)),
+        Source::Bare(word) if image_source::is_plain_folder(Path::new(&word)) => Place::InPlace(Box::new(folder(Path::new(&word))?)),
         Source::Pid(pid) => Place::InPlace(Box::new(process(pid, format!("pid:{pid}"), true)?)),
         Source::Container(id) => {
             let pid = sidelight_image::container_process(&id, &sidelight_image::Options::default());
@@ -61,22 +61,6 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
         | Source::Registry(_)
         | Source::Bare(_) => Place::Copied,
     })
-}
-
-/// Whether `trust add` changes this source where it is, rather than writing another; as [`find`] has it, without looking for
-/// processes.
-pub(in crate::commands) fn changes_in_place(text: &str) -> bool {
-    match text.parse() {
-        Ok(Source::Host | Source::Pid(_) | Source::Container(_)) => true,
-        Ok(Source::Rootfs(path)) => !path.is_file(),
-        Ok(Source::Bare(word)) => is_plain_folder(Path::new(&word)),
-        _ => false,
-    }
-}
-
-/// A folder that is no image in one of the forms that images have on disk.
-fn is_plain_folder(path: &Path) -> bool {
-    path.is_dir() && !path.join("oci-layout").exists() && !path.join("manifest.json").exists()
 }
 
 fn folder(path: &Path) -> Result<Root, Failure> {
