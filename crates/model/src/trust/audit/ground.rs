@@ -190,8 +190,10 @@ impl<'a> Ground<'a> {
             let cert = question.survey.pool.get(id);
             let standing = Standing::of(question.reference, cert);
             let public = standing != Standing::Unknown;
-            // Copies of the public roots in packages are told as such, not root by root.
-            spots.retain(|spot| !(public && spot.role == Role::Vendored && copy_of(&spot.file.path).is_some()));
+            // Copies of the public roots in packages are told as such, not root by root; so are old roots in them that no list
+            // remembers.
+            let of_copies = public || cert.not_after < question.now;
+            spots.retain(|spot| !(of_copies && spot.role == Role::Vendored && copy_of(&spot.file.path).is_some()));
             for spot in spots.iter_mut().filter(|spot| !spot.is_known_root(&standing)) {
                 spot.role = Role::Loose;
             }
