@@ -6,8 +6,8 @@ use super::super::details::Details;
 use super::super::facts::{Facts, Variant};
 use super::one_line;
 use crate::finding::{Cause, Finding};
-use crate::trust::reference::{Intruder, IntruderKind, intruder, intruder_named};
 use crate::trust::add_command;
+use crate::trust::reference::{Intruder, IntruderKind, intruder, intruder_named};
 use crate::x509::Certificate;
 
 pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
@@ -22,12 +22,10 @@ pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
             .iter()
             .fold(finding, |finding, note| finding.with_evidence("trust store", roots.clone(), note.clone()));
         return Some(match &facts.question.source {
-            Some(source) => finding
-                .with_fix("Put the root into the image", add_command("root.pem", source))
-                .with_fix(
-                    "Or install the distribution's roots",
-                    "apt-get install -y ca-certificates   # apk add ca-certificates",
-                ),
+            Some(_) => trust_it(finding, facts, "the root of its chain").with_fix(
+                "Or install the distribution's roots",
+                "apt-get install -y ca-certificates   # apk add ca-certificates",
+            ),
             None => finding.with_fix(
                 "Give a trust store that holds roots",
                 "apt-get install -y ca-certificates   # or: --roots FILE",
@@ -130,10 +128,7 @@ pub(super) fn trust_it(finding: Finding, facts: &Facts, what: &str) -> Finding {
                 format!("If {what} is right for this service, write it to a file"),
                 format!("{save}   # the root is written beside it, as chain-root.pem, where it is known"),
             )
-            .with_fix(
-                "and add it to what is started from there",
-                add_command("chain-root.pem", source),
-            ),
+            .with_fix("and add it to what is started from there", add_command("chain-root.pem", source)),
         None => finding
             .with_fix(
                 format!("If {what} is right for this service, write it to a file"),
