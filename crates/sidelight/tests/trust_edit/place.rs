@@ -93,11 +93,27 @@ impl Place {
 pub(crate) fn plain(text: &str, place: &Place, issuer: &Issuer) -> String {
     let sha256 = sidelight_testkit::sha256(issuer.der());
     let hash = sidelight_model::x509::subject_hash(&subject(issuer)).unwrap();
-    text.replace(&place.folder.path().display().to_string(), "FOLDER")
+    let sized: Vec<String> = text.lines().map(without_size).collect();
+    (sized.join("\n") + "\n")
+        .replace(&place.folder.path().display().to_string(), "FOLDER")
         .replace(&sha256, "‹sha256›")
         .replace(&sha256[..16], "‹sha256:16›")
         .replace(&sha256[..8], "‹sha256:8›")
         .replace(&hash, "‹hash›")
+}
+
+/// A line without the number of bytes in it, which differs with every signature.
+fn without_size(line: &str) -> String {
+    let (start, end) = match (line.split_once("\"size\": "), line.split_once(" bytes")) {
+        (Some((start, rest)), _) => (format!("{start}\"size\": "), rest),
+        (None, Some((start, rest))) => (start.to_owned() + " bytes", rest),
+        (None, None) => return line.to_owned(),
+    };
+    let number = |c: char| c.is_ascii_digit();
+    match start.strip_suffix(" bytes") {
+        Some(start) => format!("{}‹size› bytes{end}", start.trim_end_matches(number)),
+        None => format!("{start}‹size›{}", end.trim_start_matches(number)),
+    }
 }
 
 fn subject(issuer: &Issuer) -> Vec<u8> {

@@ -177,3 +177,41 @@ fn a_folder_is_mended_where_it_is_and_given_back_byte_for_byte() {
     assert!(restored.text().contains("everything is as it was before"), "{restored}");
     assert_eq!(place.all("made"), before);
 }
+
+#[test]
+fn what_does_not_go_into_the_new_image_is_said() {
+    let place = Place::new();
+    image(&place);
+    Issuer::root("Corp Root").write_to(&place.path("corp.pem"));
+    let add = "trust add corp.pem --into oci:layout:app -o oci-archive:new.tar";
+    let alone = place.sidelight(add).success();
+    assert!(!alone.errors().contains("alone"), "{alone}");
+
+    // The same image for another platform, and the provenance of its build.
+    let file = place.path("layout/index.json");
+    let mut index: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut here = index["manifests"][0].clone();
+    here["platform"] = serde_json::json!({"os": "linux", "architecture": "amd64"});
+    let copy = |architecture: &str, number: u8| {
+        let mut document: Value = serde_json::from_slice(&fs::read(blob(&place, &here)).unwrap()).unwrap();
+        document["annotations"] = serde_json::json!({ "number": number.to_string() });
+        let bytes = serde_json::to_vec(&document).unwrap();
+        let mut other = here.clone();
+        other["digest"] = format!("sha256:{}", sidelight_testkit::sha256(&bytes)).into();
+        other["size"] = bytes.len().into();
+        other["platform"] = serde_json::json!({"os": "linux", "architecture": architecture});
+        fs::write(blob(&place, &other), bytes).unwrap();
+        other
+    };
+    let mut provenance = copy("unknown", 2);
+    provenance["platform"]["os"] = "unknown".into();
+    index["manifests"] = vec![here.clone(), copy("s390x", 1), provenance].into();
+    fs::write(&file, index.to_string()).unwrap();
+    let several = place.sidelight(&format!("{add} --platform linux/amd64")).success();
+    assert!(several.errors().contains("alone; the old one is there for linux/s390x too"), "{several}");
+    assert!(several.errors().contains("attestations speak of it alone"), "{several}");
+}
+
+fn blob(place: &Place, descriptor: &Value) -> std::path::PathBuf {
+    place.path("layout/blobs/sha256").join(descriptor["digest"].as_str().unwrap().trim_start_matches("sha256:"))
+}
