@@ -46,7 +46,15 @@ pub(crate) fn of_document(
         return Ok(opened);
     }
     let digest = sha256(&bytes);
-    let chosen = Chosen { digest, name: name.map(str::to_owned), bytes, manifest, note: None };
+    let chosen = Chosen {
+        digest,
+        name: name.map(str::to_owned),
+        bytes,
+        manifest,
+        note: None,
+        others: Vec::new(),
+        is_attested: false,
+    };
     let opened = of_manifest(blobs, chosen, what, options)?;
     check_platform(&opened, options)?;
     Ok(opened)
@@ -79,6 +87,8 @@ fn of_manifest(mut blobs: Box<dyn Blobs>, chosen: Chosen, what: &str, options: &
     let mut opened = Opened::new(what.to_owned(), options);
     opened.image = named(chosen.name.as_deref(), Some(&chosen.digest));
     opened.notes.extend(chosen.note);
+    opened.others = chosen.others;
+    opened.is_attested = chosen.is_attested;
     opened.parts = layers.iter().map(|layer| part(layer, &mut *blobs)).collect();
     opened.blobs = Some(blobs);
     let triples = layers.into_iter().map(|layer| (layer.media_type, layer.digest, layer.size)).collect();

@@ -26,6 +26,8 @@ pub struct Opened {
     pub(crate) blobs: Option<Box<dyn Blobs>>,
     pub(crate) documents: Option<Documents>,
     pub(crate) notes: Vec<String>,
+    pub(crate) others: Vec<String>,
+    pub(crate) is_attested: bool,
     pub(crate) options: Options,
     pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send>>,
 }
@@ -91,6 +93,8 @@ impl Opened {
             blobs: None,
             documents: None,
             notes: Vec::new(),
+            others: Vec::new(),
+            is_attested: false,
             options: options.clone(),
             progress: None,
         }
@@ -99,6 +103,16 @@ impl Opened {
     /// The image's name and digest, where known.
     pub fn image(&self) -> Option<&str> {
         self.image.as_deref()
+    }
+
+    /// The other platforms for which the source has this image: what is written anew from it is for one platform alone.
+    pub fn other_platforms(&self) -> &[String] {
+        &self.others
+    }
+
+    /// Whether attestations (provenance, lists of packages) stand beside it in its index; they speak of this image and no other.
+    pub const fn is_attested(&self) -> bool {
+        self.is_attested
     }
 
     /// The process whose root it is, for sources that run: its network is to be found by it.

@@ -36,10 +36,15 @@ pub(crate) struct Chosen {
     pub(crate) bytes: Vec<u8>,
     pub(crate) manifest: Manifest,
     pub(crate) note: Option<String>,
+    /// Platforms of the same image that were not chosen.
+    pub(crate) others: Vec<String>,
+    /// Whether its index holds attestations.
+    pub(crate) is_attested: bool,
 }
 
 /// Chooses a manifest of an index.
 pub(crate) fn choose(blobs: &mut dyn Blobs, index: Manifest, wish: Wish<'_>) -> Result<Chosen, Error> {
+    let is_attested = index.manifests.iter().flatten().any(Descriptor::is_attestation);
     let mut all = Vec::new();
     let mut seen = HashSet::new();
     expand(blobs, index, &[], wish, &mut all, &mut seen, 0)?;
@@ -54,11 +59,17 @@ pub(crate) fn choose(blobs: &mut dyn Blobs, index: Manifest, wish: Wish<'_>) -> 
         };
         return Err(Error::Choice { what: wish.what.to_owned(), why, there: names(&all), is_platform: false });
     }
+    let platforms: Vec<(String, String)> = named
+        .iter()
+        .filter_map(|it| Some((it.descriptor.digest.clone(), it.descriptor.platform.as_ref()?.to_string())))
+        .collect();
     let (candidate, note) = best(blobs, named, wish)?;
+    let others = platforms.into_iter().filter(|(digest, _)| *digest != candidate.descriptor.digest);
+    let others = others.map(|(_, platform)| platform).collect();
     let digest = candidate.descriptor.digest.clone();
     let bytes = blobs.manifest(&digest, &wish.limits)?;
     let manifest = parse(&digest, &bytes, &wish.limits)?;
-    Ok(Chosen { digest, name: candidate.names.into_iter().next(), bytes, manifest, note })
+    Ok(Chosen { digest, name: candidate.names.into_iter().next(), bytes, manifest, note, others, is_attested })
 }
 
 /// Gathers the manifests of an index and of the indexes in it, those whose blobs are there.

@@ -36,6 +36,14 @@ pub(super) fn judge(facts: &Facts) -> Option<Finding> {
     Some(with_request(finding, facts, request))
 }
 
+/// What is wrong with the server comes first; that the client would be refused too is said with it, not found out an hour later.
+pub(super) fn besides(facts: &Facts, finding: Finding) -> Finding {
+    match judge(facts) {
+        Some(client) => finding.with_warning(format!("this is not all: {}", client.summary)),
+        None => finding,
+    }
+}
+
 fn refusal(attempt: &Attempt) -> Option<Refusal> {
     let alert = |alert: &super::facts::AlertSeen, seen| Refusal {
         seen,

@@ -48,8 +48,10 @@ pub fn judge(facts: &Facts) -> Diagnosis {
     let climbed = climb(facts);
     let finding = reach::judge(facts)
         .or_else(|| handshake::judge(facts, &climbed))
-        .or_else(|| trust::judge(facts, &climbed))
-        .or_else(|| revocation::judge(facts, &climbed))
+        .or_else(|| {
+            let of_server = trust::judge(facts, &climbed).or_else(|| revocation::judge(facts, &climbed));
+            of_server.map(|finding| client::besides(facts, finding))
+        })
         .or_else(|| client::judge(facts))
         .or_else(|| handshake::unexplained(facts))
         .unwrap_or_else(|| sound::finding(facts, &climbed));

@@ -21,12 +21,10 @@ pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
             .iter()
             .fold(finding, |finding, note| finding.with_evidence("trust store", roots.clone(), note.clone()));
         return Some(match &facts.question.source {
-            Some(_) => finding
-                .with_fix("Put the root into the image", facts.question.adding.root("ROOT.pem"))
-                .with_fix(
-                    "Or install the distribution's roots",
-                    "apt-get install -y ca-certificates   # apk add ca-certificates",
-                ),
+            Some(_) => trust_it(finding, facts, climbed, "the root of its chain").with_fix(
+                "Or install the distribution's roots",
+                "apt-get install -y ca-certificates   # apk add ca-certificates",
+            ),
             None => finding.with_fix(
                 "Give a trust store that holds roots",
                 "apt-get install -y ca-certificates   # or: --roots FILE",

@@ -12,7 +12,6 @@ mod readers;
 mod remove;
 mod verify;
 
-pub(super) use edit::changes_in_place;
 
 use std::io::Write as _;
 

@@ -126,12 +126,27 @@ impl Seen {
         }
         let names: Vec<&str> = outcomes.iter().map(|outcome| outcome.anchor.name.as_str()).collect();
         let edit = Edit { changes, env, created_by: format!("{command} {}", names.join(" ")) };
+        warn_of_what_is_left_out(&self.opened, ui);
         let base = base(&self.opened)?;
         let name = self.opened.image().map(|name| name.split('@').next().unwrap_or(name).to_owned());
         let folders = std::mem::take(&mut self.root.folders);
         let mut layers = OldLayers(&mut self.opened);
         let mut image = stage(base, &mut layers, &edit, &folders, at).map_err(Failure::new)?;
         put(&mut image, &output, name.as_deref(), options, ui)
+    }
+}
+
+/// What the source has beside the one image that is written.
+fn warn_of_what_is_left_out(opened: &Opened, ui: Ui) {
+    let others = opened.other_platforms();
+    if !others.is_empty() {
+        let (platform, others) = (escape::line(&opened.config().platform), escape::line(&others.join(", ")));
+        ui.warning(&format!(
+            "the new image is for {platform} alone; the old one is there for {others} too (--platform chooses)"
+        ));
+    }
+    if opened.is_attested() {
+        ui.warning("the old image's attestations speak of it alone: the new one is written without them");
     }
 }
 

@@ -26,7 +26,6 @@ use image::Seen;
 use in_place::Job;
 use input::Wanted;
 use place::Place;
-pub(in crate::commands) use place::changes_in_place;
 
 /// `trust add`.
 pub(super) fn add(options: &TrustAdd, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
@@ -167,15 +166,17 @@ impl Asked<'_> {
         for warning in outcomes.iter().flat_map(|outcome| &outcome.warnings) {
             self.ui.warning(&escape::line(warning));
         }
-        if json {
-            let document = document(self.r#type, place, self.options.dry_run, output, outcomes);
-            let text = serde_json::to_string_pretty(&document).map_err(Failure::new)?;
-            return print(&format!("{text}\n"));
-        }
         let shown = output.unwrap_or(place);
         let texts: Vec<String> =
             outcomes.iter().map(|outcome| render::edited(shown, outcome, self.options.dry_run)).collect();
-        print(&texts.join("\n"))
+        let told = texts.join("\n");
+        if !json {
+            return print(&told);
+        }
+        let document = document(self.r#type, place, self.options.dry_run, output, outcomes);
+        let text = serde_json::to_string_pretty(&document).map_err(Failure::new)?;
+        print(&format!("{text}\n"))?;
+        Ok(std::io::stderr().lock().write_all(told.as_bytes())?)
     }
 }
 

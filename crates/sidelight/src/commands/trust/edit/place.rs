@@ -43,7 +43,9 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
         }
         Source::Rootfs(path) if path.is_file() => Place::Copied,
         Source::Rootfs(path) => Place::InPlace(Box::new(folder(&path)?)),
-        Source::Bare(word) if image_source::is_plain_folder(Path::new(&word)) => Place::InPlace(Box::new(folder(Path::new(&word))?)),
+        Source::Bare(word) if image_source::is_plain_folder(Path::new(&word)) => {
+            Place::InPlace(Box::new(folder(Path::new(&word))?))
+        }
         Source::Pid(pid) => Place::InPlace(Box::new(process(pid, format!("pid:{pid}"), true)?)),
         Source::Container(id) => {
             let pid = sidelight_image::container_process(&id, &sidelight_image::Options::default());

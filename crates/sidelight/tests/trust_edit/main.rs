@@ -1,0 +1,7 @@
+//! `sidelight trust add` and `trust remove` as a user runs them, with the real programs beside. In: roots and images that are made here.
+//! Out: what is written, what is said, and who connects afterwards. Needs root: programs run by chroot and in mount namespaces.
+
+mod clients;
+mod folders;
+mod place;
+mod story;
