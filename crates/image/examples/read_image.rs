@@ -1,11 +1,12 @@
 //! Reads one source and says what that took. In: a source, and places of engines. Out: one line of JSON: the outcome, counts,
 //! bytes, milliseconds, the peak of memory in kB. Measurements and the test of hostile archives use it.
 //!
-//! `read_image SOURCE [--unverified] [--keep] [--docker-root DIR] [--storage-root DIR] [--containerd-root DIR] [--docker-host URL]`
+//! `read_image SOURCE [--trust] [--unverified] [--keep] [--docker-root DIR] [--storage-root DIR] [--containerd-root DIR] [--docker-host URL]`
 
 use std::process::ExitCode;
 use std::time::Instant;
 
+use sidelight_image::trust::TrustWatch;
 use sidelight_image::{Head, Options, Watch, open};
 
 /// Feeds on everything; keeps the names of files, or nothing.
@@ -38,11 +39,13 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let mut options = Options::default();
     let mut source = None;
+    let mut trust = None;
     let mut watch = PassThrough { keep: false, files: 0, bytes: 0 };
     while let Some(arg) = args.next() {
         let mut value = || args.next().expect("a value follows the option");
         match arg.as_str() {
             "--unverified" => options.verify = false,
+            "--trust" => trust = Some(TrustWatch::new()),
             "--keep" => watch.keep = true,
             "--docker-root" => options.engines.docker_roots = vec![value().into()],
             "--storage-root" => options.engines.storage_roots = vec![value().into()],
@@ -53,12 +56,14 @@ fn main() -> ExitCode {
     }
     let source = source.expect("a source").parse().expect("a source that can be meant");
     let began = Instant::now();
-    let outcome = open(&source, &options).and_then(|mut opened| opened.collect(&mut watch));
+    // What is told of either reading: files kept, files hidden, links, notes.
+    let outcome = open(&source, &options).and_then(|mut opened| match &mut trust {
+        Some(trust) => opened.collect(trust).map(|all| (all.files.len(), all.hidden.len(), all.links.len(), all.notes)),
+        None => opened.collect(&mut watch).map(|all| (all.files.len(), all.hidden.len(), all.links.len(), all.notes)),
+    });
     let milliseconds = began.elapsed().as_millis();
-    let (error, kept, hidden, links, notes) = match &outcome {
-        Ok(all) => (None, all.files.len(), all.hidden.len(), all.links.len(), all.notes.clone()),
-        Err(error) => (Some(error.to_string()), 0, 0, 0, Vec::new()),
-    };
+    let error = outcome.as_ref().err().map(ToString::to_string);
+    let (kept, hidden, links, notes) = outcome.as_ref().ok().cloned().unwrap_or_default();
     let line = serde_json::json!({
         "error": error, "files": watch.files, "bytes": watch.bytes, "kept": kept, "hidden": hidden, "links": links,
         "notes": notes, "milliseconds": u64::try_from(milliseconds).unwrap_or(u64::MAX), "peak_kb": peak(),

@@ -14,9 +14,12 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::merge::{Merge, Meta};
 use crate::mounts::{self, Mount};
+use crate::roots::Spared;
 use crate::watch::Watch;
 
 const BUFFER: usize = 256 << 10;
+/// Bytes of a file that are read before the rest: a page, which the kernel reads anyway.
+const HEAD: usize = 4 << 10;
 /// Folders within folders; each holds a descriptor open.
 const MAX_DEPTH: usize = 256;
 /// Names of one folder that are held at a time.
@@ -28,9 +31,9 @@ pub(crate) struct Folder {
     /// Where it is.
     pub(crate) path: PathBuf,
     /// Only these folders of it (relative), or all of it.
-    pub(crate) only: Option<Vec<&'static str>>,
-    /// Absolute names within it that are passed over.
-    pub(crate) never: Vec<String>,
+    pub(crate) only: Option<Vec<String>>,
+    /// It is a whole machine: what no program reads for trust is passed over, and told.
+    pub(crate) spare: bool,
     /// It is a layer of overlayfs: its whiteouts count.
     pub(crate) overlay: bool,
     /// Other local file systems that are mounted in it are read too.
@@ -47,6 +50,7 @@ struct Walk<'a, W: Watch> {
     limits: Limits,
     layer: Option<usize>,
     device: u64,
+    spared: Spared,
 }
 
 /// Reads a folder. Returns the entries met and whether the watcher has enough.
@@ -67,7 +71,7 @@ where
     let device = fstat(&root).map_err(|errno| Error::io(what())(errno.into()))?.st_dev;
     merge.begin(layer);
     let buffer = vec![0; BUFFER];
-    let mut walk = Walk { folder, merge, watch, buffer, entries: 0, limits, layer, device };
+    let mut walk = Walk { folder, merge, watch, buffer, entries: 0, limits, layer, device, spared: Spared::default() };
     match &folder.only {
         None => walk.folder(root, "", 0)?,
         Some(starts) => {
@@ -75,6 +79,9 @@ where
                 walk.start(&root, start)?;
             }
         }
+    }
+    if let Some(sentence) = walk.spared.sentence() {
+        walk.merge.notes.say(sentence);
     }
     let (entries, enough) = (walk.entries, walk.watch.enough());
     Ok((entries, enough))
@@ -151,10 +158,6 @@ where
         depth: usize,
     ) -> Result<(), Error> {
         let text = String::from_utf8_lossy(path).into_owned();
-        if self.folder.never.contains(&text) {
-            self.merge.notes.say(format!("{text} was passed over"));
-            return Ok(());
-        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let opened = match openat(folder, name, flags, Mode::empty()) {
             Ok(opened) => opened,
@@ -163,6 +166,9 @@ where
                 return Ok(());
             }
         };
+        if self.folder.spare && self.spared.spares(&text, is_tagged(&opened)) {
+            return Ok(());
+        }
         let meta = Meta { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, size: 0 };
         self.watch.folder(&meta.head(&text));
         self.merge.folder(path);
@@ -201,10 +207,13 @@ where
         }
     }
 
-    /// Feeds a file; true when all of it was fed.
+    /// Feeds a file; true when all of it was fed. Its head comes first: most files are told by it.
     fn feed(&mut self, mut file: File, open: &mut W::Open) -> bool {
+        let mut most = HEAD;
         loop {
-            match file.read(&mut self.buffer) {
+            let count = file.read(&mut self.buffer[..most]);
+            most = BUFFER;
+            match count {
                 Ok(0) => return true,
                 Ok(count) if !self.watch.feed(open, &self.buffer[..count]) => {
                     return matches!(file.read(&mut self.buffer[..1]), Ok(0));
@@ -248,6 +257,15 @@ fn names(folder: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Whether a file says that the folder is a cache, which can be made anew: the Cache Directory Tagging Specification.
+fn is_tagged(folder: &OwnedFd) -> bool {
+    const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let Ok(file) = openat(folder, "CACHEDIR.TAG", flags, Mode::empty()) else { return false };
+    let mut head = [0; SIGNATURE.len()];
+    File::from(file).read_exact(&mut head).is_ok() && head == SIGNATURE
 }
 
 /// Whether overlayfs hides what lower layers have in this folder.

@@ -93,7 +93,7 @@ pub(crate) fn root_folder(path: &Path, options: &Options) -> Result<Opened, Erro
         return Err(Error::io(what)(why));
     }
     let mut opened = Opened::new(what, options);
-    let folder = Folder { path: path.to_owned(), only: None, never: Vec::new(), overlay: false, cross: false };
+    let folder = Folder { path: path.to_owned(), only: None, spare: false, overlay: false, cross: false };
     opened.parts.push(Part::root(Place::Folder(folder)));
     Ok(opened)
 }

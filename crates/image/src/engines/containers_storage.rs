@@ -136,7 +136,7 @@ fn open_image(store: &Store<'_>, roots: &[PathBuf], image: &Image, options: &Opt
             _ => at.join("overlay").join(&layer.id).join("diff"),
         };
         let overlay = driver == "overlay";
-        let place = Place::Folder(Folder { path, only: None, never: Vec::new(), overlay, cross: false });
+        let place = Place::Folder(Folder { path, only: None, spare: false, overlay, cross: false });
         let digest = layer.digest.clone();
         opened.parts.push(Part { layer: Layer { digest, ..Layer::default() }, place, size: None });
         next = layer.parent.filter(|id| !id.is_empty());

@@ -165,7 +165,7 @@ impl Store {
                 return Err(absent(&cache, format!("Docker's store {} {why}", self.root.display())));
             }
         };
-        Ok(Place::Folder(Folder { path, only: None, never: Vec::new(), overlay, cross: false }))
+        Ok(Place::Folder(Folder { path, only: None, spare: false, overlay, cross: false }))
     }
 }
 

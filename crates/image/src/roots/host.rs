@@ -4,59 +4,34 @@ use std::path::PathBuf;
 
 use sidelight_model::trust::Config;
 
+use super::machine;
 use crate::folder::Folder;
 use crate::opened::{Opened, Part, Place};
 use crate::options::Options;
 use crate::platform::Platform;
 
-/// Where programs, their settings and their users' files lie.
-const PLACES: &[&str] = &[
-    "etc",
-    "usr",
-    "opt",
-    "bin",
-    "sbin",
-    "lib",
-    "lib32",
-    "lib64",
-    "libx32",
-    "var/lib",
-    "home",
-    "root",
-    "srv",
-    "nix/store",
-];
-
-/// Other roots, which are sources of their own, and stores of content that no program reads for trust.
-const NEVER: &[&str] = &[
-    "/var/lib/docker",
-    "/var/lib/containers",
-    "/var/lib/containerd",
-    "/var/lib/rancher",
-    "/var/lib/kubelet",
-    "/var/lib/lxc",
-    "/var/lib/lxd",
-    "/var/lib/incus",
-    "/var/lib/machines",
-    "/var/lib/libvirt",
-    "/var/lib/postgresql",
-    "/var/lib/mysql",
-    "/usr/share/doc",
-    "/usr/share/man",
-    "/usr/share/locale",
-];
-
 /// Opens this host.
 pub(crate) fn host(options: &Options) -> Opened {
     let mut opened = Opened::new("this host".to_owned(), options);
-    let never = NEVER.iter().map(|path| (*path).to_owned()).collect();
-    let folder = Folder { path: PathBuf::from("/"), only: Some(PLACES.to_vec()), never, overlay: false, cross: true };
-    opened.parts.push(Part::root(Place::Folder(folder)));
     let platform = Platform::here().to_string();
     let env = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
     opened.config = Config { env: env.collect(), platform, ..Config::default() };
-    let places: Vec<String> = PLACES.iter().map(|place| format!("/{place}")).collect();
-    opened.notes.push(format!("of this host, {} were read", places.join(" ")));
+    let further = machine::further(&[], &opened.config.env);
+    opened.notes.push(what_is_read("of this host", &further));
+    opened.parts.push(Part::root(Place::Folder(whole_machine(PathBuf::from("/"), further))));
     opened
+}
+
+/// The root of a machine at `path`, of which the well-known places and `further` ones are read.
+pub(super) fn whole_machine(path: PathBuf, further: Vec<String>) -> Folder {
+    let only = machine::PLACES.iter().map(|place| (*place).to_owned()).chain(further).collect();
+    Folder { path, only: Some(only), spare: true, overlay: false, cross: true }
+}
+
+/// Says what is read of a machine.
+pub(super) fn what_is_read(whose: &str, further: &[String]) -> String {
+    let places = machine::PLACES.iter().copied().chain(further.iter().map(String::as_str));
+    let places: Vec<String> = places.map(|place| format!("/{place}")).collect();
+    format!("{whose}, {} were read", places.join(" "))
 }

@@ -3,9 +3,11 @@
 
 mod container;
 mod host;
+mod machine;
 mod process;
 
 pub(crate) use container::container;
 pub use container::container_process;
 pub(crate) use host::host;
+pub(crate) use machine::Spared;
 pub(crate) use process::process;

@@ -3,10 +3,13 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use sidelight_model::trust::Config;
 
+use super::host::{what_is_read, whole_machine};
+use super::machine;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::opened::{Opened, Part, Place};
@@ -23,8 +26,19 @@ pub(crate) fn process(pid: u32, options: &Options) -> Result<Opened, Error> {
         return Err(Error::NotFound { what: format!("process {pid}"), tried: vec!["no such process runs".to_owned()] });
     }
     let mut opened = Opened::new(format!("process {pid}"), options);
+    opened.config = config(&home);
     // With the last slash the link is followed into the process's own mounts.
-    let folder = Folder { path: home.join("root/"), only: None, never: Vec::new(), overlay: false, cross: true };
+    let path = home.join("root/");
+    let folder = if is_whole_machine(&path) {
+        let exe = std::fs::read_link(home.join("exe")).unwrap_or_default();
+        let work = PathBuf::from(&opened.config.working_dir);
+        let folders = [exe.parent().unwrap_or(&exe), &work];
+        let further = machine::further(&folders, &opened.config.env);
+        opened.notes.push(what_is_read("its root is that of this machine, of which", &further));
+        whole_machine(path, further)
+    } else {
+        Folder { path, only: None, spare: false, overlay: false, cross: true }
+    };
     rustix::fs::openat(
         rustix::fs::CWD,
         &folder.path,
@@ -33,12 +47,17 @@ pub(crate) fn process(pid: u32, options: &Options) -> Result<Opened, Error> {
     )
     .map_err(|errno| Error::io(format!("the root of process {pid}"))(errno.into()))?;
     opened.parts.push(Part::root(Place::Folder(folder)));
-    opened.config = config(&home);
     opened.pid = Some(pid);
     if opened.config.env.is_empty() {
         opened.notes.push(format!("process {pid} shows no environment: it is empty, or this user may not read it"));
     }
     Ok(opened)
+}
+
+/// Whether a process sees the root that this program sees, which then is no container's.
+fn is_whole_machine(root: &Path) -> bool {
+    let identity = |path: &Path| std::fs::metadata(path).map(|about| (about.dev(), about.ino())).ok();
+    identity(root).is_some_and(|root| identity(Path::new("/")) == Some(root))
 }
 
 /// What stands for an image's configuration.

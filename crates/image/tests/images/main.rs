@@ -4,5 +4,6 @@ mod build;
 mod choice;
 mod engines;
 mod hostile;
+mod lookalikes;
 mod same;
 mod watch;
