@@ -21,12 +21,12 @@ pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
             .iter()
             .fold(finding, |finding, note| finding.with_evidence("trust store", roots.clone(), note.clone()));
         return Some(match &facts.question.source {
-            Some(_) => finding
-                .with_fix("Put the root into the image", facts.question.adding.root("ROOT.pem"))
-                .with_fix(
+            Some(_) => {
+                finding.with_fix("Put the root into the image", facts.question.adding.root("ROOT.pem")).with_fix(
                     "Or install the distribution's roots",
                     "apt-get install -y ca-certificates   # apk add ca-certificates",
-                ),
+                )
+            }
             None => finding.with_fix(
                 "Give a trust store that holds roots",
                 "apt-get install -y ca-certificates   # or: --roots FILE",
@@ -151,7 +151,11 @@ fn known_elsewhere(finding: Finding, facts: &Facts, top: &Certificate) -> Findin
         anchors.holds(top) || anchors.named(&top.issuer_der).iter().any(|root| top.is_signed_by(&root.public_key))
     });
     held.fold(finding, |finding, (name, anchors)| {
-        finding.with_evidence("for comparison", name.clone(), format!("trusts it ({})", super::super::roots(anchors.len())))
+        finding.with_evidence(
+            "for comparison",
+            name.clone(),
+            format!("trusts it ({})", super::super::roots(anchors.len())),
+        )
     })
 }
 

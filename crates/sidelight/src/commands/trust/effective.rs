@@ -40,7 +40,13 @@ impl WhoHas {
 }
 
 /// Which runtimes have one of the certificates. Without a whole survey (`first`) nothing is known of runtimes.
-pub(super) fn who_has(survey: &Survey, certs: &[CertId], asked: Option<AsRuntime>, env: &[SetVariable], first: bool) -> WhoHas {
+pub(super) fn who_has(
+    survey: &Survey,
+    certs: &[CertId],
+    asked: Option<AsRuntime>,
+    env: &[SetVariable],
+    first: bool,
+) -> WhoHas {
     if first || certs.is_empty() && asked.is_none() {
         return WhoHas::default();
     }
