@@ -53,7 +53,9 @@ fn changes_are_told_while_watching() {
     };
     assert_eq!(cause(), "ok");
     broken.store(true, Ordering::SeqCst);
-    assert_eq!(cause(), "connection_closed");
+    // Closed with the hello unread: the client sees an end or a reset, as the kernel has it.
+    let now = cause();
+    assert!(["connection_closed", "connection_reset"].contains(&now.as_str()), "{now}");
     broken.store(false, Ordering::SeqCst);
     assert_eq!(cause(), "ok");
     // Ctrl-C ends it with what the last look saw.
