@@ -88,6 +88,40 @@ MODERN = hello(
 )
 OLD = hello(0x0301, (0x0005, 0x000A, 0x00FF))
 
+def server_hello(version, suite, extensions=()):
+    content = numbers(version) + bytes(32) + v8(b"") + numbers(suite) + b"\0"
+    return b"\x02" + v24(content + (v16(b"".join(extensions)) if extensions else b""))
+
+
+def flight_message(kind, content):
+    return bytes([kind]) + v24(content)
+
+
+FLIGHT_12 = (
+    server_hello(0x0303, 0xC02F, [extension(16, v16(v8(b"h2"))), extension(5, b"")])
+    + flight_message(11, v24(v24(b"\x30\x03\x02\x01\x05") + v24(b"\x30\x03\x02\x01\x06")))
+    + flight_message(22, b"\x01" + v24(b"\x30\x03\x0a\x01\x00"))
+    + flight_message(12, b"\x03" + numbers(29) + v8(bytes(32)) + numbers(0x0403) + v16(bytes(70)))
+    + flight_message(13, v8(b"\x40") + v16(numbers(0x0403)) + v16(v16(b"\x30\x00")))
+    + flight_message(14, b"")
+)
+FLIGHT_DH = (
+    server_hello(0x0301, 0x0033)
+    + flight_message(12, v16(b"\xff" * 64) + v16(b"\x02") + v16(b"\x05" * 64) + v16(bytes(70)))
+    + flight_message(14, b"")
+)
+RETRY = server_hello(0x0303, 0x1301, [extension(43, numbers(0x0304)), extension(51, numbers(29))])
+put(
+    "server_flight",
+    tls12=records(FLIGHT_12),
+    small_records=records(FLIGHT_12, 7),
+    half=records(FLIGHT_12)[:90],
+    dh=records(FLIGHT_DH),
+    tls13=records(RETRY) + b"\x14\x03\x03\x00\x01\x01",
+    alert=b"\x15\x03\x03\x00\x02\x02\x28",
+    not_tls=b"HTTP/1.1 400 Bad Request\r\n\r\n",
+)
+
 put(
     "client_hello",
     modern=records(MODERN),

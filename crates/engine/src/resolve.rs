@@ -92,10 +92,10 @@ impl Resolver {
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
         let system = self.system.as_ref().map_err(|why| plain(format!("no resolver: {why}")))?;
-        let answer = system.lookup_ip(name.as_str()).await.map_err(|error| Unresolved {
-            why: in_words(&error),
-            raw: Some(error.to_string()),
-        })?;
+        let answer = system
+            .lookup_ip(name.as_str())
+            .await
+            .map_err(|error| Unresolved { why: in_words(&error), raw: Some(error.to_string()) })?;
         let found: Vec<_> = answer.iter().collect();
         if found.is_empty() { Err(plain("the name exists, but has no address".to_owned())) } else { Ok(found) }
     }

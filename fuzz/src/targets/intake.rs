@@ -2,7 +2,7 @@
 
 use sidelight_wire::http1::{BodyFraming, BodyState, HeadLimits, Progress, parse_request};
 use sidelight_wire::socks5;
-use sidelight_wire::tls::{Scan, Scanner, client_hello::MAX_WIRE, fingerprint, scan};
+use sidelight_wire::tls::{Scan, Scanner, client_hello::MAX_WIRE, fingerprint, flight, scan};
 
 /// Answers other than `Partial` stay as bytes are added; a hello takes exactly the bytes that it says, and has fingerprints.
 pub fn client_hello(data: &[u8]) {
@@ -25,6 +25,20 @@ pub fn client_hello(data: &[u8]) {
     assert_eq!((kept.ja3.len(), kept.ja4.len()), (32, 36), "{kept:?}");
     assert!(kept.ja4.is_ascii() && kept.ja3_text.matches(',').count() == 4, "{kept:?}");
     assert!(hello.sni.is_none_or(|name| name.bytes().all(|byte| byte.is_ascii_graphic())));
+}
+
+/// A server's flight is read again as it grows: its first alert and what is wrong with it stay, and no more is kept than came.
+pub fn server_flight(data: &[u8]) {
+    let mut before = flight::Flight::default();
+    for cut in (0..data.len()).step_by(1 + data.len() / 256).chain([data.len()]) {
+        let now = flight::read(&data[..cut]);
+        assert!(before.alert.is_none() || now.alert == before.alert, "{before:?} became {now:?} at byte {cut}");
+        let stapled = now.stapled.as_ref().map_or(0, Vec::len);
+        let kept = now.chain.iter().map(Vec::len).sum::<usize>() + stapled + now.alpn.as_ref().map_or(0, Vec::len);
+        assert!(kept <= cut, "more is kept than came: {now:?}");
+        assert!(now.dh_bits.is_none_or(|bits| bits <= 8 * cut));
+        before = now;
+    }
 }
 
 /// Requests that follow one another as the proxy reads them: the same heads and bodies for bytes in one piece and one by one.

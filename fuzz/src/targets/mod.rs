@@ -19,6 +19,7 @@ pub type Target = fn(&[u8]);
 /// All targets by name; the name is also that of the folder with its corpus.
 pub const ALL: &[(&str, Target)] = &[
     ("client_hello", intake::client_hello),
+    ("server_flight", intake::server_flight),
     ("connect", intake::connect),
     ("socks5", intake::socks5),
     ("starttls", starttls::starttls),

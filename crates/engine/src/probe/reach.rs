@@ -148,7 +148,8 @@ pub(super) async fn bare(question: &Question, ways: &Ways, variant: &Variant) ->
         });
     }
     let Authority { host, port } = destination(question, variant);
-    let found = addresses(question, &host, &ways.resolver).await.map_err(|unresolved| End::NotConnected(unresolved.why))?;
+    let found =
+        addresses(question, &host, &ways.resolver).await.map_err(|unresolved| End::NotConnected(unresolved.why))?;
     let mut tried = Vec::new();
     let addresses = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
     match race(addresses, question.patience, &mut tried).await {

@@ -19,8 +19,8 @@ mod tests;
 pub use chain::{Climbed, Top, climb};
 pub use details::Details;
 pub use facts::{
-    Adding, AlertSeen, Attempt, ClientIdentity, ClientRequest, End, Facts, Fetched, Late, Plain, PlainWords, ProxyFailure,
-    Question, Reach, Resolution, Roots, Spoken, Unreached, Variant,
+    Adding, AlertSeen, Attempt, ClientIdentity, ClientRequest, End, Facts, Fetched, Late, Plain, PlainWords,
+    ProxyFailure, Question, Reach, Resolution, Roots, Spoken, Unreached, Variant,
 };
 pub use plan::{Ask, ocsp_issuer, plan};
 pub use sound::days_left;

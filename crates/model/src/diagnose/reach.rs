@@ -49,9 +49,7 @@ fn unreached(facts: &Facts) -> Finding {
             Cause::ConnectionRefused,
             format!("{target} refuses the connection{at}: nothing listens on that port, or a firewall refuses"),
         ),
-        Some(Err(Unreached::Other(why))) => {
-            (Cause::ConnectTimeout, format!("{target} cannot be reached{at}: {why}"))
-        }
+        Some(Err(Unreached::Other(why))) => (Cause::ConnectTimeout, format!("{target} cannot be reached{at}: {why}")),
         _ => (
             Cause::ConnectTimeout,
             format!("{target} does not answer{at} within {} s", facts.question.patience.as_secs_f32()),
@@ -59,6 +57,7 @@ fn unreached(facts: &Facts) -> Finding {
     };
     let mut tried = facts.reached.iter().map(|reach| (reach.address, words(&reach.outcome)));
     let (place, value) = tried.next().map_or((shown, String::new()), |(at, words)| (at.to_string(), words));
+    let place = if place == target.to_string() { place } else { format!("{place} ({})", target.host) };
     let finding = Finding::new(cause, text, "TCP", place, value);
     let finding = tried.fold(finding, |finding, (at, words)| finding.with_evidence("TCP", at.to_string(), words));
     let check = |address: Option<SocketAddr>| {
@@ -103,9 +102,11 @@ fn proxy(facts: &Facts, failure: &ProxyFailure) -> Finding {
         why.split(" (os error").next().unwrap_or(why).to_owned()
     };
     let (cause, text, said) = match failure {
-        ProxyFailure::Unreachable(why) => {
-            (Cause::ProxyUnreachable, format!("{target}: the proxy {at} (from {named}) cannot be reached: {}", short(why)), why)
-        }
+        ProxyFailure::Unreachable(why) => (
+            Cause::ProxyUnreachable,
+            format!("{target}: the proxy {at} (from {named}) cannot be reached: {}", short(why)),
+            why,
+        ),
         ProxyFailure::Login(why) => {
             (Cause::ProxyAuthRequired, format!("{target}: the proxy {at} (from {named}) wants a login: {why}"), why)
         }

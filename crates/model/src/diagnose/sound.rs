@@ -50,7 +50,7 @@ pub(super) fn warnings(facts: &Facts, climbed: &Climbed, cause: Cause) -> Vec<St
     chain(facts, climbed, &mut all);
     places(facts, &mut all);
     client(facts, cause, &mut all);
-    all.extend(facts.roots.notes.iter().filter(|_| cause != Cause::Ok).cloned());
+    all.extend(facts.roots.notes.iter().filter(|_| !matches!(cause, Cause::Ok | Cause::TrustStoreEmpty)).cloned());
     all
 }
 

@@ -40,8 +40,8 @@ pub(crate) use registry::RegistryOptions;
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
 pub(crate) use trust::{
-    AsRuntime, AuditFormat, EditKind, SetVariable, TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustEdit, TrustExport, TrustFind,
-    TrustList, TrustRemove, TrustVerb, TrustVerify,
+    AsRuntime, AuditFormat, EditKind, SetVariable, TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustEdit,
+    TrustExport, TrustFind, TrustList, TrustRemove, TrustVerb, TrustVerify,
 };
 pub(crate) use values::{Credentials, PerHost, Period, Size};
 

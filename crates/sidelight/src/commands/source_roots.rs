@@ -57,8 +57,11 @@ impl MainRuntime {
             Some(AsRuntime::Auto) | None => effective_auto(&survey, &situation),
         };
         // An image in which no runtime is found may still hold a bundle where most programs look for it.
-        if all.is_empty() {
-            all = effective(&survey, Runtime::OpenSsl, &situation);
+        for runtime in [Runtime::Curl, Runtime::Go, Runtime::OpenSsl] {
+            if all.is_empty() {
+                all = effective(&survey, runtime, &situation);
+                all.retain(|it| runtime == Runtime::OpenSsl || it.accepted().next().is_some());
+            }
         }
         if all.is_empty() {
             return Err(Failure::new(format!("{source}: no runtime to judge for")));
@@ -196,10 +199,8 @@ fn notes(effective: &Effective, survey: &Survey) -> (Vec<String>, String) {
     let who = name(effective);
     let mut notes: Vec<String> = effective.fails.iter().map(|why| format!("{who}: {why}")).collect();
     let read: Vec<_> = effective.sources.iter().map(|source| format!("{} ({})", source.path, source.why)).collect();
-    let reads = format!(
-        "{who} reads its roots from {}",
-        if read.is_empty() { "nowhere".to_owned() } else { read.join(", ") }
-    );
+    let reads =
+        format!("{who} reads its roots from {}", if read.is_empty() { "nowhere".to_owned() } else { read.join(", ") });
     for lost in effective.lost.iter().take(MOST_LOSSES) {
         let what = lost
             .cert

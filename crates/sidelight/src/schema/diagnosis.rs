@@ -192,7 +192,9 @@ impl Diagnosis {
 fn with_raw_words(facts: &Facts, diagnosis: &diagnose::Diagnosis) -> sidelight_model::finding::Finding {
     let finding = diagnosis.finding.clone();
     let finding = match &facts.library {
-        Some(Err(words)) if finding.cause != Cause::Ok => finding.with_evidence("verifier", "rustls-webpki", words.clone()),
+        Some(Err(words)) if finding.cause != Cause::Ok => {
+            finding.with_evidence("verifier", "rustls-webpki", words.clone())
+        }
         _ => finding,
     };
     match &facts.resolution.raw {

@@ -46,6 +46,22 @@ impl Made {
         Self { der: cert.der().clone(), pem: cert.pem(), params, key }
     }
 
+    /// What an OCSP responder of this authority says of a leaf, made by openssl(1) in `folder`.
+    pub(crate) fn ocsp(&self, folder: &Path, leaf: &Self, revoked: bool) -> Vec<u8> {
+        let serial = leaf.params.serial_number.as_ref().unwrap().to_bytes();
+        let serial: String = serial.iter().map(|byte| format!("{byte:02X}")).collect();
+        let state = if revoked { "R\t400101000000Z\t200101000000Z,keyCompromise" } else { "V\t400101000000Z\t" };
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        write("index", &format!("{state}\t{serial}\tunknown\t/CN=localhost\n"));
+        write("ocsp-ca.pem", &self.pem);
+        write("ocsp-ca.key", &self.key_pem());
+        write("ocsp-leaf.pem", &leaf.pem);
+        let script = "openssl ocsp -index index -rsigner ocsp-ca.pem -rkey ocsp-ca.key -CA ocsp-ca.pem -issuer ocsp-ca.pem \
+            -cert ocsp-leaf.pem -no_nonce -ndays 7 -respout response.der -noverify";
+        run(Command::new("sh").args(["-c", script]).current_dir(folder)).success();
+        std::fs::read(folder.join("response.der")).unwrap()
+    }
+
     /// A revocation list of this authority that names one serial number.
     pub(crate) fn list(&self, serial: u64) -> Vec<u8> {
         let now = SystemTime::now();
@@ -129,6 +145,11 @@ pub(crate) fn must_staple(params: &mut CertificateParams) {
 /// Where the issuer's certificate is.
 pub(crate) fn issuer_at(params: &mut CertificateParams, url: &str) {
     params.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access(2, url)));
+}
+
+/// Where the OCSP responder is.
+pub(crate) fn responder_at(params: &mut CertificateParams, url: &str) {
+    params.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access(1, url)));
 }
 
 /// AuthorityInfoAccess with one description: 1.3.6.1.5.5.7.48.KIND and a URI.

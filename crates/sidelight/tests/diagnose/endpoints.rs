@@ -21,7 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Serves every connection on a thread of its own.
 pub(crate) fn serve(each: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve_on(TcpListener::bind("127.0.0.1:0").unwrap(), each)
+}
+
+/// The same at an address of choice.
+pub(crate) fn serve_on(listener: TcpListener, each: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let each = Arc::new(each);
     thread::spawn(move || {
@@ -227,9 +231,15 @@ pub(crate) fn openssl(folder: &Path, chain: &Path, key: &Path, options: &[&str])
 
 /// Serves one body to every HTTP request.
 pub(crate) fn http(body: Vec<u8>) -> SocketAddr {
+    http_with(move || body.clone())
+}
+
+/// Serves what is made for each HTTP request.
+pub(crate) fn http_with(body: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> SocketAddr {
     serve(move |mut tcp| {
         let mut buffer = [0; 4096];
         if tcp.read(&mut buffer).unwrap_or(0) > 0 {
+            let body = body();
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let _ = tcp.write_all(head.as_bytes());
             let _ = tcp.write_all(&body);

@@ -3,6 +3,9 @@
 mod causes;
 mod certificates;
 mod endpoints;
+mod revocation;
+mod told;
+mod watching;
 mod ways;
 
 use std::net::SocketAddr;

@@ -13,14 +13,14 @@ use crate::certificates::{Made, authority, client, leaf};
 use crate::endpoints::{Shown, config, mutual, peek_hello, serve, speak, tls};
 use crate::{diagnose, named};
 
-struct Site {
-    folder: tempfile::TempDir,
-    root: Made,
-    shown: Shown,
+pub(crate) struct Site {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) root: Made,
+    pub(crate) shown: Shown,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = Made::itself(authority("Acme Root"));
         let intermediate = root.issue(authority("Acme Issuing CA"));
@@ -30,11 +30,11 @@ impl Site {
         Self { folder, root, shown }
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn roots(&self) -> Vec<String> {
+    pub(crate) fn roots(&self) -> Vec<String> {
         vec!["--roots".to_owned(), self.file("root.pem")]
     }
 
@@ -43,7 +43,7 @@ impl Site {
     }
 }
 
-fn with(options: Vec<String>, more: &[&str]) -> Vec<String> {
+pub(crate) fn with(options: Vec<String>, more: &[&str]) -> Vec<String> {
     options.into_iter().chain(more.iter().map(ToString::to_string)).collect()
 }
 
@@ -261,7 +261,7 @@ fn the_hello_of_the_usual_attempt_is_that_of_present_clients() {
 }
 
 /// A root folder with a bundle of these certificates.
-fn image(folder: &Path, bundle: &str) {
+pub(crate) fn image(folder: &Path, bundle: &str) {
     let certs = folder.join("etc/ssl/certs");
     std::fs::create_dir_all(&certs).unwrap();
     std::fs::write(certs.join("ca-certificates.crt"), bundle).unwrap();

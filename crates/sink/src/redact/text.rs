@@ -67,7 +67,10 @@ fn push_word(word: &str, out: &mut String) {
             out.push_str(scheme);
             let end = after.find('/').unwrap_or(after.len());
             let login = after[..end].rfind('@').unwrap_or(0);
-            if login > 0 && !is_hidden(after) {
+            // What stands for a login in advice is none.
+            if &after[..login] == PLACEHOLDER {
+                out.push_str(PLACEHOLDER);
+            } else if login > 0 && !is_hidden(after) {
                 out.push_str(&fingerprint(&after.as_bytes()[..login]));
             }
             out.push_str(&without_tokens(&after[login..]));
@@ -75,6 +78,9 @@ fn push_word(word: &str, out: &mut String) {
         None => out.push_str(&without_tokens(word)),
     }
 }
+
+/// How advice writes the login that the user has to fill in.
+const PLACEHOLDER: &str = "USER:PASSWORD";
 
 /// The name of a parameter as the server will read it: `%74oken` is `token`.
 fn percent_decoded(name: &str) -> String {
@@ -141,6 +147,7 @@ mod tests {
         let jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln";
         let many = format!("{jwt}~").repeat(20_000);
         assert_eq!(redact(&many), format!("{}~", fingerprint(jwt.as_bytes())).repeat(20_000));
+        assert_eq!(redact("http://USER:PASSWORD@proxy.test:8080"), "http://USER:PASSWORD@proxy.test:8080");
         let once = redact("/x?token=abc and Bearer 0123456789 at http://u:p@h/");
         assert_eq!(redact(&once), once);
     }

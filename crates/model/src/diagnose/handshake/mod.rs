@@ -128,7 +128,11 @@ fn with_attempts<'a>(finding: Finding, facts: &Facts, attempts: impl Iterator<It
     }
     groups.into_iter().fold(finding, |finding, (place, words, names)| match names.as_slice() {
         [name] => finding.with_evidence(name.clone(), place, words),
-        names => finding.with_evidence(format!("{} other ways", names.len()), place, format!("{words}: {}", names.join("; "))),
+        names => finding.with_evidence(
+            format!("{} other ways", names.len()),
+            place,
+            format!("{words}: {}", names.join("; ")),
+        ),
     })
 }
 

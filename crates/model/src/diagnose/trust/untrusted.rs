@@ -149,7 +149,11 @@ fn known_elsewhere(finding: Finding, facts: &Facts, top: &Certificate) -> Findin
         anchors.holds(top) || anchors.named(&top.issuer_der).iter().any(|root| top.is_signed_by(&root.public_key))
     });
     held.fold(finding, |finding, (name, anchors)| {
-        finding.with_evidence("for comparison", name.clone(), format!("trusts it ({})", super::super::roots(anchors.len())))
+        finding.with_evidence(
+            "for comparison",
+            name.clone(),
+            format!("trusts it ({})", super::super::roots(anchors.len())),
+        )
     })
 }
 

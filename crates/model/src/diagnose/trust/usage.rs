@@ -42,7 +42,8 @@ fn root_outdated(facts: &Facts, root: &Certificate) -> Finding {
                 "Let the server use a chain to a root that is valid",
                 format!("ask the CA that issued it for the chain that replaces `{}`", root.short_name()),
             );
-    finding.with_fix("or let the client trust the root that replaced it, in PEM", facts.question.adding.root("ROOT.pem"))
+    finding
+        .with_fix("or let the client trust the root that replaced it, in PEM", facts.question.adding.root("ROOT.pem"))
 }
 
 fn intermediate_outdated(facts: &Facts, cert: &Certificate) -> Finding {
@@ -74,7 +75,9 @@ fn leaf_outdated(facts: &Facts, leaf: &Certificate) -> Finding {
         .with_evidence("time", "judged for", moment(at))
         .with_fix(
             match cause {
-                Cause::CertNotYetValid => "If the clocks are right, let the server use a certificate that is valid already",
+                Cause::CertNotYetValid => {
+                    "If the clocks are right, let the server use a certificate that is valid already"
+                }
                 _ => "Renew the server's certificate, and see that the server was reloaded",
             },
             format!("openssl x509 -in FILE -noout -dates   # for `{}`", leaf.short_name()),

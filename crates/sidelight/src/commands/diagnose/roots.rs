@@ -52,7 +52,8 @@ pub(super) fn find(options: &DiagnoseTrust, ui: Ui) -> Result<Found, Failure> {
     if let Some(source) = &options.from {
         return source::find(source, options, ui);
     }
-    let trusted = if options.roots.is_empty() { Trusted::of_host() } else { source_roots::of_option(&options.roots, ui)? };
+    let trusted =
+        if options.roots.is_empty() { Trusted::of_host() } else { source_roots::of_option(&options.roots, ui)? };
     let rules = Profile::Stack(Stack::Of(Runtime::Curl));
     Ok(Found { roots: roots(&trusted), trusted, rules, others: Vec::new(), place: None })
 }

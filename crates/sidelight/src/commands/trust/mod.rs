@@ -12,7 +12,6 @@ mod readers;
 mod remove;
 mod verify;
 
-
 use std::io::Write as _;
 
 use sidelight_model::trust::Survey;
