@@ -231,7 +231,14 @@ fn authority(options: &cli::CaOptions, now: Timestamp, ui: Ui) -> Result<Authori
 fn trusted(options: &ProxyOptions, around: &Surroundings, ui: Ui) -> Result<Trusted, Failure> {
     let given = &options.services.roots;
     let mut trusted = match (given.is_empty(), around.only_these_roots) {
-        (false, _) => source_roots::of_option(given, ui)?,
+        (false, _) => {
+            // A file without roots is a mistake here, where `diagnose` takes it for the trust store of the client that it explains.
+            let files: Vec<PathBuf> = given.iter().filter(|it| !source_roots::is_source(it)).cloned().collect();
+            if !files.is_empty() {
+                Trusted::from_paths(&files).map_err(|error| Failure::new(format!("--roots: {error}")))?;
+            }
+            source_roots::of_option(given, ui)?
+        }
         (true, false) => Trusted::of_host(),
         (true, true) => Trusted { source: "the roots of the demonstration".to_owned(), ..Trusted::default() },
     };

@@ -137,7 +137,7 @@ fn an_option_is_read_as_its_command_has_it() {
         let settings = resolve_with(arguments, &[("SIDELIGHT_INTO", "a,b")], "").unwrap();
         settings.all.iter().find(|setting| setting.name == "into").unwrap().values.clone()
     };
-    assert_eq!(values(&["trust", "add", "root.pem"]), ["a,b"]);
+    assert_eq!(values(&["trust", "add", "root.pem", "--into", "c"]), ["c"]);
     assert_eq!(values(&["ca", "install"]), ["a", "b"]);
 }
 
