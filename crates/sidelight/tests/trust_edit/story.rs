@@ -92,6 +92,12 @@ fn curl(place: &Place, root: &Path, port: u16, with_certificate: bool) -> Result
     if done.status.success() { Ok(done.text()) } else { Err(done.errors()) }
 }
 
+/// The command of the fixes that adds the root, as it is printed.
+fn printed_line(told: &serde_json::Value) -> String {
+    let lines: Vec<String> = fixes(told).iter().flat_map(|how| how.lines()).map(str::to_owned).collect();
+    lines.into_iter().find(|line| line.starts_with("sidelight trust add")).expect("a line that adds the root")
+}
+
 /// The lines of a finding's fixes.
 fn fixes(document: &Value) -> Vec<String> {
     let fixes = document["fix"].as_array().unwrap();
@@ -122,7 +128,7 @@ fn an_image_without_the_root_is_diagnosed_mended_and_connects() {
     assert!(next.contains("this is not all") && next.contains("demands a client certificate"), "{next}");
 
     // The line is run as it is printed.
-    let line = fixes(&told).into_iter().find(|how| how.starts_with("sidelight trust add")).unwrap();
+    let line = printed_line(&told);
     assert_eq!(
         line,
         "sidelight trust add chain-root.pem --into docker-archive:app.tar -o docker-archive:with-root.tar"
@@ -169,7 +175,7 @@ fn a_folder_is_mended_where_it_is_and_given_back_byte_for_byte() {
     let before = place.all("made");
     // A bare word that is a folder.
     let (_, told) = place.json(&format!("diagnose localhost:{port} --from made --as curl --save-chain chain.pem"));
-    let line = fixes(&told).into_iter().find(|how| how.starts_with("sidelight trust add")).unwrap();
+    let line = printed_line(&told);
     assert_eq!(line, "sidelight trust add chain-root.pem --into rootfs:made");
     place.sidelight(line.trim_start_matches("sidelight ")).success();
     assert_eq!(curl(&place, &folder, port, true).unwrap(), "welcome O=Sidelight Test Peers,CN=client\n");
