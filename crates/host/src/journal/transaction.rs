@@ -168,8 +168,14 @@ impl Transaction<'_> {
         self.parents(path)?;
         self.note(path)?;
         self.actions.push(Action::Write(path.to_owned()));
-        if self.journal.is_some() {
-            self.reach.replace_file(path, bytes, &self.reach.meta_or_new(path, mode)?)?;
+        if let Some(journal) = &mut self.journal {
+            let meta = self.reach.meta_or_new(path, mode)?;
+            // Noted first, so that what we wrote is known as ours after a kill.
+            let ours = Snapshot::File { bytes: bytes.to_vec(), meta: meta.clone() }.fingerprint();
+            let after = vec![(path.to_owned(), ours)];
+            self.entry.left(after.clone());
+            journal.log.append(&Line::After { id: self.entry.id, after })?;
+            self.reach.replace_file(path, bytes, &meta)?;
         }
         self.step(&format!("wrote {}", path.display()));
         Ok(())
