@@ -117,12 +117,12 @@ impl Sidelight {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Memory that it holds now, in KiB: `VmRSS` of proc(5).
+    /// Memory of its own that it holds now, in KiB: `RssAnon` of proc(5). Pages of the program's file come and go as the kernel likes.
     #[track_caller]
     pub fn resident_kib(&self) -> u64 {
         let file = format!("/proc/{}/status", self.pid());
         let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("cannot read {file}: {e}"));
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a VmRSS line");
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("an RssAnon line");
         line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
     }
 

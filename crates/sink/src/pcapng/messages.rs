@@ -68,14 +68,15 @@ impl FromMessages {
         let Some(mut talk) = self.talks.remove(&conn.id) else { return };
         let closed = conn.closed.as_ref();
         let at = closed.map_or(conn.latest, |(at, _)| *at).max(last.unwrap_or(Timestamp(0)));
-        talk.close(&mut self.file, at, closed.map(|(_, closed)| &closed.how));
+        talk.close(&mut self.file, at, closed.map(|(_, closed)| &closed.how), None);
         self.file.forget(conn.id);
     }
 }
 
 impl Talk {
-    /// The connection ended like this.
-    pub(super) fn close(&mut self, file: &mut File, at: Timestamp, how: Option<&How>) {
+    /// The connection ended like this; the comment is what was learned after the last packet.
+    pub(super) fn close(&mut self, file: &mut File, at: Timestamp, how: Option<&How>, comment: Option<&str>) {
+        self.add(file, at, comment);
         match how {
             Some(How::ClientCut(_)) => self.end(file, Direction::ToServer, at, WireEnd::Reset, None),
             Some(How::ServerCut(_)) => self.end(file, Direction::ToClient, at, WireEnd::Reset, None),

@@ -125,9 +125,16 @@ impl Pcapng {
     /// The connection is over: its conversations end, where nobody said how.
     fn close(&mut self, conn: &ConnectionRecord, at: Timestamp) {
         self.file.forget(conn.id);
-        let Some(connection) = self.connections.remove(&conn.id) else { return };
+        let Some(mut connection) = self.connections.remove(&conn.id) else { return };
+        for leg in [Leg::Client, Leg::Server] {
+            let Some(talk) = &mut connection.legs[leg.index()] else { continue };
+            let comment = connection.comments.leg(conn, leg);
+            talk.add(&mut self.file, at, comment.as_deref());
+        }
         let Some(mut talk) = connection.decrypted else { return };
-        talk.close(&mut self.file, at, conn.closed.as_ref().map(|(_, closed)| &closed.how));
+        let comment = connection.comments.decrypted(conn);
+        let how = conn.closed.as_ref().map(|(_, closed)| &closed.how);
+        talk.close(&mut self.file, at, how, comment.as_deref());
     }
 }
 
@@ -155,8 +162,11 @@ impl Consumer for Pcapng {
                 self.on_decrypted(conn, (at, &[]), |talk, _, _| talk.lost(*direction, *bytes));
             }
             EventKind::HalfClosed(direction) => {
-                if let Some(talk) = self.connections.get_mut(&conn.id).and_then(|it| it.decrypted.as_mut()) {
-                    talk.end(&mut self.file, *direction, at, WireEnd::Fin, None);
+                if let Some(connection) = self.connections.get_mut(&conn.id)
+                    && let Some(talk) = &mut connection.decrypted
+                {
+                    let comment = connection.comments.decrypted(conn);
+                    talk.end(&mut self.file, *direction, at, WireEnd::Fin, comment.as_deref());
                 }
             }
             EventKind::Closed(_) => self.close(conn, at),

@@ -98,6 +98,13 @@ impl Talk {
         Some(comment.map_or(words.clone(), |comment| format!("{comment}\n{words}")))
     }
 
+    /// Says what was learned after the last packet: an acknowledgement that repeats the last one carries it. Nothing follows a reset.
+    pub(super) fn add(&mut self, file: &mut File, at: Timestamp, comment: Option<&str>) {
+        if comment.is_some() && !self.reset {
+            self.segment(file, Direction::ToServer, at, Flags::ACK, &[], comment);
+        }
+    }
+
     /// One direction ends.
     pub(super) fn end(
         &mut self,

@@ -182,6 +182,26 @@ fn comments_say_what_is_known_and_again_when_more_is() {
 }
 
 #[test]
+fn what_is_learned_after_the_last_packet_is_said_at_the_end() {
+    let process = || Process { pid: 7, name: "curl".into(), exe: None, container: None };
+    let mut world = World::new(PcapContent::Plain, Rotation::default());
+    world.tell(EventKind::Data(Direction::ToServer, b"a".to_vec().into()));
+    world.tell(EventKind::Process(process()));
+    world.close(How::Clean);
+    let wanted = ["sidelight: connection 12, decrypted", "sidelight: connection 12, decrypted; curl[7]"];
+    assert_eq!(world.found().comments, wanted);
+
+    let mut world = World::new(PcapContent::Tls, Rotation::default());
+    world.socket(Leg::Client, CLIENT.0, CLIENT.1);
+    world.tell(EventKind::WireEnd(Leg::Client, Direction::ToServer, WireEnd::Fin));
+    world.tell(EventKind::WireEnd(Leg::Client, Direction::ToClient, WireEnd::Fin));
+    world.tell(EventKind::Process(process()));
+    world.close(How::Clean);
+    let wanted = ["sidelight: connection 12, client leg", "sidelight: connection 12, client leg; curl[7]"];
+    assert_eq!(world.found().comments, wanted);
+}
+
+#[test]
 fn each_file_has_the_secrets_and_names_that_it_needs() {
     let rotation = Rotation { size: Some(4000), ..Rotation::default() };
     let mut world = World::new(PcapContent::Tls, rotation);

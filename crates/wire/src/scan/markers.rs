@@ -25,6 +25,9 @@ pub(super) enum Sign {
     Word(&'static str),
 }
 
+/// The word of this program itself, which holds all these patterns and the reference lists, and trusts none of them.
+pub(super) const OWN: &str = "sidelight";
+
 /// Patterns differ in their first bytes as far as they can: that is what the searcher goes by.
 const SIGNS: &[(&[u8], Sign)] = &[
     (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03", Sign::KeyAlgorithm),
@@ -57,6 +60,7 @@ const SIGNS: &[(&[u8], Sign)] = &[
     (b"kamikaze", Sign::Word("kamikaze")),
     (b"NSS Builtin Object", Sign::Word("NSS Builtin Object")),
     (b"update-ca-certificates", Sign::Word("update-ca-certificates")),
+    (b"sidelight trust patterns", Sign::Word(OWN)),
     (b"LibreSSL ", Sign::Word("LibreSSL")),
     (b"mbed TLS", Sign::Word("mbed TLS")),
     (b"wolfSSL", Sign::Word("wolfSSL")),

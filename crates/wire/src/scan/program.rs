@@ -7,7 +7,7 @@ use sidelight_model::trust::reference::Reference;
 use sidelight_model::trust::{Content, Format, KeyFound, Pool, Program, ProgramKind};
 use sidelight_model::x509::tlv;
 
-use super::markers::{self, LONGEST, Sign};
+use super::markers::{self, LONGEST, OWN, Sign};
 use super::{Found, MAX_HELD, elf, embedded, go};
 use crate::trust_store::{Draft, Place};
 
@@ -235,6 +235,9 @@ impl Search {
         if elf::has_test_keys(path) {
             self.keys.clear();
         }
+        if self.is_elf && self.markers.contains(&OWN) {
+            return vec![Self::ourselves()];
+        }
         let store = self.store(pool);
         let is_telling = store.is_some() || !self.known.is_empty();
         let is_kept = is_telling
@@ -256,6 +259,18 @@ impl Search {
             known_keys: self.known.into_iter().collect(),
         };
         vec![Found { member: None, sha256: None, content: Content::Program(program, store) }]
+    }
+
+    /// This program: its lists are for comparing, and the names in it are those of others.
+    fn ourselves() -> Found {
+        let program = Program {
+            kind: ProgramKind::Executable,
+            markers: vec![OWN],
+            values: Vec::new(),
+            go_modules: Vec::new(),
+            known_keys: Vec::new(),
+        };
+        Found { member: None, sha256: None, content: Content::Program(program, None) }
     }
 
     fn store(&mut self, pool: &mut Pool) -> Option<sidelight_model::trust::Store> {

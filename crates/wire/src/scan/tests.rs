@@ -93,6 +93,20 @@ fn certificates_in_der_and_in_pem_are_roots_compiled_in() {
 }
 
 #[test]
+fn this_program_is_not_taken_for_what_it_knows() {
+    let roots = current(20).concat();
+    let bytes = elf(&[&roots, b"NSS Builtin Object\0", b"libssl.so.3\0", b"sidelight trust patterns", b"webpki-roots\0"]);
+    let Content::Program(program, None) = one(scan("/usr/bin/sl", &bytes)) else { panic!() };
+    assert_eq!((program.markers.as_slice(), program.values.len(), program.known_keys.len()), (&["sidelight"][..], 0, 0));
+    // The test's own program holds the patterns, too.
+    let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    let Content::Program(program, None) = one(scan("/usr/bin/tests", &own)) else { panic!() };
+    assert_eq!(program.markers, ["sidelight"]);
+    // Elsewhere the word means nothing.
+    assert!(scan("/app/readme.txt", b"sidelight trust patterns").is_empty());
+}
+
+#[test]
 fn programs_tell_where_they_read() {
     let bytes = elf(&[b"OPENSSLDIR: \"/usr/lib/ssl\"\0", b"SSL_CERT_FILE\0SSL_CERT_FILE\0", b"\0libgnutls.so.30\0"]);
     let Content::Program(program, None) = one(scan("/opt/x", &bytes)) else { panic!() };
