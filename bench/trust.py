@@ -12,7 +12,7 @@ same with gzip and with zstd as OCI archives. Commands take turns, so that what 
 Beside it: `sha256sum`, `openssl dgst -sha256`, and the recipe that people use today (docker create, docker cp, awk over openssl;
 with --docker and a daemon that answers, else its two parts that need none). paranoia, which asks the nearest question, is left out:
 it comes as source in Go alone and could not be installed by name where the figures of docs/performance.md were measured.
-Memory is counted from some 12 MiB, which Python leaves to what it starts. Needs: openssl, awk, tar, gzip, zstd.
+Memory is counted from some 19 MiB, which Python leaves to what it starts. Needs: openssl, awk, tar, gzip, zstd.
 """
 import argparse
 import hashlib
