@@ -12,5 +12,6 @@ pub mod policy;
 pub mod redact;
 pub mod registry;
 pub mod time;
+pub mod tofu;
 pub mod trust;
 pub mod x509;
