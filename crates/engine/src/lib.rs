@@ -16,6 +16,7 @@ pub mod serve;
 pub mod tap;
 pub mod tls;
 pub mod transport;
+pub mod wrapper;
 
 pub use capture::Capture;
 pub use conn::drive;

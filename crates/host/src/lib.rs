@@ -4,6 +4,7 @@
 
 pub mod dns_relay;
 pub mod files;
+pub mod first_use;
 pub mod journal;
 mod netlink;
 pub mod netns;

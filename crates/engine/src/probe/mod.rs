@@ -98,6 +98,21 @@ pub async fn probe(question: Question, roots: Roots, others: Vec<(String, Anchor
     facts
 }
 
+/// Connects once, as it was asked for, and tries nothing further: what is checked and what is kept come from the same connection.
+pub async fn look(question: Question, ways: Arc<Ways>) -> Facts {
+    let mut facts = Facts::new(question, Roots::default());
+    let question = Arc::new(facts.question.clone());
+    if let Some(conn) = reach::reach(&mut facts, &ways).await {
+        facts.attempts.push(handshake::attempt(&question, &ways, Variant::AsAsked, Some(conn)).await);
+    }
+    facts
+}
+
+/// Certificates from the address that a certificate names for its issuer; bounded in bytes and time.
+pub async fn issuers_at(question: &Question, ways: &Ways, url: String) -> Vec<Fetched> {
+    fetch::issuers(question, ways, url).await
+}
+
 /// The way around a proxy that gave no tunnel. What failed comes first among attempts.
 async fn around(question: &Arc<Question>, ways: &Arc<Ways>) -> Vec<Attempt> {
     let failed = Attempt::new(

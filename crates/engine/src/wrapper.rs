@@ -1,0 +1,121 @@
+//! Constrained adoption: a CA that may speak for a few names only, without its private key. In: a CA's certificate, a scope, a moment.
+//! Out: two certificates to trust in its place. Spec: RFC 5280 §4.2.1.10 and §6; docs/tofu.md has who enforces it.
+//!
+//! The first is a root whose key is thrown away at once. The second has the CA's own subject, key and key identifier, is issued by
+//! that root, and carries name constraints. Clients that build a path to the CA's name find the second and with it the constraints;
+//! those that want a self-signed end go on to the first.
+
+use data_encoding::HEXLOWER;
+use sidelight_model::time::Timestamp;
+use sidelight_model::tofu::Scope;
+use sidelight_model::x509::Certificate;
+use sidelight_wire::certificate::{Extension, ToBeSigned, name};
+
+use crate::ca::{CaError, KeyKind, SigningPair, random_serial};
+
+/// The organisation of the roots that are made here; by it they are known again.
+pub const ORGANIZATION: &str = "sidelight first use";
+
+/// Clocks of containers may be behind.
+const EARLIER: i64 = 24 * 3600;
+
+/// What is trusted in place of a CA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapped {
+    /// The root, in DER.
+    pub root: Vec<u8>,
+    /// The CA's key and name with the constraints, in DER.
+    pub cross: Vec<u8>,
+}
+
+/// Makes both; `Scope::Any` makes a pair without constraints.
+///
+/// # Errors
+/// When the library refuses to make a key or a signature.
+pub fn wrap(ca: &Certificate, scope: &Scope, now: Timestamp) -> Result<Wrapped, CaError> {
+    let (pair, _) = SigningPair::generate(KeyKind::EcdsaP256)?;
+    let serial = random_serial()?;
+    let common_name = format!("first use {}", HEXLOWER.encode(&serial[..4]));
+    let subject = name(&[(&[2, 5, 4, 10], ORGANIZATION), (&[2, 5, 4, 3], &common_name)]);
+    let not_before = ca.not_before.max(Timestamp::from_secs(now.as_secs() - EARLIER)).min(now);
+    let root = pair.sign(&ToBeSigned {
+        serial: &serial,
+        issuer: &subject,
+        subject: &subject,
+        not_before,
+        not_after: ca.not_after,
+        public_key: &pair.public_key,
+        extensions: vec![
+            Extension::basic_constraints(true, None),
+            Extension::key_usage(&[5, 6]),
+            Extension::subject_key_id(&pair.key_id),
+        ],
+    })?;
+    let mut extensions = vec![
+        Extension::basic_constraints(true, None),
+        Extension::key_usage(&[5, 6]),
+        Extension::authority_key_id(&pair.key_id),
+    ];
+    if let Some(id) = &ca.subject_key_id {
+        extensions.push(Extension::subject_key_id(id));
+    }
+    if let Scope::Names { names, addresses } = scope {
+        let ranges: Vec<_> =
+            addresses.iter().map(|address| (*address, if address.is_ipv4() { 32 } else { 128 })).collect();
+        extensions.push(Extension::permitted_names(names, &ranges));
+    }
+    let cross = pair.sign(&ToBeSigned {
+        serial: &random_serial()?,
+        issuer: &subject,
+        subject: &ca.subject_der,
+        not_before,
+        not_after: ca.not_after,
+        public_key: &ca.public_key,
+        extensions,
+    })?;
+    Ok(Wrapped { root, cross })
+}
+
+/// Whether a certificate was made by [`wrap`]: the root, or what it signed.
+pub fn is_ours(certificate: &Certificate) -> bool {
+    certificate.organizations.iter().chain(&certificate.issuer_organizations).any(|it| it == ORGANIZATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use sidelight_model::flow::Host;
+    use sidelight_model::tofu::scope_holds;
+
+    use super::*;
+    use crate::ca::{Authority, CaOptions};
+    use crate::forge::Forge;
+    use std::sync::Arc;
+
+    fn now() -> Timestamp {
+        Timestamp::from_secs(1_795_372_833)
+    }
+
+    #[test]
+    fn a_wrapped_ca_speaks_for_its_scope_alone() {
+        let authority = Arc::new(Authority::ephemeral(&CaOptions::default(), now()).unwrap());
+        let forge = Forge::new(authority.clone()).unwrap();
+        let chain_of = |host: &Host| -> Vec<Vec<u8>> {
+            forge.own_leaf(host, now()).unwrap().cert.iter().map(|der| der.to_vec()).collect()
+        };
+        let host = |text: &str| Host::parse(text).unwrap();
+        let holds = |scope: &str, name: &str| {
+            let made = wrap(authority.certificate(), &scope.parse().unwrap(), now()).unwrap();
+            // The peer sends its own root, too.
+            scope_holds(&chain_of(&host(name)), &[made.root.clone(), made.cross.clone()], &host(name), now()).is_ok()
+        };
+        assert!(holds("a.test", "a.test") && holds("a.test", "x.a.test"));
+        assert!(!holds("a.test", "b.test") && !holds("a.test", "192.0.2.1"));
+        assert!(holds("192.0.2.1", "192.0.2.1") && !holds("192.0.2.1", "192.0.2.2") && !holds("192.0.2.1", "a.test"));
+        assert!(holds("any", "b.test"));
+        let made = wrap(authority.certificate(), &Scope::Any, now()).unwrap();
+        let read = |der: &[u8]| Certificate::parse(der).unwrap();
+        assert!(is_ours(&read(&made.root)) && is_ours(&read(&made.cross)) && !is_ours(authority.certificate()));
+        assert_eq!(read(&made.cross).subject_der, authority.certificate().subject_der);
+        assert_eq!(read(&made.cross).public_key, authority.certificate().public_key);
+    }
+}
