@@ -5,10 +5,9 @@
 //! that root, and carries name constraints. Clients that build a path to the CA's name find the second and with it the constraints;
 //! those that want a self-signed end go on to the first.
 
-use data_encoding::HEXLOWER;
 use sidelight_model::time::Timestamp;
-use sidelight_model::tofu::Scope;
-use sidelight_model::x509::Certificate;
+use sidelight_model::tofu::{KeyPin, Scope};
+use sidelight_model::x509::{Certificate, fingerprint};
 use sidelight_wire::certificate::{Extension, ToBeSigned, name};
 
 use crate::ca::{CaError, KeyKind, SigningPair, random_serial};
@@ -35,8 +34,7 @@ pub struct Wrapped {
 pub fn wrap(ca: &Certificate, scope: &Scope, now: Timestamp) -> Result<Wrapped, CaError> {
     let (pair, _) = SigningPair::generate(KeyKind::EcdsaP256)?;
     let serial = random_serial()?;
-    let common_name = format!("first use {}", HEXLOWER.encode(&serial[..4]));
-    let subject = name(&[(&[2, 5, 4, 10], ORGANIZATION), (&[2, 5, 4, 3], &common_name)]);
+    let subject = name(&[(&[2, 5, 4, 10], ORGANIZATION), (&[2, 5, 4, 3], &label(ca, scope))]);
     let not_before = ca.not_before.max(Timestamp::from_secs(now.as_secs() - EARLIER)).min(now);
     let root = pair.sign(&ToBeSigned {
         serial: &serial,
@@ -74,6 +72,12 @@ pub fn wrap(ca: &Certificate, scope: &Scope, now: Timestamp) -> Result<Wrapped, 
         extensions,
     })?;
     Ok(Wrapped { root, cross })
+}
+
+/// The common name of the root that is made for a key and a scope: by it a later start knows whether what is there is what it wants.
+pub fn label(ca: &Certificate, scope: &Scope) -> String {
+    let what = format!("{} {scope}", KeyPin::of(&ca.public_key));
+    format!("first use {}", &fingerprint(what.as_bytes())[..16])
 }
 
 /// Whether a certificate was made by [`wrap`]: the root, or what it signed.

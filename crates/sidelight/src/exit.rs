@@ -17,7 +17,9 @@ pub(crate) enum Exit {
     Unanswered,
     /// As the command that was started ended; 128 and the signal's number when a signal ended it.
     Command(u8),
-    /// 125: `run` failed before or beside its command.
+    /// 121: `tofu` met another key than the one recorded, or a revoked one.
+    KeyRefused,
+    /// 125: `run` or `tofu` failed before or beside its command.
     RunFailed,
     /// 126: the command was found but could not be started.
     NotExecutable,
@@ -34,6 +36,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Unanswered => 3,
             Self::Command(code) => code,
+            Self::KeyRefused => 121,
             Self::RunFailed => 125,
             Self::NotExecutable => 126,
             Self::NotFound => 127,

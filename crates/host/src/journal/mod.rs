@@ -109,6 +109,14 @@ impl Entry {
         left.is_none_or(|left| self.take(path).is_ok_and(|now| now.fingerprint() == left))
     }
 
+    /// Its paths, and the SHA-256 of the file that stood there before, where one did.
+    pub fn before(&self) -> impl Iterator<Item = (&Path, Option<&str>)> {
+        self.changes.iter().map(|(path, change)| match &change.before {
+            State::File { sha256, .. } => (path.as_path(), Some(sha256.as_str())),
+            _ => (path.as_path(), None),
+        })
+    }
+
     /// What stands at one of its paths now.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ type Certificates = Vec<(String, Vec<u8>)>;
 /// on it as it would have.
 pub(super) fn write_store(
     inputs: &RunInputs<'_>,
+    ours: &[&[u8]],
     host: Option<&Path>,
     folder: &Path,
     warnings: &mut Vec<String>,
@@ -38,13 +39,16 @@ pub(super) fn write_store(
         },
         None => default_certificates(inputs, host),
     };
-    certificates.retain(|(alias, _)| alias != ALIAS);
+    certificates.retain(|(alias, _)| !alias.starts_with(ALIAS));
     let mut store = JavaStore::Jks(Vec::new());
     let now = Timestamp::from(SystemTime::now());
     for (alias, der) in &certificates {
         store.add(alias, der, now);
     }
-    store.add(ALIAS, inputs.ca_der, now);
+    for (index, der) in ours.iter().enumerate() {
+        let alias = if index == 0 { ALIAS.to_owned() } else { format!("{ALIAS}-{index}") };
+        store.add(&alias, der, now);
+    }
     let path = folder.join("cacerts");
     let bytes = store.write(STOREPASS).map_err(|why| RunEnvError::Java { path: path.clone(), why })?;
     write_short_lived(&path, &bytes, 0o644).map_err(RunEnvError::Write)?;
@@ -108,6 +112,12 @@ fn words(text: &str) -> Vec<String> {
     }
     words.retain(|word| !word.is_empty());
     words
+}
+
+/// The same without a word about proxies; nothing when there is no store.
+pub(super) fn trust_options(inputs: &RunInputs<'_>, store: Option<&Path>) -> Option<OsString> {
+    let without = RunInputs { proxy: None, ..*inputs };
+    store.map(|store| tool_options(&without, Some(store)))
 }
 
 /// The user's options, then ours: of two that set the same property the last one counts.

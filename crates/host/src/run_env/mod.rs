@@ -141,9 +141,27 @@ impl RunEnvironment {
         }
         made.set_ca_variables(inputs, host.as_deref(), &mut bundles)?;
         made.set_proxy_variables(inputs);
-        made.java_store = java::write_store(inputs, host.as_deref(), folder, &mut made.warnings)?;
+        made.java_store = java::write_store(inputs, &[inputs.ca_der], host.as_deref(), folder, &mut made.warnings)?;
         let options = java::tool_options(inputs, made.java_store.as_deref());
         made.set(variables::JAVA_TOOL_OPTIONS, options);
+        settings_files::write(inputs, &mut made, folder)?;
+        Ok(made)
+    }
+
+    /// The same without a word about proxies: what is set up for those stays. `certificates` are added to Java's store.
+    ///
+    /// # Errors
+    /// As [`RunEnvironment::prepare`].
+    pub fn trust_alone(inputs: &RunInputs<'_>, certificates: &[Vec<u8>], folder: &Path) -> Result<Self, RunEnvError> {
+        let mut bundles = Bundles::new(folder, inputs.ca_pem);
+        let host = find_host_bundles(inputs.root).into_iter().next();
+        let mut made = Self { bundle: bundles.combined(host.as_deref())?, ..Self::default() };
+        made.set_ca_variables(inputs, host.as_deref(), &mut bundles)?;
+        let certificates: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+        made.java_store = java::write_store(inputs, &certificates, host.as_deref(), folder, &mut made.warnings)?;
+        if let Some(options) = java::trust_options(inputs, made.java_store.as_deref()) {
+            made.set(variables::JAVA_TOOL_OPTIONS, options);
+        }
         settings_files::write(inputs, &mut made, folder)?;
         Ok(made)
     }

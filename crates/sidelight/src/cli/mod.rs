@@ -15,6 +15,7 @@ mod recording;
 mod registry;
 mod run;
 mod show;
+mod tofu;
 mod trust;
 mod values;
 
@@ -39,6 +40,10 @@ pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
 pub(crate) use registry::RegistryOptions;
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
+pub(crate) use tofu::{
+    EnrolCommand, EnrolFormat, Evidence, InstallWhere, LogVerb, LogVerify, OnUnreachable, PinsAccept, PinsForget, PinsInit,
+    PinsVerb, TofuCommand, TofuLook, TofuStart, TofuTrust, TofuVerb,
+};
 pub(crate) use trust::{
     AsRuntime, AuditFormat, EditKind, SetVariable, TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustEdit,
     TrustExport, TrustFind, TrustList, TrustRemove, TrustVerb, TrustVerify,
@@ -131,6 +136,7 @@ pub(crate) enum Command {
     Flows(FlowsCommand),
     Diagnose(Box<DiagnoseCommand>),
     Trust(Box<TrustCommand>),
+    Tofu(Box<TofuCommand>),
     Ca(CaCommand),
     Config(ConfigCommand),
     Demo(DemoCommand),

@@ -17,6 +17,7 @@ mod registry;
 mod run;
 mod source_roots;
 mod survey;
+mod tofu;
 mod trust;
 
 use crate::cli::Command;
@@ -31,6 +32,7 @@ use crate::ui::Ui;
 pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
     match &settings.cli.command {
         Command::Diagnose(diagnose) => diagnose::run(diagnose, &settings.cli.global, ui),
+        Command::Tofu(tofu) => tofu::run(tofu, ui, settings.cli.global.json),
         Command::Trust(trust) => trust::run(trust, &settings.cli.global, ui),
         Command::Ca(ca) => ca::run(ca, settings.cli.global.json, ui),
         Command::Completions { shell } => completions::print(*shell),

@@ -1,0 +1,232 @@
+//! Puts adopted CAs where programs look for roots. In: CAs with their scopes. Out: changed stores, or variables for the command.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sidelight_engine::tls::Trusted;
+use sidelight_engine::wrapper::{self, label, wrap};
+use sidelight_host::files::{digest, read_bounded};
+use sidelight_host::first_use::trust_folder;
+use sidelight_host::journal::{Action, Journal};
+use sidelight_host::run_env::{RunEnvironment, RunInputs};
+use sidelight_host::trust_store::{Anchor, Target, TrustStoreError, add, remove};
+use sidelight_model::flow::Host;
+use sidelight_model::time::Timestamp;
+use sidelight_model::tofu::{Scope, scope_holds};
+use sidelight_model::x509::Certificate;
+use sidelight_wire::pem;
+use sidelight_wire::trust_edit::StoreKind;
+
+use crate::cli::{InstallWhere, TofuStart};
+use crate::exit::Failure;
+use crate::render::escape;
+use crate::ui::Ui;
+
+/// The wait for another sidelight that changes the same machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Most bytes of a store whose digest is logged.
+const LARGEST: u64 = 64 << 20;
+/// What is installed must last so long, else it is made anew.
+const SPARE: Duration = Duration::from_secs(24 * 3600);
+
+/// A CA that is to be trusted.
+pub(super) struct Adopted {
+    pub(super) ca: Certificate,
+    pub(super) scope: Scope,
+    /// Hosts that it signed for, with their chains.
+    pub(super) hosts: Vec<(Host, Vec<Vec<u8>>)>,
+}
+
+/// What became of it.
+#[derive(Default)]
+pub(super) struct Installed {
+    /// Variables for the command.
+    pub(super) set: Vec<(OsString, OsString)>,
+    /// Files that were changed, for the audit log.
+    pub(super) changed: Vec<Value>,
+    /// `stores`, `environment`, `already` or `nothing`.
+    pub(super) how: &'static str,
+}
+
+/// Installs them.
+///
+/// # Errors
+/// When a host's certificate does not fit the scope, or no store and no folder can be written.
+pub(super) fn install(adopted: &[Adopted], start: &TofuStart, now: Timestamp, ui: Ui) -> Result<Installed, Failure> {
+    if adopted.is_empty() {
+        return Ok(Installed { how: "nothing", ..Installed::default() });
+    }
+    let ours = ours();
+    let mut ders = Vec::new();
+    let mut fresh = false;
+    for one in adopted {
+        match there(one, &ours, now) {
+            Some(found) => ders.extend(found),
+            None => {
+                ders.extend(made(one, now)?);
+                fresh = true;
+            }
+        }
+    }
+    let root = rustix::process::geteuid().is_root();
+    let into_stores = match start.install {
+        InstallWhere::Stores => true,
+        InstallWhere::Environment => false,
+        InstallWhere::Auto => root,
+    };
+    let stale: Vec<&Certificate> = ours.iter().filter(|it| !ders.contains(&it.der)).collect();
+    if into_stores {
+        if !fresh && stale.is_empty() {
+            return Ok(Installed { how: "already", ..Installed::default() });
+        }
+        match into_the_stores(&ders, &stale, start, now, ui) {
+            Ok(installed) => return Ok(installed),
+            Err((_, failure)) if start.install == InstallWhere::Stores => return Err(failure),
+            Err((true, failure)) => {
+                ui.note(&format!("{}; the command gets variables instead", failure.message));
+            }
+            Err((false, failure)) => return Err(failure),
+        }
+    }
+    into_the_environment(&ders, start, ui)
+}
+
+/// What earlier starts put among the roots of this root file system.
+fn ours() -> Vec<Certificate> {
+    let read = Trusted::of_host().roots.into_iter().filter_map(|der| Certificate::parse(der.as_ref()).ok());
+    read.filter(wrapper::is_ours).collect()
+}
+
+/// The pair for a CA and scope, where it is installed already and still good.
+fn there(one: &Adopted, ours: &[Certificate], now: Timestamp) -> Option<Vec<Vec<u8>>> {
+    let wanted = label(&one.ca, &one.scope);
+    let of_it = |it: &&Certificate| it.subject.contains(&wanted) || it.issuer.contains(&wanted);
+    let pair: Vec<Vec<u8>> = ours.iter().filter(of_it).map(|it| it.der.clone()).collect();
+    let later = now.plus(SPARE);
+    let holds = one.hosts.iter().all(|(host, chain)| scope_holds(chain, &pair, host, now).is_ok());
+    let lasts = ours.iter().filter(of_it).all(|it| it.not_after > later || it.not_after >= one.ca.not_after);
+    (pair.len() == 2 && holds && lasts).then_some(pair)
+}
+
+fn made(one: &Adopted, now: Timestamp) -> Result<Vec<Vec<u8>>, Failure> {
+    let wrapped =
+        wrap(&one.ca, &one.scope, now).map_err(|error| Failure::new(format!("no certificate can be made: {error}")))?;
+    let pair = vec![wrapped.root, wrapped.cross];
+    for (host, chain) in &one.hosts {
+        if scope_holds(chain, &pair, host, now).is_ok() {
+            continue;
+        }
+        let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
+        let outside = leaf.map(|leaf| one.scope.left_out(&leaf)).unwrap_or_default();
+        let mut failure = Failure::new(format!(
+            "{host}: its certificate does not fit the names for which the CA may speak ({})",
+            one.scope
+        ));
+        if !outside.is_empty() {
+            let names: Vec<&str> = outside.iter().map(|name| name.strip_prefix("*.").unwrap_or(name)).collect();
+            failure = failure
+                .hint(format!("it is also for {}, and clients refuse a certificate any name of which is left out", escape::line(&outside.join(", "))))
+                .hint(format!("let it speak for these, too: --scope {},{}", one.scope, escape::line(&names.join(","))));
+        }
+        return Err(failure.hint("or for all names: --scope any"));
+    }
+    Ok(pair)
+}
+
+/// Adds to every store that the image's runtimes read, and takes out what earlier starts put there and is not wanted any more. The error
+/// says whether it is one of rights, so that there is another way.
+fn into_the_stores(
+    ders: &[Vec<u8>],
+    stale: &[&Certificate],
+    start: &TofuStart,
+    now: Timestamp,
+    ui: Ui,
+) -> Result<Installed, (bool, Failure)> {
+    let failed = |error: &TrustStoreError| {
+        (error.is_denied() || is_read_only(error), Failure::new(format!("the stores cannot be changed: {error}")))
+    };
+    let mut env: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    if let Some(bundle) = start.bundle.as_ref().and_then(|bundle| bundle.to_str()) {
+        // It is what the earlier tool appended to; the planner takes it for what a variable names.
+        env.retain(|(name, _)| name != "SSL_CERT_FILE");
+        env.push(("SSL_CERT_FILE".to_owned(), bundle.to_owned()));
+    }
+    let target =
+        Target { root: Path::new("/"), place: "host", guard: None, env: &env, passwords: &[], openssl_dirs: &[], only: None };
+    let mut journal = Journal::open(&journal_folder(), PATIENCE, Box::new(|_| {}))
+        .map_err(|error| (true, Failure::new(format!("the journal cannot be written: {error}"))))?;
+    let mut installed = Installed { how: "stores", ..Installed::default() };
+    let anchor = |der: &[u8]| Anchor::any(der).map_err(|error| (false, Failure::new(error)));
+    for certificate in stale {
+        let edited = remove(&mut journal, &target, &anchor(&certificate.der)?, now).map_err(|error| failed(&error))?;
+        note_changes(&mut installed, &journal, &edited.actions);
+    }
+    let mut java = false;
+    let mut left = Vec::new();
+    for der in ders {
+        let edited = add(&mut journal, &target, &anchor(der)?, now).map_err(|error| failed(&error))?;
+        java |= edited.plan.of(StoreKind::Java).next().is_some();
+        left.extend(edited.plan.left.iter().map(|left| format!("{}: {}", left.path, left.why)));
+        note_changes(&mut installed, &journal, &edited.actions);
+    }
+    left.sort();
+    left.dedup();
+    for left in left {
+        ui.warning(&format!("not changed: {}", escape::line(&left)));
+    }
+    if java {
+        ui.warning("Java does not keep to the names for which the CA may speak: to Java it speaks for all (docs/tofu.md)");
+    }
+    Ok(installed)
+}
+
+fn is_read_only(error: &TrustStoreError) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    text.contains("read-only") || text.contains("read only")
+}
+
+/// Notes the files of the deed that was done last, with their digests before and after.
+fn note_changes(installed: &mut Installed, journal: &Journal, actions: &[Action]) {
+    let Some(entry) = journal.entries().last().filter(|_| !actions.is_empty()) else { return };
+    for (path, before) in entry.before() {
+        let after = read_bounded(path, LARGEST).ok().map(|bytes| digest(&bytes));
+        if after.is_none() && before.is_none() {
+            continue;
+        }
+        installed.changed.push(json!({"path": path.display().to_string(), "before": before, "after": after}));
+    }
+}
+
+/// The journal of a container: where the state of its user is, else beside the record.
+fn journal_folder() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    state.map_or_else(|| PathBuf::from("/var/lib/sidelight/journal"), |state| state.join("sidelight/journal"))
+}
+
+fn into_the_environment(ders: &[Vec<u8>], start: &TofuStart, ui: Ui) -> Result<Installed, Failure> {
+    let environment = |name: &str| std::env::var_os(name);
+    let folder = trust_folder(&environment).map_err(|tried| {
+        Failure::new(format!("no folder can be written for the roots of the command: {tried}"))
+            .hint("give the container a tmpfs: --tmpfs /tmp")
+    })?;
+    let text: String = ders.iter().map(|der| pem::write("CERTIFICATE", der)).collect();
+    let inputs = RunInputs {
+        ca_der: ders.last().map(Vec::as_slice).unwrap_or_default(),
+        ca_pem: &text,
+        proxy: None,
+        environment: &environment,
+        root: Path::new("/"),
+    };
+    let made = RunEnvironment::trust_alone(&inputs, ders, &folder).map_err(|error| Failure::new(error.to_string()))?;
+    made.warnings.iter().for_each(|warning| ui.warning(warning));
+    if let Some(bundle) = &start.bundle {
+        ui.warning(&format!("{} is not changed: roots are in variables", bundle.display()));
+    }
+    let changed = vec![json!(folder.display().to_string())];
+    Ok(Installed { set: made.set, changed, how: "environment" })
+}

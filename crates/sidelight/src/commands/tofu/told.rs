@@ -1,0 +1,191 @@
+//! What is said of a decision. In: what was seen, what is recorded, a decision. Out: sentences, with the command that helps.
+
+use sidelight_host::first_use::Lasting;
+use sidelight_model::tofu::{Candidate, Decision, Match, Refusal, Rule, Shown};
+use sidelight_model::x509::{Certificate, fingerprint};
+
+use super::look::Seen;
+use crate::exit::{Exit, Failure};
+use crate::render::escape;
+
+/// `CN=Scanner (sha256//…)`.
+pub(super) fn issuer(candidate: &Candidate) -> String {
+    format!("{} ({})", escape::line(&candidate.certificate.subject), candidate.key)
+}
+
+/// One line for standard error and people.
+pub(super) fn line(seen: &Seen, decision: &Decision, place: &str) -> String {
+    let endpoint = escape::line(&seen.endpoint.to_string());
+    let at = |place: usize| issuers(&seen.shown).get(place).map(issuer).unwrap_or_default();
+    match decision {
+        Decision::Start(Rule::OrdinaryRoots) => format!("{endpoint}: the ordinary roots verify it; nothing is changed"),
+        Decision::Start(_) => format!("{endpoint}: it cannot be reached; the command is started without looking"),
+        Decision::Install { place, rule } => {
+            let why = match rule {
+                Rule::KnownKey => "the recorded key, with a new certificate",
+                Rule::Next => "the key recorded as the next one",
+                Rule::SignedByKnown => "signed for by the recorded key",
+                _ => "the recorded key",
+            };
+            format!("{endpoint}: {why}: {}", at(*place))
+        }
+        Decision::Adopt => format!("{endpoint}: adopted on first use, and recorded in {}: {}", escape::line(place), at(0)),
+        Decision::Ask => format!("{endpoint}: shows {}", at(0)),
+        Decision::Refuse(refusal) => format!("{endpoint}: {}", refused(seen, refusal)),
+        Decision::Tell(inner) => match inner.as_ref() {
+            Decision::Install { .. } | Decision::Adopt => format!("only observed: {}", line(seen, inner, place)),
+            other => format!("only observed: would refuse: {}", line(seen, other, place)),
+        },
+    }
+}
+
+pub(super) fn issuers(shown: &Shown) -> &[Candidate] {
+    match shown {
+        Shown::UnknownIssuer(issuers) => issuers,
+        _ => &[],
+    }
+}
+
+/// A clause: why the command is not started.
+fn refused(seen: &Seen, refusal: &Refusal) -> String {
+    let top = || issuers(&seen.shown).first().map(issuer).unwrap_or_default();
+    match refusal {
+        Refusal::Unreachable(why) => escape::line(why),
+        Refusal::Broken(_, summary) => escape::line(summary),
+        Refusal::NoIssuer(name) => {
+            format!("signed by {}, which is unknown and was not sent", escape::line(name))
+        }
+        Refusal::Changed => format!("another key than the one recorded signed for it: {}", top()),
+        Refusal::Revoked => format!("a revoked key signed for it: {}", top()),
+        Refusal::Expired => format!("the record of its key has expired; it shows {}", top()),
+        Refusal::NotPinned => format!("signed by an unknown issuer, and no key is pinned for it: {}", top()),
+        Refusal::NoGenesis => format!("signed by an unknown issuer, and no record was begun: {}", top()),
+        Refusal::NotWritable => format!("signed by an unknown issuer, and the record cannot be written: {}", top()),
+        Refusal::NotLasting => format!("signed by an unknown issuer, and the record would go with the container: {}", top()),
+        Refusal::NoEvidence => format!("signed by an unknown issuer that no unrelated host showed, too: {}", top()),
+    }
+}
+
+/// What else an error rests on.
+pub(super) struct Context<'a> {
+    /// The record as the user named it.
+    pub(super) place: &'a str,
+    /// What the record says of the keys.
+    pub(super) recorded: &'a Match,
+    /// Where the record lies.
+    pub(super) lasting: &'a Lasting,
+    /// What is recorded of the CA, for comparing.
+    pub(super) known: Option<&'a sidelight_model::tofu::Record>,
+}
+
+/// The error that ends the start.
+pub(super) fn failure(seen: &Seen, refusal: &Refusal, context: &Context<'_>) -> Failure {
+    let endpoint = escape::line(&seen.endpoint.to_string());
+    let mut failure = Failure::new(format!("the command is not started: {endpoint}: {}", refused(seen, refusal)));
+    let pins = shell(context.place);
+    let at = seen.endpoint.at.as_deref().unwrap_or("*");
+    let top = issuers(&seen.shown).first();
+    let key = top.map(|it| it.key.to_string()).unwrap_or_default();
+    let accept = format!("sidelight tofu pins accept {at} {key} --pins {pins}");
+    match refusal {
+        Refusal::Unreachable(_) => {
+            failure = failure.hint("--on-unreachable continue starts the command all the same; --deadline waits longer");
+        }
+        Refusal::Broken(cause, _) => {
+            failure = failure
+                .hint(format!("no root heals that ({}); look closer: sidelight diagnose {at} --no-fetch", cause.code()));
+        }
+        Refusal::NoIssuer(_) => {
+            failure = failure.hint("give the issuer's certificate: --issuers FILE; or let the server send its chain");
+        }
+        Refusal::Changed => {
+            failure = failure.exit(Exit::KeyRefused);
+            let recorded = match context.recorded {
+                Match::Other { recorded } => recorded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                _ => String::new(),
+            };
+            failure = failure.hint(format!("recorded: {recorded}{}", was(context)));
+            failure = failure.hint(format!("shown:    {key}{}", top.map(|it| is(&it.certificate)).unwrap_or_default()));
+            failure = chain(failure, seen);
+            failure = failure
+                .hint("if this is right (ask whoever runs the proxy, by another way than this network), accept it:")
+                .hint(format!("  {accept} --replace"));
+        }
+        Refusal::Revoked => {
+            failure = failure.exit(Exit::KeyRefused);
+            if let Match::Revoked { why: Some(why), .. } = context.recorded {
+                failure = failure.hint(format!("why it was revoked: {}", escape::line(why)));
+            }
+            failure = chain(failure, seen);
+        }
+        Refusal::Expired => failure = failure.hint(format!("accept it anew: {accept}")),
+        Refusal::NotPinned => {
+            failure = chain(failure, seen)
+                .hint(format!("if that is the network's scanning proxy, pin its key: --pin {key}"))
+                .hint(format!("or record it: {accept}"));
+        }
+        Refusal::NoGenesis => {
+            failure = chain(failure, seen)
+                .hint(format!("begin a record on a volume that outlives the container: sidelight tofu pins init --pins {pins}"))
+                .hint(format!("or pin the key, if that is the network's scanning proxy: --pin {key}"));
+        }
+        Refusal::NotWritable => {
+            failure = failure.hint(format!("{pins} is read-only here; record the key where it is made: {accept}"));
+        }
+        Refusal::NotLasting => {
+            let why = match context.lasting {
+                Lasting::Memory(mount) => format!("{} is memory (tmpfs)", mount.display()),
+                Lasting::Anonymous(mount) => {
+                    format!("{} is a volume without a name, which the next container does not get", mount.display())
+                }
+                _ => format!("{pins} lies in the container's own layer"),
+            };
+            failure = failure
+                .hint(format!("{why}; a new container would trust whoever answers first"))
+                .hint("give it a named volume: -v sidelight:/var/lib/sidelight")
+                .hint(format!("or pin the key, if that is the network's scanning proxy: --pin {key}"));
+        }
+        Refusal::NoEvidence => {
+            failure = failure.hint("name two hosts of unrelated domains with --host, both of which the proxy scans");
+        }
+    }
+    failure
+}
+
+/// The chain as it was shown, a line each.
+fn chain(mut failure: Failure, seen: &Seen) -> Failure {
+    for (number, der) in seen.chain.iter().take(10).enumerate() {
+        let what = match Certificate::parse(der) {
+            Ok(it) => format!("{}, until {}", escape::line(&it.subject), it.not_after.date()),
+            Err(_) => "a certificate that cannot be read".to_owned(),
+        };
+        failure = failure.hint(format!("chain {number}: {what}, sha256 {}", fingerprint(der)));
+    }
+    failure
+}
+
+fn was(context: &Context<'_>) -> String {
+    let Some(record) = context.known else { return String::new() };
+    let mut text = String::new();
+    if let Some(subject) = &record.subject {
+        text.push_str(&format!(" {}", escape::line(subject)));
+    }
+    if let Some(ca) = &record.ca {
+        text.push_str(&format!(", certificate sha256 {ca}"));
+    }
+    if let Some(first) = record.first {
+        text.push_str(&format!(", since {}", first.date()));
+    }
+    text
+}
+
+fn is(certificate: &Certificate) -> String {
+    format!(" {}, certificate sha256 {}", escape::line(&certificate.subject), fingerprint(&certificate.der))
+}
+
+/// A word for a shell.
+pub(super) fn shell(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:@=,+%".contains(c);
+    let text = escape::line(text);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
