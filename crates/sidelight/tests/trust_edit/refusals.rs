@@ -106,6 +106,21 @@ fn an_image_that_is_nowhere_is_no_flood() {
     }
 }
 
+/// `| head -1` is no failure of the command: its status stays the answer's.
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let place = Place::new();
+    for line in ["trust export mozilla", "trust list mozilla --json", "trust list mozilla"] {
+        let mut command = place.command(env!("CARGO_BIN_EXE_sidelight"));
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.args(line.split_whitespace()).stdin(std::process::Stdio::null()).stdout(writer);
+        let done = command.stderr(std::process::Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!((done.status.code(), said.contains("error")), (Some(0), false), "{line}: {said}");
+    }
+}
+
 #[test]
 fn the_environment_gives_what_is_required() {
     let place = Place::new();

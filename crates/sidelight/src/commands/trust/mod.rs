@@ -47,8 +47,7 @@ fn print(
     global: &GlobalOptions,
 ) -> Result<(), Failure> {
     if !global.json {
-        std::io::stdout().lock().write_all(text.as_bytes())?;
-        return Ok(());
+        return show(text.as_bytes());
     }
     // Nobody is left to be told when standard error is gone.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -56,7 +55,17 @@ fn print(
 }
 
 fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
-    Ok(writeln!(std::io::stdout().lock(), "{document:#}")?)
+    show(format!("{document:#}\n").as_bytes())
+}
+
+/// Writes to standard output. A reader that has left (`… | head`) has what it wants: that is no failure.
+fn show(bytes: &[u8]) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(bytes) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format_args!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What looks for a certificate, is named as files are, and is none that is there: an answer about such a text would be a wrong one.

@@ -244,5 +244,5 @@ fn exit(outcomes: &[Outcome]) -> Exit {
 }
 
 fn print(text: &str) -> Result<(), Failure> {
-    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    super::show(text.as_bytes())
 }
