@@ -40,7 +40,7 @@ struct Engines<'p> {
 impl Engines<'_> {
     fn docker(&self, line: &str) -> Finished {
         let mut docker = self.dockerd.docker(&self.place.path(""));
-        run(docker.current_dir(self.place.path("")).args(line.split_whitespace()))
+        run(docker.env("DOCKER_BUILDKIT", "0").current_dir(self.place.path("")).args(line.split_whitespace()))
     }
 
     /// sidelight, which is told of the engines as their users tell their clients.
@@ -82,6 +82,11 @@ fn a_container_and_images_of_docker_connect_after_the_change() {
     engines.docker("load --input new.tar").success();
     engines.connects("app:2");
     podman(&engines);
+
+    // Built from an image that has no user database, by a builder without a shell.
+    engines.sidelight("trust add root.pem --into docker-daemon:app:1 --as-dockerfile -o built").success();
+    engines.docker("build --quiet --tag app:3 built").success();
+    engines.connects("app:3");
 
     let registry = peers::registry(&hosts, &place.path(""), SocketAddr::from(([127, 0, 0, 1], free_port())));
     let name = format!("{}/team/app:2", registry.address);
