@@ -91,20 +91,24 @@ fn dockerfile(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome], image: &s
         text +=
             &format!("# {} SHA-256 {}\n", escape::line(outcome.anchor.certificate.short_name()), outcome.anchor.sha256);
     }
-    text += &format!("FROM {}\nUSER root\nCOPY {LAID}/ /\n", escape::line(image));
+    text += &format!("FROM {}\nCOPY {LAID}/ /\n", escape::line(image));
     let removed: Vec<String> =
         changes.values().filter(|change| change.kind == ChangeKind::Remove).map(|change| change.path.clone()).collect();
+    // COPY writes as root whoever the image's user is; only RUN does not.
     if !removed.is_empty() {
         // As JSON: no name of a hostile image can end the line and begin an instruction of its own.
-        let command: Vec<String> = ["rm", "-f", "--"].map(str::to_owned).into_iter().chain(removed).collect();
-        text += &format!("RUN {}\n", serde_json::json!(command));
+        let command: Vec<String> =
+            ["rm", "-f", "--"].map(str::to_owned).into_iter().chain(removed.iter().cloned()).collect();
+        text += &format!("USER 0\nRUN {}\n", serde_json::json!(command));
     }
     for variable in
         outcomes.iter().flat_map(|outcome| &outcome.plan.variables).filter(|variable| !variable.is_set).take(1)
     {
         text += &format!("ENV {}={}\n", variable.name, variable.value);
     }
-    text += "# USER is root now: set it to what the image had, if it had another.\n";
+    if !removed.is_empty() {
+        text += "# USER is root now: set it to what the image had, if it had another.\n";
+    }
     text
 }
 
@@ -232,12 +236,10 @@ mod tests {
         let outcomes = [outcome()];
         let text = dockerfile(&last(&outcomes), &outcomes, "gcr.io/distroless/base");
         assert!(
-            text.contains(
-                "FROM gcr.io/distroless/base\nUSER root\nCOPY trust/ /\nENV NODE_EXTRA_CA_CERTS=/usr/local/share/"
-            ),
+            text.contains("FROM gcr.io/distroless/base\nCOPY trust/ /\nENV NODE_EXTRA_CA_CERTS=/usr/local/share/"),
             "{text}"
         );
-        assert!(!text.contains("RUN"), "{text}");
+        assert!(!text.contains("RUN") && !text.contains("USER"), "{text}");
         let folder = tempfile::tempdir().unwrap();
         lay(&last(&outcomes), folder.path()).unwrap();
         let bundle = std::fs::read_to_string(folder.path().join("etc/ssl/certs/ca-certificates.crt")).unwrap();
