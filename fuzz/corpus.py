@@ -744,3 +744,46 @@ put(
     oci_gzip=oci_archive(LAYER, zlib.compress(LAYER, wbits=31)),
     cut=ROOT[:600],
 )
+
+# What came with trust and diagnosis --------------------------------------------------------------------------------
+
+put(
+    "registry",
+    challenge=b'Bearer realm="https://t.test/token",service="s",scope="repository:a/b:pull", Basic realm=x',
+    token=b'{"token":"abc","expires_in":300,"refresh_token":"r"}',
+    errors=b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"unknown","detail":{}}]}',
+    logins=b'{"auths":{"r.test":{"auth":"dTpw"}},"credHelpers":{"r.test":"pass"},"credsStore":"../x"}',
+    helper=b'{"ServerURL":"r.test","Username":"u","Secret":"s"}',
+    reference=b"r.test:5000/team/app:1@sha256:" + b"0" * 64,
+)
+put(
+    "dialogue",
+    smtp=b"\0220 a.test ESMTP\r\n250-a.test\r\n250 STARTTLS\r\n220 go\r\n",
+    imap=b"\2* OK ready\r\n* CAPABILITY IMAP4rev1 STARTTLS\r\na OK\r\n",
+    ldap=b"\7" + bytes.fromhex("300c02010178070a010004000400"),
+    postgres=b"\x08S",
+    mysql=b"\x09" + bytes.fromhex("4a0000000a382e302e333600080000003a5c2d4f6e7a5d2100ff"),
+    xmpp=b"\x0a<stream:stream><stream:features><starttls/></stream:features><proceed/>",
+)
+
+
+def record(place, kind, content=b""):
+    return bytes([place, kind]) + v16(content)
+
+
+PKCS12_HEAD = bytes.fromhex("3028020103302306092a864886f70d010701a0160414")
+put(
+    "pkcs12",
+    empty_safe=bytes.fromhex("3018020103301306092a864886f70d010701a00604043002") + b"\5\0",
+    cut=PKCS12_HEAD,
+    many_rounds=PKCS12_HEAD + bytes.fromhex("3012300e0408") + b"saltsalt" + bytes.fromhex("02047fffffff"),
+)
+put(
+    "trust_edit",
+    debian=record(0, 0, b"# none\n") + record(4, 0, b"") + record(6, 2) + record(13, 0, b"ID=debian\n"),
+    links=record(0, 1, b"../../../../../etc/shadow") + record(2, 1, b"/etc/ssl/certs") + record(3, 1, b"certs/ca-certificates.crt"),
+    no_place=record(0, 1, b"/") + record(3, 1, b".."),
+    java=record(9, 0, b"\xfe\xed\xfe\xed\0\0\0\2\0\0\0\0") + record(10, 1, b"/etc/pki/ca-trust/extracted/java/cacerts"),
+    red_hat=record(7, 0, b"") + record(8, 2) + record(13, 0, b"ID=fedora\n"),
+    carried=record(12, 0, b"# x\n") + record(14, 0, b"\x7fELF") + record(0, 0, b"-----BEGIN CERTIFICATE-----\nAA"),
+)

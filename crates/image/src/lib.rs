@@ -24,6 +24,7 @@ mod recognise;
 mod remote;
 mod roots;
 mod select;
+mod single;
 mod source;
 mod spool;
 mod store;

@@ -28,6 +28,8 @@ pub struct Opened {
     pub(crate) notes: Vec<String>,
     pub(crate) others: Vec<String>,
     pub(crate) is_attested: bool,
+    /// It is no image and no root, but a trust store by itself.
+    pub(crate) is_single_store: bool,
     pub(crate) options: Options,
     pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send>>,
 }
@@ -95,6 +97,7 @@ impl Opened {
             notes: Vec::new(),
             others: Vec::new(),
             is_attested: false,
+            is_single_store: false,
             options: options.clone(),
             progress: None,
         }
@@ -113,6 +116,11 @@ impl Opened {
     /// Whether attestations (provenance, lists of packages) stand beside it in its index; they speak of this image and no other.
     pub const fn is_attested(&self) -> bool {
         self.is_attested
+    }
+
+    /// Whether it is a trust store by itself: a bundle, a key store or a certificate, shown as a root with this one file.
+    pub const fn is_single_store(&self) -> bool {
+        self.is_single_store
     }
 
     /// The process whose root it is, for sources that run: its network is to be found by it.

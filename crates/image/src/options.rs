@@ -35,6 +35,8 @@ pub struct Engines {
     pub docker_roots: Vec<PathBuf>,
     /// Folders of containers-storage (podman, buildah, CRI-O), the user's own first.
     pub storage_roots: Vec<PathBuf>,
+    /// `CONTAINERS_STORAGE_CONF`: a settings file that names further folders.
+    pub storage_conf: Option<PathBuf>,
     /// containerd's folders of data.
     pub containerd_roots: Vec<PathBuf>,
     /// The folder of processes.
@@ -47,6 +49,7 @@ impl Default for Engines {
         let paths = |list: &[&str]| list.iter().map(PathBuf::from).collect();
         Self {
             docker_host: None,
+            storage_conf: None,
             docker_roots: paths(&["/var/lib/docker"]),
             storage_roots: paths(&["/var/lib/containers/storage"]),
             containerd_roots: paths(&[

@@ -11,6 +11,7 @@ use crate::image::{of_docker_archive, of_document, of_index};
 use crate::merge::lexical;
 use crate::opened::{Opened, Part, Place};
 use crate::options::Options;
+use crate::single;
 use crate::spool::spool;
 use crate::store::{Archive, BlobFolder, Slice, document, open_regular};
 use crate::stream::{Blob, Expected, Plain, Stream};
@@ -114,6 +115,10 @@ fn archive(
     options: &Options,
 ) -> Result<Opened, Error> {
     let whole = || Slice::whole(Arc::clone(&file)).map_err(Error::io(what));
+    // To tar, nothing at all is an archive without members; here it is what a failed `docker save > FILE` leaves.
+    if file.metadata().is_ok_and(|about| about.is_file() && about.len() == 0) {
+        return Err(Error::damaged(what, "is empty"));
+    }
     let limits = options.limits;
     let probe = Stream::new(what.to_owned(), Box::new(whole()?), Expected::default(), false, limits.bytes, limits)?;
     if probe.is_compressed() {
@@ -141,7 +146,10 @@ fn indexed(
     if wanted == Wanted::Root {
         return Ok(root_archive(what, place, options));
     }
-    let Some(archive) = Archive::index(what, file, &options.limits)? else {
+    let Some(archive) = Archive::index(what, Arc::clone(&file), &options.limits)? else {
+        if let Some(opened) = single::store(&file, what, wanted, options)? {
+            return Ok(opened);
+        }
         return Err(Error::damaged(what, "is no archive: it is neither tar, nor tar compressed with gzip or zstd"));
     };
     let has_index = archive.contains("index.json") && archive.contains("oci-layout");
@@ -164,7 +172,7 @@ fn oci_archive(archive: Archive, what: &str, name: Option<&str>, options: &Optio
     of_index(Box::new(archive), &index, what, name, options)
 }
 
-fn root_archive(what: &str, place: Place, options: &Options) -> Opened {
+pub(crate) fn root_archive(what: &str, place: Place, options: &Options) -> Opened {
     let mut opened = Opened::new(what.to_owned(), options);
     opened.parts.push(Part::root(place));
     opened

@@ -193,7 +193,13 @@ impl Stream {
                 return mismatch;
             }
         }
-        Error::damaged(what, format!("cannot be decompressed: {error}"))
+        Error::damaged(
+            what,
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => "is cut off: its compressed data does not end".to_owned(),
+                _ => format!("cannot be decompressed: {error}"),
+            },
+        )
     }
 
     /// The digest of the whole blob; reads what is left of it.

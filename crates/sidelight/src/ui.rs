@@ -1,4 +1,5 @@
-//! What this process says besides its results. In: messages. Out: lines on standard error, in colour where that is wanted.
+//! What this process says besides its results. In: messages. Out: lines on standard error, in colour where that is wanted. Control
+//! characters do not reach the terminal, whatever went into a message: certificates, paths of images, words of registries.
 //! Spec: no-color.org; CLICOLOR and CLICOLOR_FORCE (bixense.com/clicolors).
 
 use std::ffi::OsString;
@@ -8,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::cli::ColorWhen;
 use crate::exit::Failure;
+use crate::render::escape;
 use crate::settings::Environment;
 
 /// Whether a stream gets colours.
@@ -54,13 +56,17 @@ impl Ui {
 
     /// Tells something useful.
     pub(crate) fn note(self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", escape::block(text));
     }
 
     fn say(self, colour: AnsiColor, label: &str, text: &str) {
-        let style = if self.colours { Style::new().fg_color(Some(colour.into())).bold() } else { Style::new() };
         // Nobody is left to be told when standard error is gone.
-        let _ = writeln!(std::io::stderr().lock(), "{style}{label}:{style:#} {text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.line(colour, label, text));
+    }
+
+    fn line(self, colour: AnsiColor, label: &str, text: &str) -> String {
+        let style = if self.colours { Style::new().fg_color(Some(colour.into())).bold() } else { Style::new() };
+        format!("{style}{label}:{style:#} {}", escape::block(text))
     }
 }
 
@@ -82,5 +88,12 @@ mod tests {
         assert!(!with(ColorWhen::Auto, true, &[("TERM", "dumb")]));
         assert!(with(ColorWhen::Always, false, &[("NO_COLOR", "1")]));
         assert!(!with(ColorWhen::Never, true, &[("CLICOLOR_FORCE", "1")]));
+    }
+
+    #[test]
+    fn no_message_steers_the_terminal() {
+        let failure = Failure::new("the subject CN=\u{1b}]0;x\u{7}\u{202e}\r is escaped\nand what was: \\x1b");
+        let line = Ui { colours: false }.line(AnsiColor::Red, "error", &failure.message);
+        assert_eq!(line, "error: the subject CN=\\x1b]0;x\\x07\\u{202e}\\r is escaped\nand what was: \\x1b");
     }
 }

@@ -101,7 +101,8 @@ fn show_gives_all_of_the_flows_that_are_meant() {
         assert!(whole.contains(words), "`{words}` is not in {whole}");
     }
     // Days left may turn between the two.
-    let steady = |text: &str| text.lines().filter(|line| !line.contains(" days")).map(str::to_owned).collect::<Vec<_>>();
+    let steady =
+        |text: &str| text.lines().filter(|line| !line.contains(" days")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(steady(&it.flows(&["show"]).success().text()), steady(&whole));
     let range = it.flows(&["show", "2..3"]).success().text();
     assert!(range.contains("(flow 2)") && range.contains("(flow 3)") && !range.contains("(flow 1)"), "{range}");

@@ -9,6 +9,11 @@ use sha1::{Digest, Sha1};
 use sidelight_model::redact::Secret;
 
 mod plain;
+mod rounds;
+
+/// Most rounds of hashing a password that one reading may take, about a second; OpenSSL and Java ask for 2,048 to 10,000 a part, and the
+/// largest number that is recommended is 600,000.
+pub const MAX_ROUNDS: u64 = 2_000_000;
 
 /// What a store holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +55,9 @@ pub enum Error {
     /// The authentication code does not fit.
     #[error("the password is wrong, or the PKCS#12 store was changed or damaged")]
     Password,
+    /// Its password is hashed too often.
+    #[error("its password is hashed {0} times, which takes too long: it was not opened")]
+    TooSlow(u64),
     /// The structure cannot be read.
     #[error(
         "the PKCS#12 store cannot be read ({0}); if other programs read it, `openssl pkcs12 -in OLD -out ALL.pem` \
@@ -92,6 +100,10 @@ pub fn read(bytes: &[u8], password: &str) -> Result<Contents, Error> {
         [b'-', b'-', ..] => return Err(Error::NotPkcs12(": it is PEM")),
         [] => return Err(Error::NotPkcs12(": it is empty")),
         _ => return Err(Error::NotPkcs12("")),
+    }
+    let rounds = rounds::sum(bytes);
+    if rounds > MAX_ROUNDS {
+        return Err(Error::TooSlow(rounds));
     }
     let archive = Pkcs12Archive::from_pkcs12(bytes, password).map_err(|error| match error {
         p12_keystore::error::Error::MacError(_) => Error::Password,

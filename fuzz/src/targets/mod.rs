@@ -10,6 +10,8 @@ pub mod filters;
 pub mod foreign;
 pub mod intake;
 pub mod packets;
+pub mod planning;
+pub mod registry;
 pub mod starttls;
 pub mod stores;
 
@@ -34,6 +36,10 @@ pub const ALL: &[(&str, Target)] = &[
     ("filter", filters::filter),
     ("pem", stores::pem),
     ("jks", stores::jks),
+    ("pkcs12", stores::pkcs12),
+    ("registry", registry::registry),
+    ("dialogue", starttls::dialogue),
+    ("trust_edit", planning::trust_edit),
     ("trust_store", stores::trust_store),
     ("mitmproxy", foreign::mitmproxy),
     ("sslsplit", foreign::sslsplit),

@@ -1,5 +1,7 @@
 //! The watcher for upgrades to TLS. In: a conversation as turns. Out: broken promises.
 
+use sidelight_wire::greeting;
+use sidelight_wire::starttls::client::{Dialogue, Next, Protocol};
 use sidelight_wire::starttls::{Watch, Watcher};
 
 use super::{Turn, turns};
@@ -44,4 +46,22 @@ fn lead(turns: &[Turn<'_>], piece: usize) -> (Option<usize>, Led) {
         }
     }
     (early, Led::Nowhere)
+}
+
+/// The client's side, with a server that says anything: it ends in TLS or a refusal within bounds. The first byte chooses the protocol.
+pub fn dialogue(data: &[u8]) {
+    let Some((choice, said)) = data.split_first() else { return };
+    let _ = greeting::name(said);
+    for piece in [1, 7, usize::MAX] {
+        let (mut dialogue, first) = Dialogue::new(Protocol::ALL[usize::from(*choice) % Protocol::ALL.len()], "a.test");
+        assert!(first.len() < 1024);
+        // What follows is endless.
+        let endless = std::iter::repeat_n(&[b'2'; 1024][..], 65);
+        let ends = said.chunks(piece).chain(endless).any(|bytes| match dialogue.heard(bytes) {
+            Next::Wait => false,
+            Next::Send(bytes) => bytes.len() > 4096,
+            Next::Begin(_) | Next::Refused(_) => true,
+        });
+        assert!(ends, "it listens for ever");
+    }
 }

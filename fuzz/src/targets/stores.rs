@@ -2,7 +2,7 @@
 
 use sidelight_model::trust::{Content, Pool};
 use sidelight_wire::scan::{Found, Scan};
-use sidelight_wire::{jks, pem};
+use sidelight_wire::{jks, pem, pkcs12};
 
 /// Blocks lie in the file, one after the other, and are no larger than it; written anew, each is read back as sound.
 pub fn pem(data: &[u8]) {
@@ -43,6 +43,16 @@ pub fn jks(data: &[u8]) {
         let (again, faults) = jks::read(&written, Some("changeit")).expect("what was written is a store");
         assert!(faults.is_empty(), "{faults:?}");
         assert_eq!(again, entries);
+    }
+}
+
+/// Bounded work, whatever the parts ask for; what can be read holds no more than there is.
+pub fn pkcs12(data: &[u8]) {
+    for password in ["changeit", ""] {
+        let Ok(contents) = pkcs12::read(data, password) else { continue };
+        let keys = contents.identities.iter().map(|identity| identity.chain.iter().map(Vec::len).sum::<usize>());
+        let held: usize = contents.certificates.iter().map(|certificate| certificate.der.len()).chain(keys).sum();
+        assert!(held <= data.len(), "more content than bytes");
     }
 }
 

@@ -1,9 +1,10 @@
 //! Certificates of issuers, OCSP responses and revocation lists, from where certificates say. In: an address of plain HTTP.
 //! Out: bytes. Spec: RFC 5280 §4.2.2.1 and §4.2.1.13, RFC 6960 appendix A. What comes is signed, and is checked where it is judged.
 //!
-//! The addresses come from a peer, so every fetch is bounded: in time, bytes, redirections, and to plain HTTP alone.
+//! The addresses come from a peer, so every fetch is bounded: in time, bytes, redirections, to plain HTTP alone, and to other machines: what
+//! listens on this one, or on its link (clouds keep their metadata and its credentials there), takes no requests that a stranger chose.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -98,7 +99,7 @@ async fn get(
     let mut url = url.to_owned();
     for _ in 0..=REDIRECTIONS {
         let patience = question.patience.min(PATIENCE);
-        let exchange = timeout(patience, exchange(ways, &url, post.clone(), most)).await;
+        let exchange = timeout(patience, exchange(question, ways, &url, post.clone(), most)).await;
         match exchange.map_err(|_| format!("no answer within {} s", patience.as_secs_f32()))?? {
             Answer::Body(body) => return Ok(body),
             Answer::Elsewhere(place) => url = place,
@@ -112,7 +113,13 @@ enum Answer {
     Elsewhere(String),
 }
 
-async fn exchange(ways: &Ways, url: &str, post: Option<Vec<u8>>, most: usize) -> Result<Answer, String> {
+async fn exchange(
+    question: &Question,
+    ways: &Ways,
+    url: &str,
+    post: Option<Vec<u8>>,
+    most: usize,
+) -> Result<Answer, String> {
     let uri: Uri = url.parse().map_err(|_| "the address cannot be read".to_owned())?;
     if uri.scheme_str() != Some("http") {
         return Err("only plain HTTP is fetched".to_owned());
@@ -121,7 +128,15 @@ async fn exchange(ways: &Ways, url: &str, post: Option<Vec<u8>>, most: usize) ->
     let place =
         Authority { host: Host::parse(host).map_err(|error| error.to_string())?, port: uri.port_u16().unwrap_or(80) };
     let proxy = ways.proxy.as_ref().filter(|proxy| proxy.kind == crate::dial::ProxyKind::Http);
-    let stream = connect(ways, proxy.map_or(&place, |proxy| &proxy.at)).await?;
+    let addresses = match proxy {
+        // The proxy looks names up and has rules of its own; an address is plain to see here too.
+        Some(proxy) => {
+            permit(question, ways, place.host.ip().into_iter().collect()).await?;
+            ways.resolver.addresses(&proxy.at.host).await?
+        }
+        None => permit(question, ways, ways.resolver.addresses(&place.host).await?).await?,
+    };
+    let stream = connect(addresses, proxy.map_or(place.port, |proxy| proxy.at.port)).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     let driver = tokio::spawn(connection);
@@ -152,13 +167,107 @@ async fn exchange(ways: &Ways, url: &str, post: Option<Vec<u8>>, most: usize) ->
     Ok(Answer::Body(body.to_bytes().to_vec()))
 }
 
-async fn connect(ways: &Ways, place: &Authority) -> Result<TcpStream, String> {
+/// The addresses that a peer may have asked. Those of this machine and its link it may not, unless the endpoint itself, which the user chose,
+/// is at such an address.
+async fn permit(question: &Question, ways: &Ways, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, String> {
+    let (near, far): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_near);
+    let Some(refused) = near.first() else { return Ok(far) };
+    let own = ways.resolver.addresses(&question.target.host).await.unwrap_or_default();
+    if own.iter().any(is_near) {
+        return Ok(near.into_iter().chain(far).collect());
+    }
+    if far.is_empty() {
+        Err(format!("it leads to {refused}, on this machine or its link, which is not asked"))
+    } else {
+        Ok(far)
+    }
+}
+
+/// Whether an address is this machine, its link, or no single machine's.
+fn is_near(address: &IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            v4.is_loopback() || v4.is_link_local() || v4.octets()[0] == 0 || v4.is_multicast() || v4.is_broadcast()
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local() || v6.is_multicast(),
+    }
+}
+
+async fn connect(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStream, String> {
     let mut last = "it has no address".to_owned();
-    for ip in ways.resolver.addresses(&place.host).await?.into_iter().take(4) {
-        match TcpStream::connect(SocketAddr::new(ip, place.port)).await {
+    for ip in addresses.into_iter().take(4) {
+        match TcpStream::connect(SocketAddr::new(ip, port)).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error.to_string(),
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolve::Resolver;
+    use crate::tls::Trusted;
+    use sidelight_model::diagnose::Adding;
+    use sidelight_model::time::Timestamp;
+    use sidelight_model::x509::path::Profile;
+
+    fn question(target: &str) -> Question {
+        let target: Authority = target.parse().unwrap();
+        Question {
+            name: target.host.clone(),
+            target,
+            sni: None,
+            sni_forbidden: false,
+            at: Timestamp::from_secs(0),
+            rules: Profile::Strict,
+            alpn: Vec::new(),
+            starttls: None,
+            proxy: None,
+            patience: Duration::from_secs(5),
+            may_fetch: true,
+            every_address: false,
+            client: None,
+            source: None,
+            adding: Adding::default(),
+            trust_options: String::new(),
+        }
+    }
+
+    fn ways() -> Ways {
+        let given = [("inside.test".to_owned(), vec!["127.0.0.1".parse().unwrap()])].into();
+        Ways {
+            resolver: Resolver::new(given),
+            resolver_name: Default::default(),
+            proxy: None,
+            identity: None,
+            trusted: Trusted::default(),
+            progress: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_chooses_no_address_of_this_machine() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "inside.test", "[::ffff:127.0.0.1]", "localhost", "0.0.0.0", "169.254.169.254"] {
+            let url = format!("http://{host}:{port}/shutdown");
+            let why = get(&question("192.0.2.1:443"), &ways(), &url, None, MOST_SMALL).await.unwrap_err();
+            assert!(why.contains("not asked"), "{url}: {why}");
+        }
+        let none = timeout(Duration::from_millis(50), server.accept()).await;
+        assert!(none.is_err(), "nobody connected");
+
+        let answered = tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+            let (mut conn, _) = server.accept().await.unwrap();
+            let _ = conn.read(&mut [0; 1024]).await.unwrap();
+            conn.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx").await.unwrap();
+        });
+        let url = format!("http://inside.test:{port}/");
+        let own = get(&question("127.0.0.2:443"), &ways(), &url, None, MOST_SMALL).await;
+        assert_eq!(own.unwrap(), b"x", "an endpoint on this machine may name it");
+        answered.await.unwrap();
+    }
 }

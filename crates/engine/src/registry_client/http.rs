@@ -12,6 +12,7 @@ use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use sidelight_model::flow::Authority;
+use tokio::time::{Instant, timeout_at};
 
 use super::body::SentBody;
 use super::event::{Event, Party, Proof};
@@ -23,6 +24,11 @@ use crate::transport::{Conn, Decrypted};
 
 /// The peer gets so long to begin its answer, and for each further piece of it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// A body that is read whole (a manifest, a token) must be there after so long; its beginning, for a message, after so long. A peer that
+/// sends a byte a minute keeps nobody waiting.
+const WHOLE_LIMIT: Duration = Duration::from_secs(120);
+const BEGINNING_LIMIT: Duration = Duration::from_secs(10);
 
 /// A push's last request may be answered only once the registry has checked and stored everything.
 const COMMIT_LIMIT: Duration = Duration::from_secs(600);
@@ -123,7 +129,10 @@ impl Answer {
         }
         let mut all = BytesMut::new();
         let url = self.url.clone();
-        while let Some(piece) = self.piece().await.map_err(|why| RegistryError::Broken { url: url.clone(), why })? {
+        let broken = |why: String| RegistryError::Broken { url: url.clone(), why };
+        let late = |_| broken(format!("its answer was not there within {} s", WHOLE_LIMIT.as_secs()));
+        let end = Instant::now() + WHOLE_LIMIT;
+        while let Some(piece) = timeout_at(end, self.piece()).await.map_err(late)?.map_err(broken)? {
             if all.len() + piece.len() > limit {
                 return Err(RegistryError::TooLarge { url, limit });
             }
@@ -136,14 +145,15 @@ impl Answer {
     /// The beginning of the body, for messages: whatever comes of it.
     pub(super) async fn beginning(mut self, client: &Client, limit: usize) -> Bytes {
         let mut all = BytesMut::new();
+        let end = Instant::now() + BEGINNING_LIMIT;
         loop {
-            match self.piece().await {
-                Ok(Some(piece)) => all.extend_from_slice(&piece[..piece.len().min(limit - all.len())]),
-                Ok(None) => {
+            match timeout_at(end, self.piece()).await {
+                Ok(Ok(Some(piece))) => all.extend_from_slice(&piece[..piece.len().min(limit - all.len())]),
+                Ok(Ok(None)) => {
                     self.give_back(client);
                     return all.freeze();
                 }
-                Err(_) => return all.freeze(),
+                Ok(Err(_)) | Err(_) => return all.freeze(),
             }
             if all.len() >= limit {
                 return all.freeze();

@@ -173,12 +173,16 @@ fn write_new(path: &Path, wanted: &Path, bytes: &[u8], meta: &Meta) -> Result<()
 }
 
 fn write_in_place(path: &Path, bytes: &[u8], meta: &Meta) -> Result<(), FileError> {
+    // By now a pipe may stand there, which would block until somebody reads, or a device, which must not be written to.
     let mut file = OpenOptions::new()
         .write(true)
-        .truncate(true)
-        .custom_flags(open_flags(OFlags::NOFOLLOW))
+        .custom_flags(open_flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
         .open(path)
         .map_err(FileError::io("write", path))?;
+    if !file.metadata().map_err(FileError::io("look at", path))?.is_file() {
+        return Err(FileError::NotRegular { path: path.to_owned() });
+    }
+    file.set_len(0).map_err(FileError::io("write", path))?;
     file.write_all(bytes).map_err(FileError::io("write", path))?;
     file.sync_all().map_err(FileError::io("sync", path))?;
     set_meta(&file, path, meta)
@@ -282,4 +286,30 @@ pub fn sync_directory(folder: &Path) -> Result<(), FileError> {
 pub(super) fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.sidelight-new"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_is_written_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, pipe, link) = (folder.path().join("file"), folder.path().join("pipe"), folder.path().join("link"));
+        std::fs::write(&file, b"longer than what follows").unwrap();
+        write_in_place(&file, b"new", &Meta::new(0o640)).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o7777, 0o640);
+
+        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        // A reader lets the opening succeed; without one it fails at once.
+        assert!(write_in_place(&pipe, b"x", &Meta::new(0o600)).is_err());
+        let reader = OpenOptions::new().read(true).custom_flags(open_flags(OFlags::NONBLOCK)).open(&pipe).unwrap();
+        let refused = write_in_place(&pipe, b"x", &Meta::new(0o600)).unwrap_err();
+        assert!(matches!(refused, FileError::NotRegular { .. }), "{refused}");
+        drop(reader);
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        assert!(write_in_place(&link, b"x", &Meta::new(0o600)).is_err());
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+    }
 }

@@ -27,6 +27,7 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<Opened, Error> {
         let shown = root.display();
         let file = match open_regular(&database) {
             Ok(file) => file,
+            Err(Error::Io { why, .. }) if why.kind() == std::io::ErrorKind::NotFound => continue,
             Err(Error::Io { why, .. }) => {
                 tried.push(format!("containerd's store {shown}: {why}"));
                 continue;

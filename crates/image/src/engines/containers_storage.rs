@@ -1,6 +1,7 @@
 //! The store of podman, buildah and CRI-O. In: an image's name or identifier. Out: its layers as folders. Files (of
 //! github.com/containers/storage): `overlay-images/images.json`, `overlay-layers/layers.json`, `overlay/ID/diff`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
@@ -42,9 +43,11 @@ struct StoredLayer {
 /// The stores of this machine: those of the options, and those that storage.conf names.
 pub(super) fn roots(options: &Options) -> Vec<PathBuf> {
     let mut roots = options.engines.storage_roots.clone();
-    for file in ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"] {
-        let Ok(bytes) = open_regular(Path::new(file)).and_then(|opened| document(opened, file, "", &options.limits))
-        else {
+    let named = options.engines.storage_conf.clone();
+    let of_system = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"].map(PathBuf::from);
+    for file in named.into_iter().chain(of_system) {
+        let what = file.display().to_string();
+        let Ok(bytes) = open_regular(&file).and_then(|opened| document(opened, &what, "", &options.limits)) else {
             continue;
         };
         for root in named_in(&String::from_utf8_lossy(&bytes)) {
@@ -90,8 +93,10 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<Opened, Error> {
         }
         known.truncate(20);
         let shown = root.display();
+        let denied = || std::fs::read_dir(root).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
         tried.push(match (seen, known.is_empty()) {
-            (false, _) => format!("containers-storage {shown}: there is none, or this user may not read it"),
+            (false, _) if denied() => format!("containers-storage {shown}: this user may not read it"),
+            (false, _) => continue,
             (true, true) => format!("containers-storage {shown}: it holds no image"),
             (true, false) => format!("containers-storage {shown}: it holds {}", known.join(", ")),
         });

@@ -1,16 +1,17 @@
-//! Docker's daemon, asked for an image as `docker save` asks. In: a name. Out: the archive that it sends, spooled.
-//! Spec: Docker Engine API, `GET /images/{name}/get`, over a unix socket.
+//! Docker's daemon, asked for an image as `docker save` asks, and where a container runs. In: a name. Out: the archive that it
+//! sends, spooled; a container. Spec: Docker Engine API, `GET /images/{name}/get` and `/containers/{id}/json`, over a unix socket.
 
-use std::io::{Read, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 
 use super::absent;
+use super::state::{self, Container};
 use crate::error::Error;
 use crate::opened::Opened;
 use crate::options::Options;
@@ -20,6 +21,8 @@ use crate::recognise;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Bytes of an answer that says why not.
 const MAX_REFUSAL: usize = 16 << 10;
+/// Bytes of what is said of one container.
+const MAX_ANSWER: usize = 4 << 20;
 
 /// Opens an image that Docker's daemon has.
 pub(crate) fn open(name: &str, options: &Options) -> Result<Opened, Error> {
@@ -34,10 +37,29 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<Opened, Error> {
                 }
                 Err(why) => tried.push(format!("Docker at {}: {why}", socket.display())),
             },
+            Err(error) if error.kind() == ErrorKind::NotFound && options.engines.docker_host.is_none() => {}
             Err(error) => tried.push(format!("Docker at {}: {error}", socket.display())),
         }
     }
     Err(Error::NotFound { what: name.to_owned(), tried })
+}
+
+/// What the daemon says of a container: that of a daemon with folders of its own is known to nobody else. Who cannot be asked knows none.
+pub(crate) fn container(name: &str, options: &Options) -> Option<Container> {
+    if name.is_empty() || name.contains('/') {
+        return None;
+    }
+    let path = format!("/containers/{}/json", encoded(name));
+    sockets(options).ok()?.iter().find_map(|socket| {
+        let (stream, path) = (UnixStream::connect(socket).ok()?, path.clone());
+        let thread = std::thread::Builder::new().name("docker-inspect".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            let body = async { Limited::new(request(stream, &path).await.ok()?, MAX_ANSWER).collect().await.ok() };
+            let body = runtime.block_on(async { tokio::time::timeout(PATIENCE, body).await });
+            Some(body.ok()??.to_bytes())
+        });
+        state::inspected(&thread.ok()?.join().ok()??, options)
+    })
 }
 
 /// The sockets that are tried: the one that DOCKER_HOST names, else Docker's own.
@@ -102,7 +124,7 @@ async fn request(stream: UnixStream, path: &str) -> Result<hyper::body::Incoming
         return Ok(answer.into_body());
     }
     let status = answer.status();
-    let limited = http_body_util::Limited::new(answer.into_body(), MAX_REFUSAL);
+    let limited = Limited::new(answer.into_body(), MAX_REFUSAL);
     let body = limited.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     Err(match serde_json::from_slice::<Refusal>(&body) {
         Ok(refusal) => refusal.message,

@@ -57,6 +57,7 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<Opened, Error> {
         let images = root.join("image");
         let drivers = match std::fs::read_dir(&images) {
             Ok(drivers) => drivers,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
                 tried.push(format!("Docker's store {shown}: {error}"));
                 continue;

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::opened::Opened;
 use crate::options::Options;
 
+pub(crate) use daemon::container as ask_daemon;
 pub(crate) use state::{Container, containers};
 
 /// An image of Docker: of its store on disk where that can be read, else of its daemon.
@@ -23,21 +24,21 @@ pub(crate) fn docker(name: &str, options: &Options) -> Result<Opened, Error> {
     if let Some(opened) = ask(&mut tried, daemon::open(name, options))? {
         return Ok(opened);
     }
-    Err(Error::NotFound { what: format!("docker-daemon:{name}"), tried })
+    Err(nowhere(format!("docker-daemon:{name}"), tried, "Docker"))
 }
 
 /// An image of podman, buildah or CRI-O.
 pub(crate) fn storage(name: &str, options: &Options) -> Result<Opened, Error> {
     let mut tried = Vec::new();
     let found = ask(&mut tried, containers_storage::open(name, options))?;
-    found.ok_or_else(|| Error::NotFound { what: format!("containers-storage:{name}"), tried })
+    found.ok_or_else(|| nowhere(format!("containers-storage:{name}"), tried, "podman, buildah or CRI-O"))
 }
 
 /// An image of containerd.
 pub(crate) fn containerd(name: &str, options: &Options) -> Result<Opened, Error> {
     let mut tried = Vec::new();
     let found = ask(&mut tried, containerd::open(name, options))?;
-    found.ok_or_else(|| Error::NotFound { what: format!("containerd:{name}"), tried })
+    found.ok_or_else(|| nowhere(format!("containerd:{name}"), tried, "containerd"))
 }
 
 /// An image of whichever engine has it.
@@ -48,7 +49,15 @@ pub(crate) fn local(name: &str, options: &Options) -> Result<Opened, Error> {
             return Ok(opened);
         }
     }
-    Err(Error::NotFound { what: name.to_owned(), tried })
+    Err(nowhere(name.to_owned(), tried, "Docker, podman or containerd"))
+}
+
+/// No engine has it. Engines that are not on this machine were passed over; when none is, one line says so.
+fn nowhere(what: String, mut tried: Vec<String>, engines: &str) -> Error {
+    if tried.is_empty() {
+        tried.push(format!("no images of {engines} are on this machine, as far as this user may see"));
+    }
+    Error::NotFound { what, tried }
 }
 
 /// What an engine answered: the image, that it has none (with what it said), or a failure that ends the search because the image

@@ -37,7 +37,8 @@ pub(crate) fn containers(options: &Options) -> Vec<Container> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct DockerContainer {
-    #[serde(rename = "ID")]
+    // `ID` in its files, `Id` in its answers.
+    #[serde(rename = "ID", alias = "Id")]
     id: String,
     name: String,
     config: Option<DockerConfig>,
@@ -61,14 +62,25 @@ struct DockerState {
 fn docker(root: &Path, options: &Options, all: &mut Vec<Container>) {
     let entries = std::fs::read_dir(root.join("containers")).into_iter().flatten().flatten();
     for entry in entries.take(MAX_CONTAINERS) {
-        let Some(found) = read::<DockerContainer>(&entry.path().join("config.v2.json"), options) else { continue };
-        all.push(Container {
+        let found = read::<DockerContainer>(&entry.path().join("config.v2.json"), options);
+        all.extend(found.map(Container::from));
+    }
+}
+
+impl From<DockerContainer> for Container {
+    fn from(found: DockerContainer) -> Self {
+        Self {
             id: found.id,
             name: found.name.trim_start_matches('/').to_owned(),
             image: found.config.and_then(|config| config.image),
             pid: found.state.map(|state| state.pid).filter(|pid| *pid != 0),
-        });
+        }
     }
+}
+
+/// What `docker inspect` says of a container.
+pub(super) fn inspected(answer: &[u8], options: &Options) -> Option<Container> {
+    parse::<DockerContainer>("Docker's answer", answer, &options.limits).ok().map(Container::from)
 }
 
 #[derive(Deserialize)]

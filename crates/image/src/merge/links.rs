@@ -66,6 +66,11 @@ impl Links {
         }
     }
 
+    /// Whether there is a link below a folder; `prefix` ends with a slash.
+    pub(super) fn any_below(&self, prefix: &[u8]) -> bool {
+        self.all.range(prefix.to_vec()..).next().is_some_and(|(path, _)| path.starts_with(prefix))
+    }
+
     fn forget(&mut self, path: &[u8], old: &Link) {
         self.held = self.held.saturating_sub(path.len() + old.target.len() + OVERHEAD);
         self.last = None;
@@ -92,13 +97,15 @@ impl Links {
 
     /// Follows every link of a name inside the root.
     pub(super) fn resolve(&self, path: &[u8], limits: &Limits) -> Result<Vec<u8>, Unusable> {
-        let parts = |text: &[u8]| text.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let parts = |text: &[u8]| {
+            let parts = text.split(|byte| *byte == b'/').rev();
+            parts.filter(|part| !matches!(*part, b"" | b".")).map(<[u8]>::to_vec).collect::<Vec<_>>()
+        };
         let mut todo = parts(path);
         let mut done: Vec<u8> = Vec::with_capacity(path.len());
         let mut followed = 0;
         while let Some(part) = todo.pop() {
             match part.as_slice() {
-                b"" | b"." => continue,
                 // Above the root is the root.
                 b".." => {
                     done.truncate(split(&done).0.len());
@@ -120,6 +127,10 @@ impl Links {
             let keep = if link.target.starts_with(b"/") { 0 } else { split(&done).0.len() };
             done.truncate(keep);
             todo.extend(parts(&link.target));
+            // Here too: what goes up again and again never comes to a name.
+            if todo.len() > 2 * limits.depth {
+                return Err(Unusable::TooLong);
+            }
         }
         Ok(done)
     }

@@ -1,6 +1,6 @@
 //! The state of the root while layers are read. In: entries. Out: kept files, hidden ones, links, notes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::links::{Link, Links};
 use super::name::{Unusable, lexical, split};
@@ -37,6 +37,9 @@ pub(crate) struct Merge<F> {
     names: usize,
     /// The folder that was last seen to be one.
     way: Vec<u8>,
+    /// Folders from which this layer took already what lower ones had, and in which it has something itself: to say so again means nothing,
+    /// and must cost nothing.
+    cleared: HashSet<Vec<u8>>,
 }
 
 impl<F: Clone> Merge<F> {
@@ -51,12 +54,14 @@ impl<F: Clone> Merge<F> {
             dropped: 0,
             names: 0,
             way: Vec::new(),
+            cleared: HashSet::new(),
         }
     }
 
     /// From now on entries are those of this layer.
     pub(crate) fn begin(&mut self, layer: Option<usize>) {
         self.layer = layer;
+        self.cleared.clear();
     }
 
     /// Where an entry stands; `None` (with a note) when it stands nowhere.
@@ -179,12 +184,21 @@ impl<F: Clone> Merge<F> {
     fn remove_below(&mut self, folder: &[u8], lower_only: bool) {
         let prefix = [folder, b"/"].concat();
         let layer = self.layer;
+        if lower_only && self.cleared.contains(&prefix) {
+            return;
+        }
         self.links.remove_below(&prefix, |link| !lower_only || link.layer != layer);
         let below = self.files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
         let gone: Vec<Vec<u8>> =
             below.filter(|(_, kept)| !lower_only || kept.layer != layer).map(|(path, _)| path.clone()).collect();
         let gone = gone.iter().filter_map(|path| self.files.remove(path));
         self.hidden.extend(gone);
+        let stays = |first: Option<&Vec<u8>>| first.is_some_and(|path| path.starts_with(&prefix));
+        if lower_only
+            && (stays(self.files.range(prefix.clone()..).next().map(|(path, _)| path)) || self.links.any_below(&prefix))
+        {
+            self.cleared.insert(prefix);
+        }
     }
 
     /// What was kept, as text.
@@ -221,9 +235,13 @@ impl<F: Clone> Merge<F> {
     }
 }
 
-/// A name as text; names that are the same but for bytes that are no UTF-8 stay apart.
+/// A name as text; names that are the same but for bytes that are no UTF-8 stay apart: all but the first have them as `\xff`.
 fn unique<F>(taken: &BTreeMap<String, Kept<F>>, path: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(path).into_owned();
+    if taken.contains_key(&text) {
+        text = path.escape_ascii().to_string();
+    }
+    // No two paths are written so, but another's own name may look like it.
     while taken.contains_key(&text) {
         text.push('\u{fffd}');
     }

@@ -141,3 +141,48 @@ fn links_beyond_the_limit_are_counted() {
     assert!(collected.links.len() < 12);
     assert!(collected.notes[0].contains("symbolic links were left out"), "{:?}", collected.notes);
 }
+
+#[test]
+fn names_that_look_alike_take_no_more_than_they_are_long() {
+    let mut merge = Merge::new(Limits::default());
+    merge.begin(None);
+    for number in 0..2_000_u16 {
+        // Two bytes that are no UTF-8, the same text for all.
+        let name = [b'a', 0x80 | u8::try_from(number & 0x3f).unwrap(), 0x80 | u8::try_from(number >> 6).unwrap()];
+        let path = merge.place(&name).unwrap();
+        merge.keep(path, Meta::default(), number);
+    }
+    // This one looks like another as it is written.
+    let path = merge.place(br"a\x80\x81").unwrap();
+    merge.keep(path, Meta::default(), 9_999);
+    let collected = merge.into_collected(|_, _| true);
+    assert_eq!(collected.files.len(), 2_001);
+    assert!(collected.files.keys().all(|path| path.len() < 16), "{:?}", collected.files.keys().next_back());
+}
+
+/// Each whiteout used to look at all that its own layer has in the folder: with these counts for minutes.
+#[test]
+fn whiteouts_that_are_repeated_cost_nothing() {
+    let mut state = State::new();
+    state.layer(0).file("a/old", "0");
+    state.layer(1);
+    for number in 0..20_000 {
+        state.file(&format!("a/{number}"), "1").link(&format!("a/l{number}"), "0");
+    }
+    for _ in 0..20_000 {
+        state.file("a/.wh..wh..opq", "").file(".wh.a", "");
+    }
+    state.layer(2).file("a/.wh..wh..opq", "").file("a/new", "2").file("a/.wh..wh..opq", "");
+    let all = state.all();
+    assert_eq!(all[0], "/a/new=2");
+    assert_eq!(all.len(), 1 + 1 + 20_000, "the links are gone, the files hidden");
+}
+
+/// The target has thousands of parts that lead nowhere: each entry behind it cost a walk over all of them.
+#[test]
+fn a_link_of_endless_steps_is_no_way() {
+    let mut state = State::new();
+    state.layer(0).link("dots", &"./".repeat(5_000)).file("dots/in", "1");
+    state.link("up", &"../".repeat(5_000)).file("up/out", "no");
+    assert_eq!(state.all().first().map(String::as_str), Some("/in=1"));
+}

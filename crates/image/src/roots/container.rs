@@ -1,7 +1,7 @@
 //! A running container as a source. In: its identifier, the beginning of it, or its name. Out: the root of its first process.
 //!
 //! Control groups name a container's processes whatever engine runs it (Docker, containerd, CRI-O, Podman, Kubernetes); names
-//! are known to Docker's and Podman's own files. No socket is asked.
+//! are known to Docker's and Podman's own files. Docker's daemon is asked only for what they do not tell.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,11 +39,18 @@ pub fn container_process(name: &str, options: &Options) -> Result<u32, Error> {
 /// The first process of a running container, and the name of its image where an engine tells it.
 fn first_process(name: &str, options: &Options) -> Result<(u32, Option<String>), Error> {
     let running = running(&options.engines.proc);
-    let known = engines::containers(options);
+    let mut known = engines::containers(options);
     let named = known.iter().find(|container| container.name == name || container.id == name);
     let id = match named {
         Some(container) => container.id.clone(),
-        None => by_prefix(name, &running, &known)?,
+        None => match by_prefix(name, &running, &known) {
+            Err(unknown @ Error::NotFound { .. }) => {
+                let told = engines::ask_daemon(name, options).ok_or(unknown)?;
+                known.push(told.clone());
+                told.id
+            }
+            other => other?,
+        },
     };
     let state = known.iter().find(|container| container.id == id);
     let pid =

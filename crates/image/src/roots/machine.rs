@@ -27,6 +27,7 @@ const TEXTS: &str = "texts, sources and parts of the kernel";
 const PACKAGES: &str = "packages and compilers of builds";
 const CACHES: &str = "caches and build trees";
 const HISTORIES: &str = "histories of version control";
+const JOURNAL: &str = "what sidelight keeps to take its changes back";
 const NESTED: &str = "modules within modules of Node";
 
 /// Folders by their whole path.
@@ -129,6 +130,8 @@ fn kind(path: &str, is_tagged: bool) -> Option<&'static str> {
         ".cache" | ".ccache" => Some(CACHES),
         _ if is_tagged => Some(CACHES),
         "node_modules" if path.matches("/node_modules/").count() > 0 => Some(NESTED),
+        // Copies of stores as they were, which nobody reads.
+        "journal" if path.ends_with("/sidelight/journal") => Some(JOURNAL),
         _ => ENDS.iter().any(|end| path.ends_with(end)).then_some(PACKAGES),
     }
 }
@@ -177,6 +180,7 @@ mod tests {
         assert_eq!(spared.sentence(), None);
         assert!(spared.spares("/srv/target", true));
         assert!(spared.spares("/home/a/.cache", false));
+        assert!(spared.spares("/home/a/.local/state/sidelight/journal", false));
         assert!(spared.spares("/home/dev/.cargo/registry", false));
         assert!(spared.spares("/usr/lib/node_modules/npm/node_modules", false));
         let sentence = spared.sentence().unwrap();

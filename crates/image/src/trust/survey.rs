@@ -2,6 +2,7 @@
 
 use sidelight_model::trust::{File, Survey};
 
+use super::watch::Weight;
 use super::{TrustFound, TrustWatch};
 use crate::collected::{Collected, Kept};
 
@@ -14,20 +15,29 @@ pub fn survey(source: &str, collected: Collected<TrustFound>, watch: TrustWatch)
         image,
         layers,
         config,
-        hidden: hidden.iter().flat_map(|kept| parts(&kept.path, kept)).collect(),
         links,
         pool: watch.pool,
         notes,
         ..Survey::default()
     };
+    let (mut weight, mut left_out) = (Weight::default(), 0_usize);
     for (path, kept) in &files {
-        survey.files.extend(parts(path, kept).into_iter().map(|file| (file.path.clone(), file)));
+        let parts = parts(path, kept, &mut weight, &mut left_out);
+        survey.files.extend(parts.into_iter().map(|file| (file.path.clone(), file)));
+    }
+    for kept in &hidden {
+        survey.hidden.extend(parts(&kept.path, kept, &mut weight, &mut left_out));
+    }
+    if left_out > 0 {
+        survey
+            .notes
+            .push(format!("{left_out} hard links were left out: under all names together, files hold too much"));
     }
     survey
 }
 
 /// The file itself, or what was found in its members: `/app.jar!/cacerts`.
-fn parts(path: &str, kept: &Kept<TrustFound>) -> Vec<File> {
+fn parts(path: &str, kept: &Kept<TrustFound>, weight: &mut Weight, left_out: &mut usize) -> Vec<File> {
     let part = |found: &sidelight_wire::scan::Found| File {
         path: found.member.as_ref().map_or_else(|| path.to_owned(), |member| format!("{path}!/{member}")),
         layer: kept.layer,
@@ -38,5 +48,7 @@ fn parts(path: &str, kept: &Kept<TrustFound>) -> Vec<File> {
         sha256: found.sha256.clone(),
         content: found.content.clone(),
     };
-    kept.found.iter().map(part).collect()
+    let (fitting, other): (Vec<_>, Vec<_>) = kept.found.iter().partition(|found| weight.takes(&found.content));
+    *left_out += other.len();
+    fitting.into_iter().map(part).collect()
 }

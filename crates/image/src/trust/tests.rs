@@ -72,3 +72,39 @@ fn reading_may_end_at_the_first_hit() {
     read(&[("/a.pem", b"".to_vec()), ("/b.pem", text.into_bytes())], 4096, &mut watch);
     assert!(watch.is_enough());
 }
+
+#[test]
+fn hard_links_do_not_multiply_what_is_held() {
+    let bundle: String = Reference::builtin()
+        .all()
+        .iter()
+        .filter_map(|root| Some(pem::write("CERTIFICATE", &root.certificate.as_ref()?.der)))
+        .collect();
+    let mut watch = TrustWatch::new();
+    let mut collected = read(&[("/etc/ssl/cert.pem", bundle.into_bytes())], 1 << 20, &mut watch);
+    let kept = collected.files["/etc/ssl/cert.pem"].clone();
+    for number in 0..5_000 {
+        collected.files.insert(format!("/opt/{number}.pem"), kept.clone());
+        collected.hidden.push(kept.clone());
+    }
+    let survey = survey("test", collected, watch);
+    let entries = |file: &sidelight_model::trust::File| match &file.content {
+        Content::Store(store) => store.entries.len(),
+        _ => 0,
+    };
+    let held: usize = survey.files.values().chain(&survey.hidden).map(entries).sum();
+    assert!(held > 100_000 && held <= 160_000, "{held}");
+    assert!(survey.files.contains_key("/etc/ssl/cert.pem"));
+    assert!(survey.notes.iter().any(|note| note.contains("hard links were left out")), "{:?}", survey.notes);
+}
+
+#[test]
+fn keys_and_faults_count_as_certificates_do() {
+    let keys = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".repeat(4_000).into_bytes();
+    let mut watch = TrustWatch::new();
+    let files: Vec<_> = (0..20).map(|number| (format!("/k/{number}.pem"), keys.clone())).collect();
+    let files: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.clone())).collect();
+    let collected = read(&files, 1 << 20, &mut watch);
+    assert!(!collected.files.is_empty() && collected.files.len() < 12, "{}", collected.files.len());
+    assert!(watch.notes.iter().any(|note| note.contains("certificates and keys")), "{:?}", watch.notes);
+}

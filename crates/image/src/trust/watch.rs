@@ -13,11 +13,50 @@ const MAX_TEXT: usize = 12 << 20;
 /// Most programs that are kept of one source.
 const MAX_PROGRAMS: usize = 50_000;
 
-/// Most certificates of all stores together, each as often as it stands somewhere; images with forty bundles have 6,000.
+/// Most certificates, keys and faults of all stores together, each as often as it stands somewhere; images with forty bundles have 6,000.
 const MAX_ENTRIES: usize = 40_000;
 
 /// Most stores under a password of one source: to try one can take a second.
 const MAX_SEALED: usize = 60;
+
+/// What is kept of a file stands under each of its names, hard links among them, of which an archive can have 100,000 for nothing. All of
+/// them together may hold so many times what the limits allow to files.
+const NAMES: usize = 4;
+
+/// What something takes in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    text: usize,
+    entries: usize,
+}
+
+impl Weight {
+    fn of(content: &Content) -> Self {
+        let text = match content {
+            Content::Text(text) => text.len(),
+            Content::Program(program, _) => program.values.iter().map(|(_, value)| value.len()).sum(),
+            Content::Store(_) | Content::Other => 0,
+        };
+        let entries = match content {
+            Content::Store(store) | Content::Program(_, Some(store)) => {
+                store.entries.len() + store.keys.len() + store.faults.len()
+            }
+            _ => 0,
+        };
+        Self { text, entries }
+    }
+
+    /// Adds what a further name holds; false where that is too much.
+    pub(super) fn takes(&mut self, content: &Content) -> bool {
+        let Self { text, entries } = Self::of(content);
+        let fits = self.text + text <= NAMES * MAX_TEXT && self.entries + entries <= NAMES * MAX_ENTRIES;
+        if fits {
+            self.text += text;
+            self.entries += entries;
+        }
+        fits
+    }
+}
 
 /// What is kept of a file: more than one thing only for archives.
 pub type TrustFound = Arc<Vec<Found>>;
@@ -55,15 +94,7 @@ impl TrustWatch {
 
     /// Whether what was found fits within the limits; what does not is noted, once for each limit.
     fn fits(&mut self, found: &Found) -> bool {
-        let text = match &found.content {
-            Content::Text(text) => text.len(),
-            Content::Program(program, _) => program.values.iter().map(|(_, value)| value.len()).sum(),
-            Content::Store(_) | Content::Other => 0,
-        };
-        let entries = match &found.content {
-            Content::Store(store) | Content::Program(_, Some(store)) => store.entries.len(),
-            _ => 0,
-        };
+        let Weight { text, entries } = Weight::of(&found.content);
         let is_program = matches!(&found.content, Content::Program(_, None));
         if self.text + text > MAX_TEXT {
             return self.leave_out(format!(
@@ -75,8 +106,9 @@ impl TrustWatch {
             return self.leave_out(format!("there are more than {MAX_PROGRAMS} programs; some were left out"));
         }
         if self.entries + entries > MAX_ENTRIES {
-            return self
-                .leave_out(format!("the stores hold more than {MAX_ENTRIES} certificates; some stores were left out"));
+            return self.leave_out(format!(
+                "the stores hold more than {MAX_ENTRIES} certificates and keys; some stores were left out"
+            ));
         }
         self.text += text;
         self.entries += entries;

@@ -30,8 +30,8 @@ fn unresolved(facts: &Facts, why: &str) -> Finding {
         finding = finding.with_evidence("search list", resolver.clone(), list);
     }
     finding.with_fix("Check the spelling, then ask the same resolver", format!("getent hosts {host}")).with_fix(
-        "If the service has an address all the same, write it down where the client runs (containers: --add-host)",
-        format!("echo 'ADDRESS {host}' >> /etc/hosts"),
+        "If the service has an address all the same, write it down where the client runs",
+        format!("a line with the address and {host} in /etc/hosts (containers: --add-host)"),
     )
 }
 

@@ -3,13 +3,13 @@
 
 /// The command that makes a source trust a certificate.
 pub fn add_command(certificate: &str, source: &str) -> String {
-    format!("sidelight trust add {} --into {}{}", quoted(certificate), quoted(source), output(source, "with-root"))
+    format!("sidelight trust add {} --into {}{}", quoted_file(certificate), quoted(source), output(source, "with-root"))
 }
 
 /// The command that makes a source trust a certificate no longer.
 pub fn remove_command(certificate: &str, source: &str) -> String {
     let out = output(source, "without-root");
-    format!("sidelight trust remove {} --from {}{out}", quoted(certificate), quoted(source))
+    format!("sidelight trust remove {} --from {}{out}", quoted_file(certificate), quoted(source))
 }
 
 /// Where the result goes: nothing for what is changed where it is.
@@ -27,14 +27,34 @@ fn output(source: &str, stem: &str) -> String {
     }
 }
 
-/// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
+/// A word as a shell takes it. Control characters and such as cannot be seen are written by their numbers (`$'…'`), so that the line still
+/// holds when it was shown on a terminal, and copied from there.
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    let hidden = |c: char| c.is_control() || (!c.is_ascii() && !c.is_alphanumeric());
     if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        return word.to_owned();
     }
+    if !word.contains(hidden) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let mut text = String::from("$'");
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => text.extend(['\\', c]),
+            // Three octal digits: a hexadecimal number would take in the letters that follow it.
+            c if hidden(c) => {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| text.push_str(&format!("\\{byte:03o}")))
+            }
+            c => text.push(c),
+        }
+    }
+    text + "'"
+}
+
+/// A file's name as a shell takes it, which no program takes for an option.
+pub fn quoted_file(name: &str) -> String {
+    if name.starts_with('-') { quoted(&format!("./{name}")) } else { quoted(name) }
 }
 
 #[cfg(test)]
@@ -55,5 +75,21 @@ mod tests {
             remove_command("ab", "docker-archive:my app.tar"),
             "sidelight trust remove ab --from 'docker-archive:my app.tar' -o docker-archive:without-root.tar"
         );
+    }
+
+    #[test]
+    fn words_are_quoted_for_shells_and_terminals() {
+        let table = [
+            ("plain.pem", "plain.pem"),
+            ("", "''"),
+            ("it's $HOME `id`", r"'it'\''s $HOME `id`'"),
+            ("ümlaut", "'ümlaut'"),
+            ("a\n'b\\", r"$'a\012\'b\\'"),
+            ("\u{1b}[2J\u{202e}", r"$'\033[2J\342\200\256'"),
+        ];
+        for (word, line) in table {
+            assert_eq!(quoted(word), line);
+        }
+        assert_eq!(add_command("-f.pem", "host"), "sidelight trust add ./-f.pem --into host");
     }
 }

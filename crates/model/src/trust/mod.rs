@@ -15,7 +15,7 @@ mod store;
 mod survey;
 
 pub use change::{Change, ChangeKind, Edit};
-pub use command::{add_command, remove_command};
+pub use command::{add_command, quoted, quoted_file, remove_command};
 pub use effective::{Comparison, Detected, Effective, Lost, Root, Situation, Source, SourceKind, SourceState};
 pub use program::{Program, ProgramKind};
 pub use runtime::Runtime;

@@ -57,10 +57,11 @@ fn remote(name: &str, options: &ImageOptions, settings: &Options, ui: Ui) -> Res
 }
 
 /// Where this user's engines keep their things.
-fn engines() -> Engines {
+pub(crate) fn engines() -> Engines {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let docker_host = set("DOCKER_HOST").map(|host| host.to_string_lossy().into_owned());
-    let mut engines = Engines { docker_host, ..Engines::default() };
+    let storage_conf = set("CONTAINERS_STORAGE_CONF");
+    let mut engines = Engines { docker_host, storage_conf, ..Engines::default() };
     let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
     if let Some(data) = data {
         engines.storage_roots.insert(0, data.join("containers/storage"));
@@ -88,10 +89,10 @@ pub(crate) fn failure(error: Error) -> Failure {
             let failure = tried.iter().fold(failure, |failure, line| failure.hint(escape::line(line)));
             match what.split_once(':') {
                 Some(("docker-daemon", name)) => {
-                    failure.hint(format!("where Docker has it: docker save {} | sidelight … -", escape::line(name)))
+                    failure.hint(format!("where Docker has it: docker save {} | sidelight trust list -", escape::line(name)))
                 }
                 Some(("containers-storage", name)) => {
-                    failure.hint(format!("where podman has it: podman save {} | sidelight … -", escape::line(name)))
+                    failure.hint(format!("where podman has it: podman save {} | sidelight trust list -", escape::line(name)))
                 }
                 _ => failure,
             }
@@ -106,6 +107,8 @@ pub(crate) fn failure(error: Error) -> Failure {
             failure.hint("it was damaged or changed on its way: save or pull the image once more")
         }
         Error::ReadOnce(_) => failure.hint("write it to a file first, and name that file"),
+        Error::Damaged { why, .. } if why.contains("is empty") || why.contains("is cut off") => failure
+            .hint("what wrote it stopped early: write it anew, and see whether that command succeeds (docker save -o FILE IMAGE)"),
         Error::Damaged { .. }
         | Error::Limit { .. }
         | Error::Io { .. }

@@ -156,9 +156,7 @@ pub(super) fn cannot_store(error: &StoreError) -> Failure {
 
 /// A path as a word of a command that is to be copied.
 pub(super) fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_bare = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
-    if !text.is_empty() && text.chars().all(is_bare) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    sidelight_model::trust::quoted_file(&path.display().to_string())
 }
 
 /// Whether anything is written in which bodies stand, so that their digests are wanted.
@@ -285,5 +283,22 @@ impl Files<'_> {
             consumers.push(Box::new(raw::Raw::new(path.clone(), self.notices.clone()).map_err(Failure::new)?));
         }
         Ok(consumers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_gets_back_the_file_that_was_quoted() {
+        for name in
+            ["a b", "it's", "$HOME `id` \\ \"x\"", "a\nb", "\u{1b}[2Jx\u{202e}abc'1\\", "ümlaut", "*?~;&|<>", "-"]
+        {
+            let line = shell_word(Path::new(name));
+            assert!(!line.contains(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
+            let said = std::process::Command::new("bash").args(["-c", &format!("printf %s {line}")]).output().unwrap();
+            assert_eq!(String::from_utf8(said.stdout).unwrap().trim_start_matches("./"), name, "{line}");
+        }
     }
 }

@@ -91,7 +91,8 @@ impl From<Failure> for NoSettings {
 /// When help or the version was asked for, and when anything in any layer is wrong.
 pub(crate) fn resolve(arguments: &[OsString], environment: Environment<'_>) -> Result<Settings, NoSettings> {
     let definition = Cli::command();
-    let first = definition.clone().try_get_matches_from(arguments).map_err(|error| explain(error, &[]))?;
+    let first =
+        without_demands(definition.clone()).try_get_matches_from(arguments).map_err(|error| explain(error, &[]))?;
     let (words, asked) = leaf(&first);
     let options = layer::options(&definition, &words);
 
@@ -132,11 +133,16 @@ fn config_file(matches: &ArgMatches, environment: Environment<'_>) -> (Option<Pa
     (base.map(|base| base.join("sidelight/config.toml")), false)
 }
 
+/// The definition in which no option is required: the environment or the file may give what the command line leaves out.
+fn without_demands(definition: Command) -> Command {
+    definition.mut_args(|arg| if is_setting(&arg) { arg.required(false) } else { arg }).mut_subcommands(without_demands)
+}
+
 /// Puts the layers into the definition.
 fn apply(definition: Command, layers: &[Layer]) -> Command {
     definition
         .mut_args(|arg| match layers.iter().find(|layer| arg.get_long() == Some(layer.name.as_str())) {
-            Some(layer) => arg.default_values(layer.values.clone()),
+            Some(layer) => arg.default_values(layer.values.clone()).required(false),
             None => arg,
         })
         .mut_subcommands(|inner| apply(inner, layers))

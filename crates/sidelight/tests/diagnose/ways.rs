@@ -315,3 +315,18 @@ fn a_process_is_diagnosed_in_its_own_network() {
     assert_eq!(document["cause"], "root_not_trusted", "{finished}");
     assert!(document["chain"].as_array().is_some_and(|chain| chain.len() == 2), "{finished}");
 }
+
+/// The name that the certificate holds is proposed with the roots that were asked with, and the line works as it stands.
+#[test]
+fn the_fix_of_a_wrong_name_keeps_the_users_roots() {
+    let site = Site::new();
+    let at = tls(config(&site.shown, None, &[]));
+    let elsewhere = ["--name".to_owned(), "elsewhere.test".to_owned()];
+    let (told, _) = diagnose(&named(at), &[site.roots(), elsewhere.to_vec()].concat());
+    assert_eq!(told["cause"], "hostname_mismatch", "{told}");
+    let line = told["fix"][0]["how"].as_str().unwrap();
+    assert_eq!(line, format!("sidelight diagnose {} --roots {}", named(at), site.file("root.pem")));
+    let words: Vec<String> = line.split(' ').skip(3).map(str::to_owned).collect();
+    let (told, done) = diagnose(&named(at), &words);
+    assert_eq!((done.status.code(), told["cause"].as_str()), (Some(0), Some("ok")), "{told}");
+}

@@ -2,6 +2,8 @@
 //! Out: what is written, what is said, and who connects afterwards. Needs root: programs run by chroot and in mount namespaces.
 
 mod clients;
+mod engines;
 mod folders;
 mod place;
+mod refusals;
 mod story;

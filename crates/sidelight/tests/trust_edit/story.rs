@@ -12,10 +12,10 @@ use sidelight_testkit::{Hosts, Issuer, Leaf, Running};
 
 use crate::place::{Place, copy_program};
 
-const BUNDLE: &str = "etc/ssl/certs/ca-certificates.crt";
+pub(crate) const BUNDLE: &str = "etc/ssl/certs/ca-certificates.crt";
 
 /// nginx that lets nobody in without a client certificate, and sends its root with its chain.
-fn service(place: &Place, root: &Issuer) -> (Running, u16) {
+pub(crate) fn service(place: &Place, root: &Issuer) -> (Running, u16) {
     let folder = place.path("nginx");
     fs::create_dir_all(&folder).unwrap();
     let mut identity = root.issue(&Leaf::named(&["localhost"]));
@@ -77,7 +77,7 @@ fn unpacked(place: &Place, archive: &str, name: &str) -> std::path::PathBuf {
 }
 
 /// The image's own curl, in the image's root.
-fn curl(place: &Place, root: &Path, port: u16, with_certificate: bool) -> Result<String, String> {
+pub(crate) fn curl(place: &Place, root: &Path, port: u16, with_certificate: bool) -> Result<String, String> {
     for file in ["client.pem", "client.key"] {
         if !root.join(file).exists() {
             fs::copy(place.path(file), root.join(file)).unwrap();
@@ -93,7 +93,7 @@ fn curl(place: &Place, root: &Path, port: u16, with_certificate: bool) -> Result
 }
 
 /// The command of the fixes that adds the root, as it is printed.
-fn printed_line(told: &serde_json::Value) -> String {
+pub(crate) fn printed_line(told: &serde_json::Value) -> String {
     let lines: Vec<String> = fixes(told).iter().flat_map(|how| how.lines()).map(str::to_owned).collect();
     lines.into_iter().find(|line| line.starts_with("sidelight trust add")).expect("a line that adds the root")
 }

@@ -93,11 +93,16 @@ fn certificates_in_der_and_in_pem_are_roots_compiled_in() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the test looks at its own program")]
 fn this_program_is_not_taken_for_what_it_knows() {
     let roots = current(20).concat();
-    let bytes = elf(&[&roots, b"NSS Builtin Object\0", b"libssl.so.3\0", b"sidelight trust patterns", b"webpki-roots\0"]);
+    let bytes =
+        elf(&[&roots, b"NSS Builtin Object\0", b"libssl.so.3\0", b"sidelight trust patterns", b"webpki-roots\0"]);
     let Content::Program(program, None) = one(scan("/usr/bin/sl", &bytes)) else { panic!() };
-    assert_eq!((program.markers.as_slice(), program.values.len(), program.known_keys.len()), (&["sidelight"][..], 0, 0));
+    assert_eq!(
+        (program.markers.as_slice(), program.values.len(), program.known_keys.len()),
+        (&["sidelight"][..], 0, 0)
+    );
     // The test's own program holds the patterns, too.
     let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let Content::Program(program, None) = one(scan("/usr/bin/tests", &own)) else { panic!() };

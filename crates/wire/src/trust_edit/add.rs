@@ -9,13 +9,16 @@ use sidelight_model::x509::{Certificate, fingerprint};
 
 use super::family::{DEBIAN, Family, PLAIN, Style};
 use super::places::{self, Carried};
-use super::root::{Found, Kind, Root, Sketch, file_at, folder_at, follow, name, parent, within};
+use super::root::{Found, Kind, Root, Sketch, file_at, folder_at, follow, name, parent, place_for, within};
 use super::stores::{self, Alias, Outcome};
 use super::{Anchor, Did, Left, Plan, Request, Step, StoreKind, bundle, debian, hashed, p11kit, settings};
 use crate::pem;
 
 /// Where a root without any bundle gets one: Go, GnuTLS, curl and most others look there first.
 const NEW_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Why no bundle is made.
+const NO_FILE: &str = "a link stands there that leads to no place for a file";
 
 /// Plans to add a certificate wherever a runtime of the root looks for roots.
 pub fn add(root: &dyn Root, request: &Request<'_>) -> Plan {
@@ -228,7 +231,9 @@ impl Adding<'_> {
 
     /// A root without any bundle gets one that holds this certificate alone.
     fn new_bundle(&mut self, path: &str) {
-        let Ok(real) = follow(&self.root, path) else { return };
+        let Some(real) = place_for(&self.root, path) else {
+            return self.leave(StoreKind::Bundle, path, NO_FILE.to_owned(), None);
+        };
         let change = self.new_file(&real, self.anchor().pem().into_bytes(), 0o644);
         let serves = places::readers(&real, &self.root);
         let serves =

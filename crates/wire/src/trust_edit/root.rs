@@ -144,6 +144,12 @@ pub(super) fn file_at(root: &dyn Root, path: &str) -> Option<String> {
     matches!(root.look(&real), Ok(Some(Found { kind: Kind::File, .. }))).then_some(real)
 }
 
+/// Where a new file of this path would stand; none where something stands there that is no file, as the folder that a link leads to.
+pub(super) fn place_for(root: &dyn Root, path: &str) -> Option<String> {
+    let real = follow(root, path).ok()?;
+    matches!(root.look(&real), Ok(None | Some(Found { kind: Kind::File, .. }))).then_some(real)
+}
+
 /// The folder that a path leads to; `None` when there is none.
 pub(super) fn folder_at(root: &dyn Root, path: &str) -> Option<String> {
     let real = follow(root, path).ok()?;

@@ -16,9 +16,6 @@ const PASSWORDS: &[&str] = &["changeit", "", "changeme", "password", "notasecret
 /// 1.2.840.113549.1.7, the arc of the types of content.
 const CONTENT_TYPE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7];
 
-/// Most rounds of its code that are computed; OpenSSL and Java make 2,048 to 10,000, the largest that are recommended 600,000.
-const MAX_ROUNDS: u64 = 700_000;
-
 /// Whether it is a PFX: version 3, then a ContentInfo of `data` or `signedData`.
 pub(crate) fn is(bytes: &[u8]) -> bool {
     let Some((pfx, _)) = tlv::first(bytes).filter(|(pfx, _)| pfx.tag == tag::SEQUENCE) else { return false };
@@ -29,32 +26,17 @@ pub(crate) fn is(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn read(bytes: &[u8], draft: &mut Draft<'_>) {
-    if let Some(rounds) = rounds(bytes).filter(|rounds| *rounds > MAX_ROUNDS) {
-        draft.store.locked = true;
-        draft.fault(
-            format!("its password is hashed {rounds} times, which takes too long: it was not opened"),
-            None,
-            None,
-        );
-        return;
-    }
     match open(bytes) {
         Ok(contents) => take(contents, draft),
         Err(Error::Password) => {
             draft.store.locked = true;
             draft.fault("it is under a password of its own, so its certificates are not known".to_owned(), None, None);
         }
-        Err(error) => draft.fault(error.to_string(), None, None),
+        Err(error) => {
+            draft.store.locked |= matches!(error, Error::TooSlow(_));
+            draft.fault(error.to_string(), None, None);
+        }
     }
-}
-
-/// How often the password is hashed for the code over the whole.
-fn rounds(bytes: &[u8]) -> Option<u64> {
-    let (pfx, _) = tlv::first(bytes)?;
-    let parts = tlv::children(pfx.content);
-    let mac = parts.get(2).filter(|mac| mac.tag == tag::SEQUENCE)?;
-    let count = *tlv::children(mac.content).get(2)?;
-    (count.content.len() <= 8).then(|| count.content.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
 }
 
 fn open(bytes: &[u8]) -> Result<Contents, Error> {
@@ -62,6 +44,7 @@ fn open(bytes: &[u8]) -> Result<Contents, Error> {
     for password in PASSWORDS {
         match pkcs12::read(bytes, password) {
             Ok(contents) => return Ok(contents),
+            Err(slow @ Error::TooSlow(_)) => return Err(slow),
             // Another password may do: without a code over the whole, a wrong one shows as damage.
             Err(error) => last = if matches!(last, Error::Password) { error } else { last },
         }

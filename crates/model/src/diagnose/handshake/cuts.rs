@@ -6,7 +6,7 @@ use super::super::facts::{AlertSeen, Attempt, End, Facts, Variant};
 use super::super::plan::OTHER_NAME;
 use super::{UNRECOGNIZED_NAME, agreed, name, place, with_attempts, words};
 use crate::finding::{Cause, Finding};
-use crate::flow::TlsVersion;
+use crate::flow::{Authority, TlsVersion};
 
 /// What one small difference between hellos tells.
 pub(super) fn differences(facts: &Facts, main: &Attempt) -> Option<Finding> {
@@ -37,7 +37,7 @@ pub(super) fn differences(facts: &Facts, main: &Attempt) -> Option<Finding> {
         );
         return Some(
             finding(Cause::LargeClientHelloDropped, text)
-                .with_fix("Update the firewall, load balancer or server that reads the ClientHello from one packet", format!("the device in front of {target}"))
+                .with_fix("Update the firewall, load balancer or server that reads the ClientHello from one packet", find_hops(target))
                 .with_fix("Until then, leave the post-quantum key share out (Go; OpenSSL 3.5: `Groups = X25519:P-256` in openssl.cnf)", "export GODEBUG=tlsmlkem=0"),
         );
     }
@@ -46,10 +46,7 @@ pub(super) fn differences(facts: &Facts, main: &Attempt) -> Option<Finding> {
             format!("{target}: the connection is cut when TLS 1.3 is offered, and answered when only TLS 1.2 is");
         return Some(
             finding(Cause::VersionIntolerant, text)
-                .with_fix(
-                    "Update the middlebox or server that does not know TLS 1.3",
-                    format!("the device in front of {target}"),
-                )
+                .with_fix("Update the middlebox or server that does not know TLS 1.3", find_hops(target))
                 .with_fix("Until then, limit the client to TLS 1.2", format!("curl --tls-max 1.2 https://{target}/")),
         );
     }
@@ -219,4 +216,9 @@ fn not_followed(facts: &Facts, main: &Attempt) -> Told {
             format!("openssl s_client -connect {target}"),
         ),
     }
+}
+
+/// The command that shows what stands on the way, hop by hop, as far as the port is let through.
+fn find_hops(target: &Authority) -> String {
+    format!("traceroute -T -p {} {}   # it is the server, or one of these hops", target.port, target.host)
 }

@@ -232,10 +232,7 @@ fn bad_encoding(facts: &Facts) -> Option<Finding> {
     let value = format!("{size} bytes: {why}");
     Some(
         Finding::new(Cause::BadCertificateEncoding, text, "certificate", format!("{target} chain[{index}]"), value)
-            .with_fix(
-                "Replace the damaged certificate in the server's certificate file",
-                "openssl x509 -in FILE -noout -text shows whether it can be read",
-            ),
+            .with_fix("Replace the damaged certificate in the server's certificate file", again(facts, "--showcerts")),
     )
 }
 

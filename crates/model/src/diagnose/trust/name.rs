@@ -38,7 +38,7 @@ pub(super) fn judge(facts: &Facts, leaf: &Certificate) -> Option<Finding> {
     let finding = match listed.iter().find(|name| !name.contains('*')) {
         Some(name) => finding.with_fix(
             "Call the service by a name that its certificate holds",
-            format!("sidelight diagnose {name}:{}", target.port),
+            format!("sidelight diagnose {name}:{}{}", target.port, facts.question.trust_options),
         ),
         None => finding,
     };

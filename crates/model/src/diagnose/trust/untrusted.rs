@@ -27,7 +27,7 @@ pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
             ),
             None => finding.with_fix(
                 "Give a trust store that holds roots",
-                "apt-get install -y ca-certificates   # or: --roots FILE",
+                "apt-get install -y ca-certificates   # apk add ca-certificates; or name a file with --roots",
             ),
         });
     }

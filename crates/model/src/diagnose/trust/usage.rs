@@ -4,12 +4,15 @@
 use super::super::chain::Climbed;
 use super::super::details::Details;
 use super::super::facts::Facts;
-use super::super::moment;
+use super::super::{again, moment};
 use crate::finding::{Cause, Finding};
 use crate::time::Timestamp;
 use crate::x509::Certificate;
 use crate::x509::path::{Fault, Found};
 use crate::x509::strict::{KeyKind, dotted};
+
+/// Prints every certificate of the file that `--save-chain chain.pem` writes.
+const PRINT: &str = "openssl crl2pkcs7 -nocrl -certfile chain.pem | openssl pkcs7 -print_certs -noout -text";
 
 /// Judges dates: the root's, then those of intermediates, then the leaf's.
 pub(super) fn outdated(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
@@ -80,7 +83,7 @@ fn leaf_outdated(facts: &Facts, leaf: &Certificate) -> Finding {
                 }
                 _ => "Renew the server's certificate, and see that the server was reloaded",
             },
-            format!("openssl x509 -in FILE -noout -dates   # for `{}`", leaf.short_name()),
+            format!("{}   # what the server sends now: `{}`", again(facts, "--showcerts"), leaf.short_name()),
         )
         .with_warning(format!("judged for {}: if that is not now, set this machine's clock instead", moment(at)))
 }
@@ -168,7 +171,7 @@ impl Fact<'_> {
         )
         .with_fix(
             "Issue the certificate without it, or with it marked as not critical",
-            format!("openssl x509 -in FILE -noout -text   # look for {oid} in `{name}`"),
+            format!("{}\n{PRINT}   # look for {oid} in `{name}`", again(self.facts, "--save-chain chain.pem")),
         )
     }
 
@@ -219,7 +222,9 @@ impl Fact<'_> {
 
     fn other(&self, words: &str) -> Finding {
         let name = self.cert.short_name();
-        self.about(format!("`{name}` is not as clients want it: {words}"), "certificate", words)
-            .with_fix("Issue the certificate anew", format!("openssl x509 -in FILE -noout -text   # `{name}`"))
+        self.about(format!("`{name}` is not as clients want it: {words}"), "certificate", words).with_fix(
+            "Issue the certificate anew",
+            format!("{}\n{PRINT}   # `{name}`", again(self.facts, "--save-chain chain.pem")),
+        )
     }
 }

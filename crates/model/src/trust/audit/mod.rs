@@ -163,7 +163,7 @@ fn update_command(ground: &Ground<'_>) -> &'static str {
         Family::Rhel => "RUN dnf update -y ca-certificates",
         Family::Suse => "RUN zypper -n update ca-certificates-mozilla",
         Family::Arch => "RUN pacman -Syu --noconfirm ca-certificates-mozilla",
-        Family::Unknown => "docker build --pull …   # on a newer base image",
+        Family::Unknown => "docker build --pull .   # with a newer base image in its FROM",
     };
     as_run(ground, command)
 }

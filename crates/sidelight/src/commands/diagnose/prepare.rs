@@ -11,7 +11,7 @@ use sidelight_engine::probe::{self, Progress, Ways};
 use sidelight_engine::resolve::Resolver;
 use sidelight_model::diagnose::{Adding, ClientIdentity, Question, Roots};
 use sidelight_model::flow::{Authority, Host};
-use sidelight_model::trust::add_command;
+use sidelight_model::trust::{add_command, quoted, quoted_file};
 use sidelight_model::x509::Anchors;
 
 use super::roots::{self, Found, Place};
@@ -194,7 +194,7 @@ fn adding(trust: &DiagnoseTrust) -> Adding {
         if source_roots::is_source(given) {
             return into(&given.display().to_string());
         }
-        let file = quoted(given.display().to_string());
+        let file = quoted_file(&given.display().to_string());
         let kind = given.extension().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase();
         return match kind.as_str() {
             _ if given.is_dir() => with("cp", file),
@@ -211,25 +211,20 @@ fn into(source: &str) -> Adding {
     Adding { before: before.trim_end().to_owned(), after: after.trim_start().to_owned() }
 }
 
-fn quoted(text: String) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:@=,+%".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
 /// The options that say whose trust counts, for commands that ask again.
 fn trust_options(trust: &DiagnoseTrust) -> String {
     let mut options = String::new();
     if let Some(source) = &trust.from {
-        options.push_str(&format!(" --from {}", quoted(source.clone())));
+        options.push_str(&format!(" --from {}", quoted(source)));
     }
     if let Some(AsRuntime::One(runtime)) = trust.runtime {
         options.push_str(&format!(" --as {runtime}"));
     }
     for set in &trust.env {
-        options.push_str(&format!(" --env {}", quoted(set.to_string())));
+        options.push_str(&format!(" --env {}", quoted(&set.to_string())));
     }
     for file in &trust.roots {
-        options.push_str(&format!(" --roots {}", quoted(file.display().to_string())));
+        options.push_str(&format!(" --roots {}", quoted_file(&file.display().to_string())));
     }
     options
 }

@@ -17,7 +17,11 @@ pub(super) fn write(file: &Path, diagnosis: &Diagnosis, ui: Ui) -> Result<(), Fa
         return Err(Failure::new(format!("--save-chain {}: the server showed no certificate", file.display())));
     }
     put(file, &chain)?;
-    ui.note(&format!("{}: {} certificates, as the server should send them", file.display(), chain.len()));
+    ui.note(&format!(
+        "{}: {}, as the server should send them",
+        file.display(),
+        crate::render::count(chain.len() as u64, "certificate")
+    ));
     if let Some(root) = &diagnosis.wanted_root {
         let beside = beside(file);
         put(&beside, &[root])?;

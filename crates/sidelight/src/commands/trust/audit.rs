@@ -1,6 +1,5 @@
 //! `sidelight trust audit`. In: options, a survey, Mozilla's list, a policy. Out: the report as text, JSON or SARIF; 1 when it is bad.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -50,19 +49,9 @@ pub(super) fn run(options: &TrustAudit, global: &GlobalOptions, ui: Ui) -> Resul
         AuditFormat::Json => super::json(&Document::new(&report, around, redactor))?,
         AuditFormat::Sarif => super::json(&sarif::log(&report, around, redactor))?,
     };
-    print(&text)?;
+    super::show(text.as_bytes())?;
     let bad = fail_on.is_some_and(|least| report.worst().is_some_and(|worst| worst >= least));
     Ok(if bad { Exit::No } else { Exit::Done })
-}
-
-/// Prints; a reader that has left is no failure.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format_args!("standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {

@@ -6,7 +6,7 @@ use sidelight_model::trust::diff::{MOZILLA, Side, diff};
 use sidelight_model::trust::reference::Reference;
 use sidelight_sink::redact::Redactor;
 
-use super::audit::{print, read_reference};
+use super::audit::read_reference;
 use super::readers::readers;
 use crate::cli::{GlobalOptions, ImageOptions, TrustDiff};
 use crate::commands::survey::{mozilla, survey};
@@ -42,6 +42,6 @@ pub(super) fn run(options: &TrustDiff, global: &GlobalOptions, ui: Ui) -> Result
     } else {
         render(&Look::of(Stream::Output, global, Redactor::default()), &found, Shown { names, now, all: options.all })
     };
-    print(&text)?;
+    super::show(text.as_bytes())?;
     Ok(if found.is_empty() { Exit::Done } else { Exit::No })
 }

@@ -1,7 +1,7 @@
 //! `sidelight trust export`. In: a source and which of its roots. Out: a bundle in a file or on standard output.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use serde_json::json;
 use sidelight_host::trust_store::JavaStore;
@@ -173,6 +173,6 @@ fn to_stdout(bytes: &[u8], form: &str, from: &str, certificates: &[&Certificate]
         return Err(Failure::usage(format_args!("--format {form} is binary and standard output is a terminal"))
             .hint(format_args!("write it to a file: -o roots.{form}")));
     }
-    std::io::stdout().lock().write_all(bytes)?;
+    super::show(bytes)?;
     Ok(Exit::Done)
 }

@@ -57,8 +57,8 @@ fn query(text: &str) -> Result<Query, Failure> {
     }
     let path = Path::new(text);
     if !path.is_file() {
-        if text.contains('/') && (text.ends_with(".pem") || text.ends_with(".crt") || text.ends_with(".cer")) {
-            return Err(Failure::usage(format_args!("{text}: there is no such file")));
+        if let Some(failure) = super::missing_file(text) {
+            return Err(failure);
         }
         return Ok(Query::parse(text));
     }

@@ -47,8 +47,7 @@ fn print(
     global: &GlobalOptions,
 ) -> Result<(), Failure> {
     if !global.json {
-        std::io::stdout().lock().write_all(text.as_bytes())?;
-        return Ok(());
+        return show(text.as_bytes());
     }
     // Nobody is left to be told when standard error is gone.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -56,7 +55,30 @@ fn print(
 }
 
 fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
-    Ok(writeln!(std::io::stdout().lock(), "{document:#}")?)
+    show(format!("{document:#}\n").as_bytes())
+}
+
+/// Writes to standard output. A reader that has left (`… | head`) has what it wants: that is no failure.
+fn show(bytes: &[u8]) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(bytes) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format_args!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What looks for a certificate, is named as files are, and is none that is there: an answer about such a text would be a wrong one.
+fn missing_file(query: &str) -> Option<Failure> {
+    const ENDINGS: &[&str] = &["pem", "crt", "cer", "der", "p7b", "p12", "pfx", "jks"];
+    let path = std::path::Path::new(query);
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let is_named_so = ENDINGS.contains(&ending.as_str()) || query.starts_with(['/', '.', '~']);
+    let shown = crate::render::escape::line(query);
+    (is_named_so && !path.is_file()).then(|| {
+        Failure::new(format_args!("{shown}: there is no such file"))
+            .hint("give a certificate's file, a part of its subject, or its fingerprint")
+    })
 }
 
 /// What was left out or odd while reading.

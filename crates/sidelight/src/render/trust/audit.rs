@@ -1,6 +1,8 @@
 //! An audit as text. In: a report and the survey it is of. Out: the answer in its first line, then each issue, worst first, with where,
 //! who is affected, evidence and fix. Remarks are told in one line each, unless all is asked for.
 
+use std::collections::BTreeSet;
+
 use sidelight_model::trust::Survey;
 use sidelight_model::trust::audit::{CONFIG, Issue, Place, Report, Severity};
 
@@ -20,9 +22,11 @@ const WIDEST: usize = 40;
 /// Everything.
 pub(crate) fn render(look: &Look, report: &Report, around: Around<'_>, all: bool) -> String {
     let mut text = head(look, report, around);
+    let mut told = BTreeSet::new();
     for issue in report.issues.iter().filter(|issue| all || issue.severity != Severity::Info) {
         text.push('\n');
         push_issue(look, issue, around.survey, all, &mut text);
+        push_fixes(look, issue, &mut told, &mut text);
     }
     let remarks: Vec<&Issue> = report.issues.iter().filter(|issue| issue.severity == Severity::Info).collect();
     if !all && !remarks.is_empty() {
@@ -113,7 +117,7 @@ fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut
     // A place that a fact names is told with the fact, unless the place says more.
     let mut factual: Vec<&Place> = issue.places.iter().filter(|place| !is_told(issue, place)).collect();
     if !all {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         factual.retain(|place| seen.insert((&place.path, place.layer)));
     }
     for place in factual.iter().take(most) {
@@ -130,14 +134,20 @@ fn push_issue(look: &Look, issue: &Issue, survey: &Survey, all: bool, text: &mut
     }
     push_more(&mut rows, issue.evidence.len(), most, "fact");
     push_rows(look, &rows, text);
+}
+
+/// What to do, each command once: one that mends several issues is only named again.
+fn push_fixes<'r>(look: &Look, issue: &'r Issue, told: &mut BTreeSet<(&'r str, &'r str)>, text: &mut String) {
     for fix in &issue.fixes {
-        let words = escape::wrap(&look.peer(&fix.action), look.width.map(|width| width.saturating_sub(10)));
+        let is_new = told.insert((&fix.action, &fix.how));
+        let words = look.peer(&fix.action) + if is_new { "" } else { ", as above" };
+        let words = escape::wrap(&words, look.width.map(|width| width.saturating_sub(10)));
         for (n, line) in words.iter().enumerate() {
             let start =
                 if n == 0 { format!("    {}", look.paint.as_(Meaning::Good, "fix:")) } else { "        ".to_owned() };
             text.push_str(&format!("{start} {line}\n"));
         }
-        for line in fix.how.lines() {
+        for line in fix.how.lines().filter(|_| is_new) {
             text.push_str(&format!("         {}\n", look.paint.as_(Meaning::Strong, &look.peer(line))));
         }
     }

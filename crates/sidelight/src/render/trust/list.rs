@@ -38,7 +38,7 @@ pub(crate) struct Shown<'r> {
 pub(crate) fn render(look: &Look, survey: &Survey, shown: Shown<'_>) -> String {
     let all = shelves(survey);
     let (bundles, others): (Vec<_>, Vec<_>) = all.iter().filter(|it| !it.hidden).partition(|it| it.is_bundle());
-    let mut text = format!("{}\n", head(look, survey, &bundles));
+    let mut text = format!("{}\n", head(look, survey, &bundles, &others));
     let mut sections = vec![
         stores(look, survey, &bundles),
         loose(look, survey, &others),
@@ -55,8 +55,9 @@ pub(crate) fn render(look: &Look, survey: &Survey, shown: Shown<'_>) -> String {
 }
 
 /// The answer.
-fn head(look: &Look, survey: &Survey, bundles: &[&Shelf<'_>]) -> String {
-    let roots: BTreeSet<CertId> = bundles.iter().flat_map(|it| it.anchors()).map(|entry| entry.cert).collect();
+fn head(look: &Look, survey: &Survey, bundles: &[&Shelf<'_>], others: &[&Shelf<'_>]) -> String {
+    let counted = if bundles.is_empty() { others } else { bundles };
+    let roots: BTreeSet<CertId> = counted.iter().flat_map(|it| it.anchors()).map(|entry| entry.cert).collect();
     let name = look.paint.as_(Meaning::Strong, &look.peer(&survey.source));
     let mut about = Vec::new();
     about.extend(system(survey).map(|system| look.peer(&system)));
@@ -66,6 +67,9 @@ fn head(look: &Look, survey: &Survey, bundles: &[&Shelf<'_>]) -> String {
     }
     let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
     match bundles.len() {
+        0 if !roots.is_empty() => {
+            format!("{name} has {} in files by themselves, and no bundle of roots{about}", number(roots.len(), "root"))
+        }
         0 => format!("{name} has no trust store: programs that bring no roots of their own trust nobody{about}"),
         stores => {
             let (roots, stores) = (number(roots.len(), "root"), number(stores, "store"));

@@ -4,7 +4,7 @@
 use super::Adding;
 use crate::trust_edit::family::Style;
 use crate::trust_edit::places::{self, Carried};
-use crate::trust_edit::root::{Root, file_at, folder_at, follow, name, within};
+use crate::trust_edit::root::{Root, file_at, folder_at, name, place_for, within};
 use crate::trust_edit::{Did, StoreKind, hashed, settings};
 
 impl Adding<'_> {
@@ -55,7 +55,10 @@ impl Adding<'_> {
                 self.hashed_folder(&real, Style::Copied, None, &serves);
             }
             (None, None) if self.request.wants(StoreKind::Bundle) && !told => {
-                let Ok(real) = follow(&self.root, &within(folder, "cert.pem")) else { return };
+                let path = within(folder, "cert.pem");
+                let Some(real) = place_for(&self.root, &path) else {
+                    return self.leave(StoreKind::Bundle, &path, super::NO_FILE.to_owned(), None);
+                };
                 let change = self.new_file(&real, self.anchor().pem().into_bytes(), 0o644);
                 self.step(StoreKind::Bundle, &real, Did::Created, &serves, vec![change]);
                 self.plan.notes.push(format!(

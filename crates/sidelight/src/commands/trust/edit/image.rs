@@ -43,6 +43,13 @@ pub(super) enum Output {
 /// Reads the image for planning.
 pub(super) fn see(source: &str, options: &TrustEdit, ui: Ui) -> Result<Seen, Failure> {
     let mut opened = image_source::open(source, &options.image, ui)?;
+    if opened.is_single_store() {
+        let shown = escape::line(source);
+        return Err(Failure::usage(format_args!(
+            "{shown} is a trust store by itself, and neither an image nor a root file system"
+        ))
+        .hint("name the image, folder or container that it belongs to"));
+    }
     let env = opened.config().env.clone();
     let mut watch = EditWatch::new(&env);
     let collected = opened.collect(&mut watch).map_err(image_source::failure)?;
@@ -116,7 +123,8 @@ impl Seen {
         check_paths(&changes, &self.links).map_err(Failure::new)?;
         if let Output::RootTar(out) = &output {
             let old = root_tar(source)?;
-            write_root_tar(&old, out, &changes, u64::try_from(at.as_secs()).unwrap_or(0)).map_err(Failure::new)?;
+            write_root_tar(&old, out, &changes, u64::try_from(at.as_secs()).unwrap_or(0))
+                .map_err(|error| Failure::new(escape::line(&error.to_string())))?;
             return Ok(format!("rootfs:{}", out.display()));
         }
         let mut env = Vec::new();

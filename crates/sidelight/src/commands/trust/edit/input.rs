@@ -57,7 +57,13 @@ pub(super) fn one_file(file: &Path, ui: Ui) -> Result<Vec<Anchor>, Failure> {
             (0, Some(fault)) => fault.what.clone(),
             (0, None) => "there is no certificate in it".to_owned(),
         };
-        return Err(Failure::usage(format_args!("{name}: {}", escape::line(&why))));
+        let failure = Failure::new(format_args!("{name}: {}", escape::line(&why)));
+        return Err(match why.contains("password") {
+            true => failure.hint(format_args!(
+                "take the certificates out of it: openssl pkcs12 -in {name} -nokeys -out roots.pem"
+            )),
+            false => failure,
+        });
     }
     if let Some(fault) = store.faults.first() {
         let failure = Failure::usage(format_args!("{name} is damaged: {}", escape::line(&fault.what)));

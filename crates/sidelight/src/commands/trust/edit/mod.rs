@@ -37,6 +37,9 @@ pub(super) fn add(options: &TrustAdd, global: &GlobalOptions, ui: Ui) -> Result<
         Place::InPlace(root) => {
             let shaped = TrustEdit { dry_run: true, ..options.edit.clone() };
             let in_shape = shape::is_asked(&options.edit);
+            if !in_shape {
+                refuse_output(&root, &options.edit)?;
+            }
             let edit = if in_shape { &shaped } else { &options.edit };
             let job = Job { root: &root, options: edit, only: only.as_deref(), now, ui };
             let mut outcomes = job.add(wanted)?;
@@ -68,6 +71,7 @@ pub(super) fn remove(options: &TrustRemove, global: &GlobalOptions, ui: Ui) -> R
     let asked = Asked { r#type: "trust-remove", source: &options.from, options: &options.edit, now, ui };
     match place::find(&options.from)? {
         Place::InPlace(root) => {
+            refuse_output(&root, &options.edit)?;
             let job = Job { root: &root, options: &options.edit, only: only.as_deref(), now, ui };
             let Some(query) = &options.query else { return undo(&job, global.json) };
             let view = FolderRoot::open(&root.path).map_err(Failure::new)?;
@@ -90,11 +94,23 @@ pub(super) fn remove(options: &TrustRemove, global: &GlobalOptions, ui: Ui) -> R
     }
 }
 
+/// What is changed where it stands has no output: who names one expects that the source stays as it is.
+fn refuse_output(root: &place::Root, options: &TrustEdit) -> Result<(), Failure> {
+    let Some(output) = &options.output else { return Ok(()) };
+    let (output, name) = (escape::line(output), escape::line(&root.name));
+    Err(Failure::usage(format_args!("{name} is changed where it is, so nothing can be written to `-o {output}`"))
+        .hint("leave -o away to change it there; `sidelight trust remove --undo` takes that back")
+        .hint("or add --as-patch or --as-dockerfile, which write into a folder and leave the source as it is"))
+}
+
 /// The certificates that a query means: a file's, or those of the source's stores.
 fn meant(query: &str, matching: &dyn Fn(&str) -> Vec<Anchor>, ui: Ui) -> Result<Vec<Anchor>, Failure> {
     let path = Path::new(query);
     if path.is_file() {
         return input::one_file(path, ui);
+    }
+    if let Some(failure) = super::missing_file(query) {
+        return Err(failure);
     }
     let found = matching(query);
     let shown = escape::line(query);
@@ -228,5 +244,5 @@ fn exit(outcomes: &[Outcome]) -> Exit {
 }
 
 fn print(text: &str) -> Result<(), Failure> {
-    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    super::show(text.as_bytes())
 }

@@ -48,7 +48,8 @@ pub(super) fn find(text: &str) -> Result<Place, Failure> {
         }
         Source::Pid(pid) => Place::InPlace(Box::new(process(pid, format!("pid:{pid}"), true)?)),
         Source::Container(id) => {
-            let pid = sidelight_image::container_process(&id, &sidelight_image::Options::default());
+            let options = sidelight_image::Options { engines: image_source::engines(), ..Default::default() };
+            let pid = sidelight_image::container_process(&id, &options);
             Place::InPlace(Box::new(process(pid.map_err(image_source::failure)?, format!("container:{id}"), false)?))
         }
         Source::Mozilla => return Err(Failure::usage("mozilla is the list inside sidelight; it cannot be changed")),

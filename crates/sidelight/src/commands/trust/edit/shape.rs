@@ -71,9 +71,10 @@ fn lay(changes: &BTreeMap<&str, &Change>, folder: &Path) -> Result<(), Failure> 
         }
         .map_err(|error| Failure::new(format_args!("{}: {error}", path.display())))?;
         match &change.kind {
-            ChangeKind::File { bytes } => replace_file(&path, bytes, &Meta::new(change.mode)),
+            // Set-id bits, which a hostile image may have on a program in a bundle's place, stay out of this machine's folders.
+            ChangeKind::File { bytes } => replace_file(&path, bytes, &Meta::new(change.mode & 0o777)),
             ChangeKind::Symlink { target } => replace_symlink(&path, Path::new(target), None),
-            ChangeKind::Dir => create_directory(&path, change.mode),
+            ChangeKind::Dir => create_directory(&path, change.mode & 0o777),
             ChangeKind::Remove => Ok(()),
         }
         .map_err(Failure::new)?;
@@ -90,26 +91,25 @@ fn dockerfile(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome], image: &s
         text +=
             &format!("# {} SHA-256 {}\n", escape::line(outcome.anchor.certificate.short_name()), outcome.anchor.sha256);
     }
-    text += &format!("FROM {}\nUSER root\nCOPY {LAID}/ /\n", escape::line(image));
-    let removed: Vec<String> = changes
-        .values()
-        .filter(|change| change.kind == ChangeKind::Remove)
-        .map(|change| quoted(&change.path))
-        .collect();
+    text += &format!("FROM {}\nCOPY {LAID}/ /\n", escape::line(image));
+    let removed: Vec<String> =
+        changes.values().filter(|change| change.kind == ChangeKind::Remove).map(|change| change.path.clone()).collect();
+    // COPY writes as root whoever the image's user is; only RUN does not.
     if !removed.is_empty() {
-        text += &format!("RUN rm -f {}\n", removed.join(" "));
+        // As JSON: no name of a hostile image can end the line and begin an instruction of its own.
+        let command: Vec<String> =
+            ["rm", "-f", "--"].map(str::to_owned).into_iter().chain(removed.iter().cloned()).collect();
+        text += &format!("USER 0\nRUN {}\n", serde_json::json!(command));
     }
     for variable in
         outcomes.iter().flat_map(|outcome| &outcome.plan.variables).filter(|variable| !variable.is_set).take(1)
     {
         text += &format!("ENV {}={}\n", variable.name, variable.value);
     }
-    text += "# USER is root now: set it to what the image had, if it had another.\n";
+    if !removed.is_empty() {
+        text += "# USER is root now: set it to what the image had, if it had another.\n";
+    }
     text
-}
-
-fn quoted(path: &str) -> String {
-    format!("'{}'", path.replace('\'', "'\\''"))
 }
 
 /// A ConfigMap, and as comments below it what mounts it.
@@ -130,13 +130,13 @@ fn kubernetes(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome]) -> String
             .map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' })
             .collect();
         match std::str::from_utf8(bytes) {
-            Ok(text) => {
+            Ok(text) if is_block(text) => {
                 data += &format!("  {key}: |\n");
                 for line in text.lines() {
                     data += &format!("    {}\n", line.trim_end());
                 }
             }
-            Err(_) => binary += &format!("  {key}: {}\n", data_encoding::BASE64.encode(bytes)),
+            _ => binary += &format!("  {key}: {}\n", data_encoding::BASE64.encode(bytes)),
         }
         mounts +=
             &format!("#         - {{ name: sidelight-trust, mountPath: {path:?}, subPath: {key}, readOnly: true }}\n");
@@ -160,6 +160,16 @@ fn kubernetes(changes: &BTreeMap<&str, &Change>, outcomes: &[Outcome]) -> String
         text += &format!("# left out, a ConfigMap holds no more than 1 MiB: {}\n", escape::line(path));
     }
     text
+}
+
+/// Whether a text can stand as lines of a block in YAML. What YAML takes for the end of a line where we do not (a lone carriage return, NEL, and
+/// Unicode's separators) would let a hostile image's bundle leave the block and add objects of its own.
+fn is_block(text: &str) -> bool {
+    let sound =
+        |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') || matches!(c, '\n' | '\t');
+    // The first line tells how far the block is indented.
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    text.replace("\r\n", "\n").chars().all(sound) && !first.starts_with([' ', '\t'])
 }
 
 /// What has to be mounted: files, and links by hash as the files that they lead to. The administrator's folder matters to update
@@ -226,12 +236,10 @@ mod tests {
         let outcomes = [outcome()];
         let text = dockerfile(&last(&outcomes), &outcomes, "gcr.io/distroless/base");
         assert!(
-            text.contains(
-                "FROM gcr.io/distroless/base\nUSER root\nCOPY trust/ /\nENV NODE_EXTRA_CA_CERTS=/usr/local/share/"
-            ),
+            text.contains("FROM gcr.io/distroless/base\nCOPY trust/ /\nENV NODE_EXTRA_CA_CERTS=/usr/local/share/"),
             "{text}"
         );
-        assert!(!text.contains("RUN"), "{text}");
+        assert!(!text.contains("RUN") && !text.contains("USER"), "{text}");
         let folder = tempfile::tempdir().unwrap();
         lay(&last(&outcomes), folder.path()).unwrap();
         let bundle = std::fs::read_to_string(folder.path().join("etc/ssl/certs/ca-certificates.crt")).unwrap();
@@ -257,5 +265,37 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("{ name: NODE_EXTRA_CA_CERTS, value: \"/usr/local/share/"), "{text}");
+    }
+
+    /// A change that a hostile image's own names and bytes went into.
+    fn hostile(path: &str, kind: ChangeKind, mode: u32) -> Change {
+        Change { path: path.to_owned(), kind, mode, uid: 0, gid: 0 }
+    }
+
+    #[test]
+    fn a_hostile_image_writes_no_lines_of_its_own() {
+        let removed = hostile("/etc/ssl/certs/a'\nRUN id #.pem", ChangeKind::Remove, 0);
+        let changes = BTreeMap::from([(removed.path.as_str(), &removed)]);
+        let text = dockerfile(&changes, &[], "x");
+        assert!(text.contains(r#"RUN ["rm","-f","--","/etc/ssl/certs/a'\nRUN id #.pem"]"#), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with("RUN id")), "{text}");
+
+        for bytes in ["# x\r---\rkind: Pod\r", "# x\u{85}kind: Pod", "# x\u{2028}kind: Pod", "      # x\n  kind: Pod\n"]
+        {
+            let file = hostile("/etc/ssl/cert.pem", ChangeKind::File { bytes: bytes.into() }, 0o644);
+            let text = kubernetes(&BTreeMap::from([(file.path.as_str(), &file)]), &[]);
+            assert!(!text.contains("Pod") && text.contains("binaryData:\n  etc-ssl-cert.pem: "), "{text}");
+        }
+        assert!(is_block("# Ünïcode\r\n\tx\n") && !is_block("\u{1b}[2J"));
+    }
+
+    #[test]
+    fn set_id_bits_do_not_come_into_the_folder() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = hostile("/etc/ssl/cert.pem", ChangeKind::File { bytes: b"\x7fELF".to_vec() }, 0o6755);
+        let folder = tempfile::tempdir().unwrap();
+        lay(&BTreeMap::from([(file.path.as_str(), &file)]), folder.path()).unwrap();
+        let mode = std::fs::metadata(folder.path().join("etc/ssl/cert.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o755);
     }
 }

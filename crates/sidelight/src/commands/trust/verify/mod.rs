@@ -6,7 +6,7 @@ mod finding;
 mod input;
 mod reason;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::SystemTime;
 
 use sidelight_model::finding::Finding;
@@ -52,7 +52,7 @@ pub(super) fn run(options: &TrustVerify, global: &GlobalOptions, ui: Ui) -> Resu
         ui.note(shown.text(Paint::new(false), &finding).trim_end());
     } else {
         let painted = colours(global.color, std::io::stdout().is_terminal(), &|name| std::env::var_os(name));
-        std::io::stdout().lock().write_all(shown.text(Paint::new(painted), &finding).as_bytes())?;
+        super::show(shown.text(Paint::new(painted), &finding).as_bytes())?;
     }
     Ok(match (exploration.good_path(), exploration.best()) {
         (Some(_), _) => Exit::Done,
@@ -90,7 +90,7 @@ impl Shown<'_> {
         };
         let mut text = serde_json::to_string_pretty(&document(self.exploration, about)).map_err(Failure::new)?;
         text.push('\n');
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        super::show(text.as_bytes())?;
         Ok(())
     }
 
