@@ -52,3 +52,23 @@ fn every_client_judges_every_anchor_as_foretold() {
     assert_eq!(cells, cases.len() * Client::COUNT);
     assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn an_adopted_ca_speaks_for_its_scope_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (cases, accepts): (Vec<Case>, Vec<_>) =
+        anchors::wrapped::cases(folder.path()).into_iter().map(|it| (it.case, it.accepts)).unzip();
+    let servers: Vec<_> = cases.iter().map(|case| Server::start(&case.chain, &case.key)).collect();
+    let mut wrong = Vec::new();
+    for client in clients::all() {
+        let answers = client.ask(folder.path(), &cases, &servers);
+        assert_eq!(answers.len(), cases.len(), "{}: {answers:?}", client.name());
+        for ((case, answer), accepts) in cases.iter().zip(&answers).zip(&accepts) {
+            eprintln!("{} × {}: {answer}", case.name, client.name());
+            if answer.as_str().starts_with("ok") != accepts(client) {
+                wrong.push(format!("{} × {}: {answer}", case.name, client.name()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}

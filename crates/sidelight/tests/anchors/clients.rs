@@ -140,7 +140,9 @@ fn gnutls(roots: &Path, port: u16) -> String {
 
 fn rustls(roots: &PathBuf, port: u16) -> String {
     let mut store = RootCertStore::empty();
-    store.add(CertificateDer::from_pem_file(roots).expect("a root")).expect("an anchor");
+    for root in CertificateDer::pem_file_iter(roots).expect("roots") {
+        store.add(root.expect("a root")).expect("an anchor");
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
     let config = Arc::new(builder.with_root_certificates(store).with_no_client_auth());

@@ -3,3 +3,4 @@
 pub(crate) mod clients;
 pub(crate) mod pki;
 pub(crate) mod server;
+pub(crate) mod wrapped;
