@@ -28,11 +28,12 @@ fn main() -> ExitCode {
         Err(NoSettings::Clap(error)) => {
             // Printing fails only when nobody reads.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            return if error.use_stderr() { misused(&arguments).into() } else { Exit::Done.into() };
         }
         Err(NoSettings::Wrong(failure)) => {
             Ui::new(cli::ColorWhen::Auto).failure(&failure);
-            return failure.exit.into();
+            let exit = if failure.exit == Exit::Usage { misused(&arguments) } else { failure.exit };
+            return exit.into();
         }
     };
     let ui = Ui::new(settings.cli.global.color);
@@ -43,4 +44,12 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// How a wrong command line ends: 2; but for an entrypoint with a status that no command means by itself.
+fn misused(arguments: &[OsString]) -> Exit {
+    let mut words = arguments.iter().skip(1).skip_while(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let is_tofu = words.next().is_some_and(|word| word == "tofu");
+    let is_start = !words.next().is_some_and(|word| ["pins", "enrol", "log"].iter().any(|verb| word == verb));
+    if is_tofu && is_start { Exit::RunFailed } else { Exit::Usage }
 }

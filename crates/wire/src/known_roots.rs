@@ -94,7 +94,9 @@ impl Document {
                 let why = match rest.get(1).map(|word| (word, word.split_once('='))) {
                     None => None,
                     Some((_, Some(("why", why)))) => Some(why.to_owned()),
-                    Some((word, _)) => return Err(format!("`{word}` means nothing after a key; `why=` may stand there")),
+                    Some((word, _)) => {
+                        return Err(format!("`{word}` means nothing after a key; `why=` may stand there"));
+                    }
                 };
                 self.known.revoked.push((key.parse::<KeyPin>().map_err(|wrong| wrong.to_string())?, why));
             }
@@ -266,7 +268,8 @@ fn field(record: &mut Record, name: &str, value: &str) -> Result<(), String> {
         "next" => record.next.push(value.parse::<KeyPin>().map_err(|wrong| wrong.to_string())?),
         "sni" => record.endpoint.sni = text(),
         "via" => {
-            let at = Authority::parse(value, None).map_err(|_| format!("`via={value}` is no proxy; write HOST:PORT"))?;
+            let at =
+                Authority::parse(value, None).map_err(|_| format!("`via={value}` is no proxy; write HOST:PORT"))?;
             record.endpoint.via = Some(at.to_string());
         }
         "ca" => {

@@ -92,7 +92,8 @@ pub fn verify(log: &[u8], head: Option<&Head>, verify: Option<&dyn Fn(&[u8], &[u
         let broken = |what: &str| Broken { line: number, what: what.to_owned() };
         let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| broken("the line is cut short"))?;
         let (line, more) = (&rest[..end], &rest[end + 1..]);
-        let value: Value = serde_json::from_slice(line).map_err(|error| broken(&format!("this is no JSON: {error}")))?;
+        let value: Value =
+            serde_json::from_slice(line).map_err(|error| broken(&format!("this is no JSON: {error}")))?;
         if value["prev"].as_str() != Some(&last.sha256) {
             return Err(broken(if number == 1 {
                 "lines before it are gone: it names a line that is not here"
@@ -114,8 +115,13 @@ pub fn verify(log: &[u8], head: Option<&Head>, verify: Option<&dyn Fn(&[u8], &[u
     match head {
         Some(head) if *head != last => {
             let what = match head.lines.cmp(&last.lines) {
-                std::cmp::Ordering::Greater => format!("the log ends here, but had {} lines: the last ones were removed", head.lines),
-                std::cmp::Ordering::Less => format!("the log had {} lines when its end was noted: the lines after that were added by something else", head.lines),
+                std::cmp::Ordering::Greater => {
+                    format!("the log ends here, but had {} lines: the last ones were removed", head.lines)
+                }
+                std::cmp::Ordering::Less => format!(
+                    "the log had {} lines when its end was noted: the lines after that were added by something else",
+                    head.lines
+                ),
                 std::cmp::Ordering::Equal => "the last line was edited".to_owned(),
             };
             Err(Broken { line: last.lines, what })

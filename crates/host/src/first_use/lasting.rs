@@ -26,6 +26,19 @@ pub fn lasting(file: &Path) -> Lasting {
     judge(&folder, &mounts, is_container())
 }
 
+/// Whether the root file system is a container's, by its kind.
+pub fn is_image_root() -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    has_layered_root(&mounts.lines().filter_map(mount).collect::<Vec<_>>())
+}
+
+fn has_layered_root(mounts: &[Mount]) -> bool {
+    // The last one is on top.
+    mounts.iter().rev().find(|mount| mount.at == Path::new("/")).is_some_and(|root| {
+        matches!(root.kind.as_str(), "overlay" | "aufs" | "fuse.fuse-overlayfs" | "fuse-overlayfs" | "tmpfs")
+    })
+}
+
 /// Signs that engines leave, for those whose root file system does not show it.
 fn is_container() -> bool {
     ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists())
@@ -45,10 +58,7 @@ fn judge(folder: &Path, mountinfo: &str, is_container: bool) -> Lasting {
         let below = mounts.iter().filter(|mount| path.starts_with(&mount.at));
         below.max_by_key(|mount| mount.at.components().count())
     };
-    let is_layered = mounts.iter().rev().find(|mount| mount.at == Path::new("/")).is_some_and(|root| {
-        matches!(root.kind.as_str(), "overlay" | "aufs" | "fuse.fuse-overlayfs" | "fuse-overlayfs" | "tmpfs")
-    });
-    if !is_layered && !is_container {
+    if !has_layered_root(&mounts) && !is_container {
         return Lasting::Yes;
     }
     match over(folder) {

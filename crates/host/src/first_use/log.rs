@@ -28,7 +28,9 @@ pub enum LogError {
         error: std::io::Error,
     },
     /// The log's head is missing or says something else than the log: it is not continued.
-    #[error("{path}: line {line}: {what}; look with `sidelight tofu log verify {path}`, and move the log away to begin a new one")]
+    #[error(
+        "{path}: line {line}: {what}; look with `sidelight tofu log verify {path}`, and move the log away to begin a new one"
+    )]
     Broken {
         /// The log.
         path: PathBuf,

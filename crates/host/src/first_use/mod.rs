@@ -10,7 +10,7 @@ mod user;
 
 pub use become_command::{Became, become_command, drop_rights};
 pub use folder::trust_folder;
-pub use lasting::{Lasting, lasting};
+pub use lasting::{Lasting, is_image_root, lasting};
 pub use log::{LogError, append, head_path};
 pub use record::{RecordError, RecordFile};
 pub use user::{User, UserError};

@@ -53,8 +53,8 @@ impl RecordFile {
     pub fn open(path: &Path) -> Result<Self, RecordError> {
         let folder = folder_of(path);
         // Replicas on one machine may share the folder: one at a time.
-        let is_writable = access(&folder, Access::WRITE_OK).is_ok()
-            && (!path.exists() || access(path, Access::WRITE_OK).is_ok());
+        let is_writable =
+            access(&folder, Access::WRITE_OK).is_ok() && (!path.exists() || access(path, Access::WRITE_OK).is_ok());
         let lock = if is_writable { lock(&folder, path)? } else { None };
         let limit = u64::try_from(known_roots::LARGEST).unwrap_or(u64::MAX);
         let (document, is_there) = match read_bounded(path, limit) {

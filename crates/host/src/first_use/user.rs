@@ -48,7 +48,8 @@ impl User {
         if user.is_empty() || group == Some("") {
             return Err(UserError::Malformed(text.to_owned()));
         }
-        let read = |file: &str| std::fs::read(root.join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let read =
+            |file: &str| std::fs::read(root.join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let passwd = read("etc/passwd").unwrap_or_default();
         let groups = read("etc/group").unwrap_or_default();
         let number = u32::from_str(user).ok();
@@ -94,10 +95,15 @@ mod tests {
     fn users_are_found_as_docker_finds_them() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("etc")).unwrap();
-        std::fs::write(root.path().join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nkim:x:1000:100::/home/kim:/bin/sh\n").unwrap();
+        std::fs::write(
+            root.path().join("etc/passwd"),
+            "root:x:0:0::/root:/bin/sh\nkim:x:1000:100::/home/kim:/bin/sh\n",
+        )
+        .unwrap();
         std::fs::write(root.path().join("etc/group"), "root:x:0:\nusers:x:100:\nvideo:x:44:kim,root\n").unwrap();
         let find = |text: &str| User::find(text, root.path());
-        let kim = User { uid: 1000, gid: 100, groups: vec![44], home: Some("/home/kim".into()), name: Some("kim".into()) };
+        let kim =
+            User { uid: 1000, gid: 100, groups: vec![44], home: Some("/home/kim".into()), name: Some("kim".into()) };
         assert_eq!(find("kim"), Ok(kim.clone()));
         assert_eq!(find("1000"), Ok(kim.clone()));
         assert_eq!(find("kim:video"), Ok(User { gid: 44, groups: vec![], ..kim }));

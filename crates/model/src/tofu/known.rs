@@ -55,8 +55,7 @@ pub enum Match {
 impl KnownRoots {
     /// What is recorded for an endpoint: with what is recorded for it alone first.
     pub fn of<'a>(&'a self, endpoint: &Endpoint) -> Vec<&'a Record> {
-        let mut found: Vec<&Record> =
-            self.records.iter().filter(|record| record.endpoint.covers(endpoint)).collect();
+        let mut found: Vec<&Record> = self.records.iter().filter(|record| record.endpoint.covers(endpoint)).collect();
         found.sort_by_key(|record| {
             let named = [record.endpoint.at.is_some(), record.endpoint.sni.is_some(), record.endpoint.via.is_some()];
             std::cmp::Reverse(named.iter().filter(|is| **is).count())

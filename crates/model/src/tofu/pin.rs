@@ -12,7 +12,9 @@ pub struct KeyPin(pub [u8; 32]);
 
 /// Why a text is no pin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no pin; write sha256//BASE64 (44 characters), or 64 hexadecimal digits, of the key's SubjectPublicKeyInfo")]
+#[error(
+    "`{0}` is no pin; write sha256//BASE64 (44 characters), or 64 hexadecimal digits, of the key's SubjectPublicKeyInfo"
+)]
 pub struct ParsePinError(String);
 
 impl KeyPin {

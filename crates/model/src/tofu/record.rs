@@ -118,7 +118,8 @@ impl FromStr for Scope {
         let part = |part: &str| {
             // A leading dot or star is how people write a domain with what is below it; the name alone means just that.
             let bare = part.strip_prefix("*.").or_else(|| part.strip_prefix('.')).unwrap_or(part);
-            Host::parse(bare).map_err(|wrong| format!("{wrong}; a scope is `any`, or names and addresses with commas between"))
+            Host::parse(bare)
+                .map_err(|wrong| format!("{wrong}; a scope is `any`, or names and addresses with commas between"))
         };
         let hosts: Vec<Host> = text.split(',').map(part).collect::<Result<_, _>>()?;
         Ok(Self::of(&hosts))

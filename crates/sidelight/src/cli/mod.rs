@@ -41,8 +41,8 @@ pub(crate) use registry::RegistryOptions;
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
 pub(crate) use tofu::{
-    EnrolCommand, EnrolFormat, Evidence, InstallWhere, LogVerb, LogVerify, OnUnreachable, PinsAccept, PinsForget, PinsInit,
-    PinsVerb, TofuCommand, TofuLook, TofuStart, TofuTrust, TofuVerb,
+    EnrolCommand, EnrolFormat, Evidence, InstallWhere, LogVerb, LogVerify, OnUnreachable, PinsAccept, PinsForget,
+    PinsInit, PinsVerb, TofuCommand, TofuLook, TofuStart, TofuTrust, TofuVerb,
 };
 pub(crate) use trust::{
     AsRuntime, AuditFormat, EditKind, SetVariable, TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustEdit,

@@ -207,8 +207,10 @@ pub(crate) enum PinsVerb {
     #[command(after_help = "Examples:\n  sidelight tofu pins init --pins ./known-roots --by kim")]
     Init(PinsInit),
     /// Record a key for a host
-    #[command(after_help = "Examples:\n  sidelight tofu pins accept api.example:443 sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= --pins ./known-roots\n  \
-        sidelight tofu pins accept api.example:443 sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= --next --by kim")]
+    #[command(
+        after_help = "Examples:\n  sidelight tofu pins accept api.example:443 sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= --pins ./known-roots\n  \
+        sidelight tofu pins accept api.example:443 sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= --next --by kim"
+    )]
     Accept(PinsAccept),
     /// Forget a host, or forbid a key for ever
     #[command(after_help = "Examples:\n  sidelight tofu pins forget api.example:443 --pins ./known-roots\n  \
@@ -349,7 +351,9 @@ pub(crate) struct LogCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogVerb {
     /// Say whether any line was edited, removed or put elsewhere
-    #[command(after_help = "Examples:\n  sidelight tofu log verify ./tofu.log\n  sidelight tofu log verify ./tofu.log --key log.pub\n\nExit status:\n  0 it is whole; 1 it is not.")]
+    #[command(
+        after_help = "Examples:\n  sidelight tofu log verify ./tofu.log\n  sidelight tofu log verify ./tofu.log --key log.pub\n\nExit status:\n  0 it is whole; 1 it is not."
+    )]
     Verify(LogVerify),
 }
 

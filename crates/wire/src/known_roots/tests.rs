@@ -26,7 +26,10 @@ fn what_people_wrote_stays() {
         document.put(Record::new(at(name), vec![KEY.parse().unwrap()]));
     }
     let lines: Vec<String> = document.write().lines().map(str::to_owned).collect();
-    assert!(lines[4].starts_with("a.test") && lines[5].starts_with("b.test") && lines[6].starts_with("c.test"), "{lines:#?}");
+    assert!(
+        lines[4].starts_with("a.test") && lines[5].starts_with("b.test") && lines[6].starts_with("c.test"),
+        "{lines:#?}"
+    );
     assert_eq!(read(&document.write()), document);
     let mut again = document.known.records[1].clone();
     again.scope = Some(Scope::Any);

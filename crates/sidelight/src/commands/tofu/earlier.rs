@@ -86,8 +86,18 @@ fn s_client(arguments: &str, look: &mut TofuLook, trust: &mut TofuTrust) -> Resu
             continue;
         }
         let known = [
-            "-servername", "-proxy", "-proxy_user", "-proxy_pass", "-starttls", "-CAfile", "-CApath", "-cert", "-key",
-            "-connect", "-verify_hostname", "-noservername",
+            "-servername",
+            "-proxy",
+            "-proxy_user",
+            "-proxy_pass",
+            "-starttls",
+            "-CAfile",
+            "-CApath",
+            "-cert",
+            "-key",
+            "-connect",
+            "-verify_hostname",
+            "-noservername",
         ];
         if !known.contains(&name) && !WITHOUT_MEANING_OF_VALUE.contains(&name) {
             return Err(Failure::usage(format!("TLS_TOFU_S_CLIENT_ARGS: `{word}` is not understood")).hint(
@@ -96,8 +106,10 @@ fn s_client(arguments: &str, look: &mut TofuLook, trust: &mut TofuTrust) -> Resu
             ));
         }
         if name == "-noservername" {
-            return Err(Failure::usage("TLS_TOFU_S_CLIENT_ARGS: -noservername: without a server name no name can be checked")
-                .hint("leave it out; a server that does not know the name ignores it"));
+            return Err(Failure::usage(
+                "TLS_TOFU_S_CLIENT_ARGS: -noservername: without a server name no name can be checked",
+            )
+            .hint("leave it out; a server that does not know the name ignores it"));
         }
         let value = words
             .next()
@@ -157,7 +169,8 @@ mod tests {
 
     fn with(variables: &[(&str, &str)]) -> Result<(Earlier, Box<TofuCommand>), Failure> {
         let mut it = options();
-        let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let earlier = read(&variable, &mut it.look, &mut it.trust, &mut it.start)?;
         Ok((earlier, it))
     }

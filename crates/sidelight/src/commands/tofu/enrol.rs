@@ -103,7 +103,11 @@ fn ask(seen: &Seen, known: &Match, yes: bool, ui: Ui) -> Result<bool, Failure> {
     let certificate = &top.certificate;
     ui.note(&format!("{endpoint} is signed by {}", escape::line(&certificate.subject)));
     ui.note(&format!("  key          {}", top.key));
-    ui.note(&format!("  certificate  sha256 {}, until {}", fingerprint(&certificate.der), certificate.not_after.date()));
+    ui.note(&format!(
+        "  certificate  sha256 {}, until {}",
+        fingerprint(&certificate.der),
+        certificate.not_after.date()
+    ));
     if !certificate.is_self_signed() {
         ui.note(&format!("  its own issuer is not sent: {}", escape::line(&certificate.issuer)));
     }
@@ -116,7 +120,8 @@ fn ask(seen: &Seen, known: &Match, yes: bool, ui: Ui) -> Result<bool, Failure> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("nobody is there to say yes").hint("compare the key above with what the proxy's operator says, then: --yes"));
+        return Err(Failure::usage("nobody is there to say yes")
+            .hint("compare the key above with what the proxy's operator says, then: --yes"));
     }
     eprint!("Record this key? Compare it first, by another way than this network. [y/N] ");
     std::io::stderr().flush()?;
@@ -138,7 +143,7 @@ fn shape(seen: &[Seen], document: &Document) -> serde_json::Value {
         json!({"endpoint": it.endpoint.at, "shown": shown, "key": top.map(|it| it.key.to_string()),
             "subject": top.map(|it| it.certificate.subject.clone()), "ca_sha256": top.map(|it| fingerprint(&it.certificate.der))})
     };
-    json!({"v": 1, "type": "tofu_enrol", "hosts": seen.iter().map(one).collect::<Vec<_>>(), "known_roots": document.write()})
+    json!({"v": 1, "type": "tofu-enrol", "hosts": seen.iter().map(one).collect::<Vec<_>>(), "known_roots": document.write()})
 }
 
 fn output(document: &Document, format: EnrolFormat) -> String {

@@ -50,25 +50,44 @@ pub(super) struct Installed {
     pub(super) how: &'static str,
 }
 
-/// Installs them.
+/// What is to be installed, made but not yet put anywhere.
+pub(super) struct Prepared {
+    ders: Vec<Vec<u8>>,
+    ours: Vec<Certificate>,
+    /// Whether any of it is not there yet.
+    fresh: bool,
+}
+
+/// Makes what is to be installed, or finds it where an earlier start put it.
 ///
 /// # Errors
-/// When a host's certificate does not fit the scope, or no store and no folder can be written.
-pub(super) fn install(adopted: &[Adopted], start: &TofuStart, now: Timestamp, ui: Ui) -> Result<Installed, Failure> {
+/// When a host's certificate does not fit the scope.
+pub(super) fn prepare(adopted: &[Adopted], now: Timestamp) -> Result<Prepared, Failure> {
+    let mut it = Prepared { ders: Vec::new(), ours: Vec::new(), fresh: false };
     if adopted.is_empty() {
-        return Ok(Installed { how: "nothing", ..Installed::default() });
+        return Ok(it);
     }
-    let ours = ours();
-    let mut ders = Vec::new();
-    let mut fresh = false;
+    it.ours = ours();
     for one in adopted {
-        match there(one, &ours, now) {
-            Some(found) => ders.extend(found),
+        match there(one, &it.ours, now) {
+            Some(found) => it.ders.extend(found),
             None => {
-                ders.extend(made(one, now)?);
-                fresh = true;
+                it.ders.extend(made(one, now)?);
+                it.fresh = true;
             }
         }
+    }
+    Ok(it)
+}
+
+/// Installs it.
+///
+/// # Errors
+/// When no store and no folder can be written.
+pub(super) fn install(prepared: &Prepared, start: &TofuStart, now: Timestamp, ui: Ui) -> Result<Installed, Failure> {
+    let Prepared { ders, ours, fresh } = prepared;
+    if ders.is_empty() {
+        return Ok(Installed { how: "nothing", ..Installed::default() });
     }
     let root = rustix::process::geteuid().is_root();
     let into_stores = match start.install {
@@ -81,7 +100,7 @@ pub(super) fn install(adopted: &[Adopted], start: &TofuStart, now: Timestamp, ui
         if !fresh && stale.is_empty() {
             return Ok(Installed { how: "already", ..Installed::default() });
         }
-        match into_the_stores(&ders, &stale, start, now, ui) {
+        match into_the_stores(ders, &stale, start, now, ui) {
             Ok(installed) => return Ok(installed),
             Err((_, failure)) if start.install == InstallWhere::Stores => return Err(failure),
             Err((true, failure)) => {
@@ -90,7 +109,7 @@ pub(super) fn install(adopted: &[Adopted], start: &TofuStart, now: Timestamp, ui
             Err((false, failure)) => return Err(failure),
         }
     }
-    into_the_environment(&ders, start, ui)
+    into_the_environment(ders, start, ui)
 }
 
 /// What earlier starts put among the roots of this root file system.
@@ -127,7 +146,10 @@ fn made(one: &Adopted, now: Timestamp) -> Result<Vec<Vec<u8>>, Failure> {
         if !outside.is_empty() {
             let names: Vec<&str> = outside.iter().map(|name| name.strip_prefix("*.").unwrap_or(name)).collect();
             failure = failure
-                .hint(format!("it is also for {}, and clients refuse a certificate any name of which is left out", escape::line(&outside.join(", "))))
+                .hint(format!(
+                    "it is also for {}, and clients refuse a certificate any name of which is left out",
+                    escape::line(&outside.join(", "))
+                ))
                 .hint(format!("let it speak for these, too: --scope {},{}", one.scope, escape::line(&names.join(","))));
         }
         return Err(failure.hint("or for all names: --scope any"));
@@ -155,8 +177,15 @@ fn into_the_stores(
         env.retain(|(name, _)| name != "SSL_CERT_FILE");
         env.push(("SSL_CERT_FILE".to_owned(), bundle.to_owned()));
     }
-    let target =
-        Target { root: Path::new("/"), place: "host", guard: None, env: &env, passwords: &[], openssl_dirs: &[], only: None };
+    let target = Target {
+        root: Path::new("/"),
+        place: "host",
+        guard: None,
+        env: &env,
+        passwords: &[],
+        openssl_dirs: &[],
+        only: None,
+    };
     let mut journal = Journal::open(&journal_folder(), PATIENCE, Box::new(|_| {}))
         .map_err(|error| (true, Failure::new(format!("the journal cannot be written: {error}"))))?;
     let mut installed = Installed { how: "stores", ..Installed::default() };
@@ -179,7 +208,9 @@ fn into_the_stores(
         ui.warning(&format!("not changed: {}", escape::line(&left)));
     }
     if java {
-        ui.warning("Java does not keep to the names for which the CA may speak: to Java it speaks for all (docs/tofu.md)");
+        ui.warning(
+            "Java does not keep to the names for which the CA may speak: to Java it speaks for all (docs/tofu.md)",
+        );
     }
     Ok(installed)
 }
@@ -224,6 +255,7 @@ fn into_the_environment(ders: &[Vec<u8>], start: &TofuStart, ui: Ui) -> Result<I
     };
     let made = RunEnvironment::trust_alone(&inputs, ders, &folder).map_err(|error| Failure::new(error.to_string()))?;
     made.warnings.iter().for_each(|warning| ui.warning(warning));
+    super::unreached::warn(ui);
     if let Some(bundle) = &start.bundle {
         ui.warning(&format!("{} is not changed: roots are in variables", bundle.display()));
     }

@@ -129,7 +129,8 @@ fn read_key(path: &Path) -> Result<signature::Ed25519KeyPair, Failure> {
     let bytes = read_bounded(path, LARGEST_KEY).map_err(|error| Failure::new(format!("--log-key: {error}")))?;
     let (blocks, _) = pem::read(&bytes);
     let block = blocks.into_iter().find(|block| block.label == "PRIVATE KEY");
-    let block = block.ok_or_else(|| wrong("no PRIVATE KEY in PEM (PKCS#8); make one: openssl genpkey -algorithm ed25519"))?;
+    let block =
+        block.ok_or_else(|| wrong("no PRIVATE KEY in PEM (PKCS#8); make one: openssl genpkey -algorithm ed25519"))?;
     signature::Ed25519KeyPair::from_pkcs8(&block.data).map_err(|_| wrong("not an Ed25519 key in PKCS#8"))
 }
 
@@ -146,9 +147,13 @@ fn verify(options: &LogVerify, json: bool) -> Result<Exit, Failure> {
     let bytes = read_bounded(&options.file, LARGEST).map_err(Failure::new)?;
     let beside = head_path(&options.file);
     let head = match &options.head {
-        Some(text) => Some(Head::read(text).ok_or_else(|| Failure::usage(format!("--head: `{text}` is no head; write `3 SHA256`")))?),
+        Some(text) => Some(
+            Head::read(text).ok_or_else(|| Failure::usage(format!("--head: `{text}` is no head; write `3 SHA256`")))?,
+        ),
         None => match std::fs::read_to_string(&beside) {
-            Ok(text) => Some(Head::read(&text).ok_or_else(|| Failure::new(format!("{}: this is no head", beside.display())))?),
+            Ok(text) => {
+                Some(Head::read(&text).ok_or_else(|| Failure::new(format!("{}: this is no head", beside.display())))?)
+            }
             Err(_) => None,
         },
     };
@@ -162,9 +167,13 @@ fn verify(options: &LogVerify, json: bool) -> Result<Exit, Failure> {
     let file = crate::render::escape::line(&options.file.display().to_string());
     if json {
         let value = match &found {
-            Ok(end) => json!({"v": 1, "type": "tofu_log", "file": file, "ok": true, "lines": end.lines, "sha256": end.sha256,
-                "end_checked": head.is_some(), "signatures_checked": key.is_some()}),
-            Err(broken) => json!({"v": 1, "type": "tofu_log", "file": file, "ok": false, "line": broken.line, "what": broken.what}),
+            Ok(end) => {
+                json!({"v": 1, "type": "tofu-log", "file": file, "ok": true, "lines": end.lines, "sha256": end.sha256,
+                "end_checked": head.is_some(), "signatures_checked": key.is_some()})
+            }
+            Err(broken) => {
+                json!({"v": 1, "type": "tofu-log", "file": file, "ok": false, "line": broken.line, "what": broken.what})
+            }
         };
         println!("{value}");
     }
@@ -174,7 +183,10 @@ fn verify(options: &LogVerify, json: bool) -> Result<Exit, Failure> {
                 let signed = if key.is_some() { ", each signed by the key" } else { "" };
                 println!("{file} is whole: {} lines{signed}; the last is sha256 {}", end.lines, end.sha256);
                 if head.is_none() {
-                    println!("whether last lines were removed cannot be told: {} is missing; compare with what the start printed (--head)", beside.display());
+                    println!(
+                        "whether last lines were removed cannot be told: {} is missing; compare with what the start printed (--head)",
+                        beside.display()
+                    );
                 }
             }
             Ok(Exit::Done)
@@ -190,7 +202,12 @@ fn verify(options: &LogVerify, json: bool) -> Result<Exit, Failure> {
 
 /// The bits of an Ed25519 public key in PEM, or of a private key's public half.
 fn read_public_key(path: &Path) -> Result<Vec<u8>, Failure> {
-    let wrong = || Failure::usage(format!("--key: {}: no Ed25519 public key in PEM; make one: openssl pkey -in KEY -pubout", path.display()));
+    let wrong = || {
+        Failure::usage(format!(
+            "--key: {}: no Ed25519 public key in PEM; make one: openssl pkey -in KEY -pubout",
+            path.display()
+        ))
+    };
     let bytes = read_bounded(path, LARGEST_KEY).map_err(|error| Failure::new(format!("--key: {error}")))?;
     let (blocks, _) = pem::read(&bytes);
     let block = blocks.into_iter().next().ok_or_else(wrong)?;

@@ -63,7 +63,12 @@ impl Looker {
     ///
     /// # Errors
     /// When a file that was named cannot be read.
-    pub(super) fn new(look: &TofuLook, roots: &[PathBuf], issuers: &[PathBuf], now: Timestamp) -> Result<Self, Failure> {
+    pub(super) fn new(
+        look: &TofuLook,
+        roots: &[PathBuf],
+        issuers: &[PathBuf],
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
         let trusted = if roots.is_empty() {
             Trusted::of_host()
         } else {

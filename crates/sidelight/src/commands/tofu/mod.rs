@@ -9,6 +9,7 @@ mod pins;
 mod record;
 mod start;
 mod told;
+mod unreached;
 mod wanted;
 
 use crate::cli::{TofuCommand, TofuVerb};

@@ -43,12 +43,13 @@ fn list(pins: &Pins, only: Option<&Endpoint>, json: bool) -> Result<Exit, Failur
             .hint(format!("begin one: sidelight tofu pins init --pins {}", super::told::shell(&pins.place))));
     }
     let known = pins.known();
-    let wanted = |record: &&Record| only.is_none_or(|only| record.endpoint.at == only.at || record.endpoint.covers(only));
+    let wanted =
+        |record: &&Record| only.is_none_or(|only| record.endpoint.at == only.at || record.endpoint.covers(only));
     let records: Vec<&Record> = known.records.iter().filter(wanted).collect();
     if json {
         let value = json!({
             "v": 1,
-            "type": "tofu_pins",
+            "type": "tofu-pins",
             "place": pins.place,
             "genesis": known.genesis.as_ref().map(|it| json!({"at": it.at.rfc3339_seconds(), "by": it.by})),
             "records": records.iter().map(|record| shape(record)).collect::<Vec<_>>(),
@@ -59,7 +60,10 @@ fn list(pins: &Pins, only: Option<&Endpoint>, json: bool) -> Result<Exit, Failur
         match (&known.genesis, records.len()) {
             (None, 0) => println!("{place} records nothing, and was not begun: the policy tofu refuses with it"),
             (Some(genesis), 0) if only.is_none() => {
-                println!("{place} records nothing yet; begun {}: the first start under the policy tofu may adopt a key", genesis.at.date());
+                println!(
+                    "{place} records nothing yet; begun {}: the first start under the policy tofu may adopt a key",
+                    genesis.at.date()
+                );
             }
             (_, 0) => println!("{place} records nothing for {}", only.map(ToString::to_string).unwrap_or_default()),
             (_, count) => println!("{place} records {count} endpoint{}", if count == 1 { "" } else { "s" }),
@@ -68,7 +72,10 @@ fn list(pins: &Pins, only: Option<&Endpoint>, json: bool) -> Result<Exit, Failur
             show(record);
         }
         for (key, why) in &known.revoked {
-            println!("\nrevoked {key}{}", why.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default());
+            println!(
+                "\nrevoked {key}{}",
+                why.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default()
+            );
         }
     }
     Ok(if only.is_some() && records.is_empty() { Exit::No } else { Exit::Done })
@@ -114,7 +121,9 @@ fn begin(options: &PinsInit) -> Result<Exit, Failure> {
     writable(&pins)?;
     pins.document_mut().begin(Genesis { at: probe::now(), by: options.by.clone() });
     pins.save()?;
-    println!("{place} is begun: the first start under the policy tofu may adopt a key, and every later one compares with it");
+    println!(
+        "{place} is begun: the first start under the policy tofu may adopt a key, and every later one compares with it"
+    );
     Ok(Exit::Done)
 }
 
@@ -122,7 +131,10 @@ fn writable(pins: &Pins) -> Result<(), Failure> {
     if pins.is_writable() {
         return Ok(());
     }
-    Err(Failure::new(format!("{} cannot be written: its folder is missing, or not ours to write", escape::line(&pins.place))))
+    Err(Failure::new(format!(
+        "{} cannot be written: its folder is missing, or not ours to write",
+        escape::line(&pins.place)
+    )))
 }
 
 fn accept(options: &PinsAccept) -> Result<Exit, Failure> {
@@ -131,8 +143,10 @@ fn accept(options: &PinsAccept) -> Result<Exit, Failure> {
     let endpoint = endpoint_of(&options.host)?;
     if let Some((_, why)) = pins.known().revoked.iter().find(|(key, _)| *key == options.key) {
         let why = why.as_ref().map(|why| format!(" ({})", escape::line(why))).unwrap_or_default();
-        return Err(Failure::new(format!("{} is revoked{why}", options.key))
-            .hint(format!("a revoked key is used again only when its line is taken out of {} by hand", escape::line(&pins.place))));
+        return Err(Failure::new(format!("{} is revoked{why}", options.key)).hint(format!(
+            "a revoked key is used again only when its line is taken out of {} by hand",
+            escape::line(&pins.place)
+        )));
     }
     let now = probe::now();
     let known = pins.known().records.iter().find(|record| record.endpoint == endpoint).cloned();
@@ -180,7 +194,8 @@ fn forget(options: &PinsForget) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let endpoint = endpoint_of(options.host.as_deref().unwrap_or_default())?;
-    let of_host: Vec<Endpoint> = pins.known().records.iter().map(|it| it.endpoint.clone()).filter(|it| it.at == endpoint.at).collect();
+    let of_host: Vec<Endpoint> =
+        pins.known().records.iter().map(|it| it.endpoint.clone()).filter(|it| it.at == endpoint.at).collect();
     if of_host.is_empty() {
         println!("{place} records nothing for {}", escape::line(&endpoint.to_string()));
         return Ok(Exit::No);
@@ -189,7 +204,11 @@ fn forget(options: &PinsForget) -> Result<Exit, Failure> {
         pins.document_mut().forget(endpoint);
     });
     pins.save()?;
-    let after = if pins.known().genesis.is_some() { "; the next start under the policy tofu may adopt a key again" } else { "" };
+    let after = if pins.known().genesis.is_some() {
+        "; the next start under the policy tofu may adopt a key again"
+    } else {
+        ""
+    };
     println!("forgotten in {place}: {}{after}", escape::line(&endpoint.to_string()));
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use sidelight_model::tofu::{
 };
 use sidelight_model::x509::fingerprint;
 
-use super::install::{Adopted, install};
+use super::install::{Adopted, install, prepare};
 use super::log::Logger;
 use super::look::{Looker, Seen};
 use super::record::Pins;
@@ -63,9 +63,10 @@ pub(super) fn run(command: &TofuCommand, ui: Ui) -> Result<Exit, Failure> {
         }
     }
     let adopted = adopted(&seen, &decided, &known, &wanted);
+    let prepared = prepare(&adopted, now)?;
     // What is recorded comes first: a start that ends between the two has trusted nobody whom the next one does not know.
     record(&mut pins, &seen, &decided, &wanted, now)?;
-    let installed = install(&adopted, &wanted.start, now, ui)?;
+    let installed = install(&prepared, &wanted.start, now, ui)?;
     for (it, (_, decision)) in seen.iter().zip(&decided) {
         ui.note(&told::line(it, decision, &pins.place));
         logger.decided(it, decision, &wanted, &installed, now, ui)?;
@@ -191,8 +192,9 @@ fn become_it(
     let mut set = set.to_vec();
     if let Some(user) = user {
         drop_rights(user).map_err(|error| {
-            Failure::new(format!("the command cannot run as {}:{}: {error}", user.uid, user.gid))
-                .hint("that takes CAP_SETUID and CAP_SETGID; leave --user out where the container runs as that user already")
+            Failure::new(format!("the command cannot run as {}:{}: {error}", user.uid, user.gid)).hint(
+                "that takes CAP_SETUID and CAP_SETGID; leave --user out where the container runs as that user already",
+            )
         })?;
         if let Some(home) = user.home.as_ref().filter(|_| user.uid != 0) {
             set.push(("HOME".into(), home.into()));

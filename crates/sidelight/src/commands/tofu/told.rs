@@ -29,7 +29,9 @@ pub(super) fn line(seen: &Seen, decision: &Decision, place: &str) -> String {
             };
             format!("{endpoint}: {why}: {}", at(*place))
         }
-        Decision::Adopt => format!("{endpoint}: adopted on first use, and recorded in {}: {}", escape::line(place), at(0)),
+        Decision::Adopt => {
+            format!("{endpoint}: adopted on first use, and recorded in {}: {}", escape::line(place), at(0))
+        }
         Decision::Ask => format!("{endpoint}: shows {}", at(0)),
         Decision::Refuse(refusal) => format!("{endpoint}: {}", refused(seen, refusal)),
         Decision::Tell(inner) => match inner.as_ref() {
@@ -61,7 +63,9 @@ fn refused(seen: &Seen, refusal: &Refusal) -> String {
         Refusal::NotPinned => format!("signed by an unknown issuer, and no key is pinned for it: {}", top()),
         Refusal::NoGenesis => format!("signed by an unknown issuer, and no record was begun: {}", top()),
         Refusal::NotWritable => format!("signed by an unknown issuer, and the record cannot be written: {}", top()),
-        Refusal::NotLasting => format!("signed by an unknown issuer, and the record would go with the container: {}", top()),
+        Refusal::NotLasting => {
+            format!("signed by an unknown issuer, and the record would go with the container: {}", top())
+        }
         Refusal::NoEvidence => format!("signed by an unknown issuer that no unrelated host showed, too: {}", top()),
     }
 }
@@ -89,11 +93,14 @@ pub(super) fn failure(seen: &Seen, refusal: &Refusal, context: &Context<'_>) -> 
     let accept = format!("sidelight tofu pins accept {at} {key} --pins {pins}");
     match refusal {
         Refusal::Unreachable(_) => {
-            failure = failure.hint("--on-unreachable continue starts the command all the same; --deadline waits longer");
+            failure =
+                failure.hint("--on-unreachable continue starts the command all the same; --deadline waits longer");
         }
         Refusal::Broken(cause, _) => {
-            failure = failure
-                .hint(format!("no root heals that ({}); look closer: sidelight diagnose {at} --no-fetch", cause.code()));
+            failure = failure.hint(format!(
+                "no root heals that ({}); look closer: sidelight diagnose {at} --no-fetch",
+                cause.code()
+            ));
         }
         Refusal::NoIssuer(_) => {
             failure = failure.hint("give the issuer's certificate: --issuers FILE; or let the server send its chain");
@@ -106,10 +113,10 @@ pub(super) fn failure(seen: &Seen, refusal: &Refusal, context: &Context<'_>) -> 
             };
             failure = failure.hint(format!("recorded: {recorded}{}", was(context)));
             failure = failure.hint(format!("shown:    {key}{}", top.map(|it| is(&it.certificate)).unwrap_or_default()));
-            failure = chain(failure, seen);
             failure = failure
                 .hint("if this is right (ask whoever runs the proxy, by another way than this network), accept it:")
                 .hint(format!("  {accept} --replace"));
+            failure = chain(failure, seen);
         }
         Refusal::Revoked => {
             failure = failure.exit(Exit::KeyRefused);
@@ -120,14 +127,18 @@ pub(super) fn failure(seen: &Seen, refusal: &Refusal, context: &Context<'_>) -> 
         }
         Refusal::Expired => failure = failure.hint(format!("accept it anew: {accept}")),
         Refusal::NotPinned => {
-            failure = chain(failure, seen)
+            failure = failure
                 .hint(format!("if that is the network's scanning proxy, pin its key: --pin {key}"))
                 .hint(format!("or record it: {accept}"));
+            failure = chain(failure, seen);
         }
         Refusal::NoGenesis => {
-            failure = chain(failure, seen)
-                .hint(format!("begin a record on a volume that outlives the container: sidelight tofu pins init --pins {pins}"))
+            failure = failure
+                .hint(format!(
+                    "begin a record on a volume that outlives the container: sidelight tofu pins init --pins {pins}"
+                ))
                 .hint(format!("or pin the key, if that is the network's scanning proxy: --pin {key}"));
+            failure = chain(failure, seen);
         }
         Refusal::NotWritable => {
             failure = failure.hint(format!("{pins} is read-only here; record the key where it is made: {accept}"));
@@ -185,7 +196,5 @@ fn is(certificate: &Certificate) -> String {
 
 /// A word for a shell.
 pub(super) fn shell(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:@=,+%".contains(c);
-    let text = escape::line(text);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    sidelight_model::trust::quoted(text)
 }

@@ -53,9 +53,12 @@ impl Wanted {
 fn warn_of_setuid_helper(ui: Ui) {
     use std::os::unix::fs::MetadataExt as _;
     let named = std::env::var("TLS_TOFU_KAMIKAZE_BIN").unwrap_or_else(|_| "/kamikaze".to_owned());
-    let is_setuid = |path: &str| std::fs::metadata(path).is_ok_and(|it| it.is_file() && it.mode() & 0o4000 != 0 && it.uid() == 0);
+    let is_setuid =
+        |path: &str| std::fs::metadata(path).is_ok_and(|it| it.is_file() && it.mode() & 0o4000 != 0 && it.uid() == 0);
     if is_setuid(&named) {
         let path = crate::render::escape::line(&named);
-        ui.warning(&format!("{path} makes every user root; sidelight does not need it: remove it from the image (RUN rm {path})"));
+        ui.warning(&format!(
+            "{path} makes every user root; sidelight does not need it: remove it from the image (RUN rm {path})"
+        ));
     }
 }
