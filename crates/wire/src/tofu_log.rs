@@ -14,6 +14,12 @@ const SIGNATURE: &str = ",\"sig\":\"";
 /// What `prev` says in the first line.
 pub const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// Gives an Ed25519 signature of what it is given.
+pub type Sign<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
+/// Whether an Ed25519 signature (second) is one of a text (first).
+pub type Check<'a> = &'a dyn Fn(&[u8], &[u8]) -> bool;
+
 /// The end of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -45,7 +51,7 @@ impl Head {
 }
 
 /// Makes the line (with its newline) that follows `head`, and the new head. `sign` gives an Ed25519 signature of what it is given.
-pub fn line(head: &Head, entry: &Map<String, Value>, sign: Option<&dyn Fn(&[u8]) -> Vec<u8>>) -> (String, Head) {
+pub fn line(head: &Head, entry: &Map<String, Value>, sign: Option<Sign<'_>>) -> (String, Head) {
     let mut whole = Map::new();
     whole.insert("v".into(), 1.into());
     whole.insert("type".into(), "tofu".into());
@@ -84,7 +90,7 @@ pub struct Broken {
 ///
 /// # Errors
 /// At the first line that was edited, removed, put elsewhere or added.
-pub fn verify(log: &[u8], head: Option<&Head>, verify: Option<&dyn Fn(&[u8], &[u8]) -> bool>) -> Result<Head, Broken> {
+pub fn verify(log: &[u8], head: Option<&Head>, verify: Option<Check<'_>>) -> Result<Head, Broken> {
     let mut last = Head::default();
     let mut rest = log;
     while !rest.is_empty() {
@@ -130,7 +136,7 @@ pub fn verify(log: &[u8], head: Option<&Head>, verify: Option<&dyn Fn(&[u8], &[u
     }
 }
 
-fn is_signed(line: &[u8], verify: &dyn Fn(&[u8], &[u8]) -> bool) -> bool {
+fn is_signed(line: &[u8], verify: Check<'_>) -> bool {
     let Ok(text) = std::str::from_utf8(line) else { return false };
     let Some((signed, rest)) = text.rsplit_once(SIGNATURE) else { return false };
     let signature = rest.strip_suffix("\"}").and_then(|base64| BASE64.decode(base64.as_bytes()).ok());
@@ -143,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    fn log(count: u64, sign: Option<&dyn Fn(&[u8]) -> Vec<u8>>) -> (Vec<String>, Head) {
+    fn log(count: u64, sign: Option<Sign<'_>>) -> (Vec<String>, Head) {
         let mut head = Head::default();
         let lines = (0..count)
             .map(|number| {

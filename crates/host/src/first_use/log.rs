@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value};
-use sidelight_wire::tofu_log::{Head, line};
+use sidelight_wire::tofu_log::{Head, Sign, line};
 
 use crate::files::{FileError, Meta, read_bounded, replace_file};
 
@@ -52,11 +52,7 @@ pub fn head_path(log: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the log cannot be read or written, or is not as it was left.
-pub fn append(
-    log: &Path,
-    entry: &Map<String, Value>,
-    sign: Option<&dyn Fn(&[u8]) -> Vec<u8>>,
-) -> Result<Head, LogError> {
+pub fn append(log: &Path, entry: &Map<String, Value>, sign: Option<Sign<'_>>) -> Result<Head, LogError> {
     let io = |error| LogError::Io { path: log.to_owned(), error };
     let mut file = File::options().create(true).append(true).read(true).open(log).map_err(io)?;
     flock(&file, FlockOperation::LockExclusive).map_err(|error| io(error.into()))?;

@@ -77,15 +77,13 @@ fn the_table_of_an_unknown_issuer() {
 #[test]
 fn a_record_that_does_not_last_adopts_nothing() {
     let unknown = Shown::UnknownIssuer(vec![candidate()]);
-    let wrong: [(fn(&mut Surroundings), Refusal); 4] = [
-        (|it| it.has_genesis = false, Refusal::NoGenesis),
-        (|it| it.is_writable = false, Refusal::NotWritable),
-        (|it| it.is_lasting = false, Refusal::NotLasting),
-        (|it| it.lacks_evidence = true, Refusal::NoEvidence),
-    ];
-    for (change, refusal) in wrong {
-        let mut it = around(Policy::Tofu);
-        change(&mut it);
+    let good = around(Policy::Tofu);
+    for (it, refusal) in [
+        (Surroundings { has_genesis: false, ..good }, Refusal::NoGenesis),
+        (Surroundings { is_writable: false, ..good }, Refusal::NotWritable),
+        (Surroundings { is_lasting: false, ..good }, Refusal::NotLasting),
+        (Surroundings { lacks_evidence: true, ..good }, Refusal::NoEvidence),
+    ] {
         assert_eq!(decide(&it, &unknown, &Match::Nothing), Decision::Refuse(refusal));
     }
 }

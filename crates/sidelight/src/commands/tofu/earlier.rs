@@ -73,7 +73,23 @@ const WITHOUT_MEANING: &[&str] = &[
     "-trusted_first",
 ];
 
-/// The same, with a value.
+/// Options that mean something here; each takes a value, but the last.
+const WITH_MEANING: &[&str] = &[
+    "-servername",
+    "-verify_hostname",
+    "-connect",
+    "-proxy",
+    "-proxy_user",
+    "-proxy_pass",
+    "-starttls",
+    "-CAfile",
+    "-CApath",
+    "-cert",
+    "-key",
+    "-noservername",
+];
+
+/// Without meaning, and with a value.
 const WITHOUT_MEANING_OF_VALUE: &[&str] = &["-verify", "-verify_depth", "-CRLform", "-keyform", "-certform"];
 
 fn s_client(arguments: &str, look: &mut TofuLook, trust: &mut TofuTrust) -> Result<(), Failure> {
@@ -85,21 +101,7 @@ fn s_client(arguments: &str, look: &mut TofuLook, trust: &mut TofuTrust) -> Resu
         if WITHOUT_MEANING.contains(&name) {
             continue;
         }
-        let known = [
-            "-servername",
-            "-proxy",
-            "-proxy_user",
-            "-proxy_pass",
-            "-starttls",
-            "-CAfile",
-            "-CApath",
-            "-cert",
-            "-key",
-            "-connect",
-            "-verify_hostname",
-            "-noservername",
-        ];
-        if !known.contains(&name) && !WITHOUT_MEANING_OF_VALUE.contains(&name) {
+        if !WITH_MEANING.contains(&name) && !WITHOUT_MEANING_OF_VALUE.contains(&name) {
             return Err(Failure::usage(format!("TLS_TOFU_S_CLIENT_ARGS: `{word}` is not understood")).hint(
                 "these are: -servername, -proxy, -proxy_user, -proxy_pass, -starttls, -CAfile, -CApath, -cert, -key, -verify_hostname, -connect, \
                  and those that change nothing here, such as -verify_return_error and -showcerts",

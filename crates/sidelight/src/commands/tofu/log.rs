@@ -67,7 +67,7 @@ impl Logger {
     fn write(&self, entry: &Map<String, Value>, ui: Ui) -> Result<(), Failure> {
         let Some(file) = &self.file else { return Ok(()) };
         let sign = |text: &[u8]| self.key.as_ref().map(|key| key.sign(text).as_ref().to_vec()).unwrap_or_default();
-        let signer: Option<&dyn Fn(&[u8]) -> Vec<u8>> = if self.key.is_some() { Some(&sign) } else { None };
+        let signer: Option<tofu_log::Sign<'_>> = if self.key.is_some() { Some(&sign) } else { None };
         let head = append(file, entry, signer).map_err(|error| Failure::new(format!("the audit log: {error}")))?;
         ui.note(&format!("audit log {}: line {} is sha256 {}", file.display(), head.lines, head.sha256));
         Ok(())
@@ -162,7 +162,7 @@ fn verify(options: &LogVerify, json: bool) -> Result<Exit, Failure> {
         let key = signature::UnparsedPublicKey::new(&signature::ED25519, key.as_deref().unwrap_or_default());
         key.verify(text, signed).is_ok()
     };
-    let checker: Option<&dyn Fn(&[u8], &[u8]) -> bool> = if key.is_some() { Some(&check) } else { None };
+    let checker: Option<tofu_log::Check<'_>> = if key.is_some() { Some(&check) } else { None };
     let found = tofu_log::verify(&bytes, head.as_ref(), checker);
     let file = crate::render::escape::line(&options.file.display().to_string());
     if json {

@@ -105,19 +105,7 @@ pub(super) fn failure(seen: &Seen, refusal: &Refusal, context: &Context<'_>) -> 
         Refusal::NoIssuer(_) => {
             failure = failure.hint("give the issuer's certificate: --issuers FILE; or let the server send its chain");
         }
-        Refusal::Changed => {
-            failure = failure.exit(Exit::KeyRefused);
-            let recorded = match context.recorded {
-                Match::Other { recorded } => recorded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                _ => String::new(),
-            };
-            failure = failure.hint(format!("recorded: {recorded}{}", was(context)));
-            failure = failure.hint(format!("shown:    {key}{}", top.map(|it| is(&it.certificate)).unwrap_or_default()));
-            failure = failure
-                .hint("if this is right (ask whoever runs the proxy, by another way than this network), accept it:")
-                .hint(format!("  {accept} --replace"));
-            failure = chain(failure, seen);
-        }
+        Refusal::Changed => failure = changed(failure, seen, context, &accept),
         Refusal::Revoked => {
             failure = failure.exit(Exit::KeyRefused);
             if let Match::Revoked { why: Some(why), .. } = context.recorded {
@@ -143,24 +131,44 @@ pub(super) fn failure(seen: &Seen, refusal: &Refusal, context: &Context<'_>) -> 
         Refusal::NotWritable => {
             failure = failure.hint(format!("{pins} is read-only here; record the key where it is made: {accept}"));
         }
-        Refusal::NotLasting => {
-            let why = match context.lasting {
-                Lasting::Memory(mount) => format!("{} is memory (tmpfs)", mount.display()),
-                Lasting::Anonymous(mount) => {
-                    format!("{} is a volume without a name, which the next container does not get", mount.display())
-                }
-                _ => format!("{pins} lies in the container's own layer"),
-            };
-            failure = failure
-                .hint(format!("{why}; a new container would trust whoever answers first"))
-                .hint("give it a named volume: -v sidelight:/var/lib/sidelight")
-                .hint(format!("or pin the key, if that is the network's scanning proxy: --pin {key}"));
-        }
+        Refusal::NotLasting => failure = not_lasting(failure, context, &key),
         Refusal::NoEvidence => {
             failure = failure.hint("name two hosts of unrelated domains with --host, both of which the proxy scans");
         }
     }
     failure
+}
+
+/// Another key than the recorded one: both, what accepts the new one, and the chain.
+fn changed(failure: Failure, seen: &Seen, context: &Context<'_>, accept: &str) -> Failure {
+    let top = issuers(&seen.shown).first();
+    let key = top.map(|it| it.key.to_string()).unwrap_or_default();
+    let recorded = match context.recorded {
+        Match::Other { recorded } => recorded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        _ => String::new(),
+    };
+    let failure = failure
+        .exit(Exit::KeyRefused)
+        .hint(format!("recorded: {recorded}{}", was(context)))
+        .hint(format!("shown:    {key}{}", top.map(|it| is(&it.certificate)).unwrap_or_default()))
+        .hint("if this is right (ask whoever runs the proxy, by another way than this network), accept it:")
+        .hint(format!("  {accept} --replace"));
+    chain(failure, seen)
+}
+
+/// A record that would go with the container.
+fn not_lasting(failure: Failure, context: &Context<'_>, key: &str) -> Failure {
+    let why = match context.lasting {
+        Lasting::Memory(mount) => format!("{} is memory (tmpfs)", mount.display()),
+        Lasting::Anonymous(mount) => {
+            format!("{} is a volume without a name, which the next container does not get", mount.display())
+        }
+        _ => format!("{} lies in the container's own layer", escape::line(context.place)),
+    };
+    failure
+        .hint(format!("{why}; a new container would trust whoever answers first"))
+        .hint("give it a named volume: -v sidelight:/var/lib/sidelight")
+        .hint(format!("or pin the key, if that is the network's scanning proxy: --pin {key}"))
 }
 
 /// The chain as it was shown, a line each.
