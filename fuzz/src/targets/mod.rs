@@ -11,6 +11,7 @@ pub mod foreign;
 pub mod intake;
 pub mod packets;
 pub mod planning;
+pub mod known_roots;
 pub mod registry;
 pub mod starttls;
 pub mod stores;
@@ -37,6 +38,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("pem", stores::pem),
     ("jks", stores::jks),
     ("pkcs12", stores::pkcs12),
+    ("known_roots", known_roots::known_roots),
     ("registry", registry::registry),
     ("dialogue", starttls::dialogue),
     ("trust_edit", planning::trust_edit),

@@ -34,6 +34,9 @@ pub(super) fn run(command: &TofuCommand, ui: Ui) -> Result<Exit, Failure> {
     let mut pins = Pins::open(&wanted.trust.pins)?;
     let looker = Arc::new(Looker::new(&wanted.look, &wanted.trust.roots, &wanted.trust.issuers, now)?);
     let seen = looker.all(&wanted.look.host)?;
+    if std::env::var("TLS_TOFU_DEBUG").is_ok_and(|value| value == "true") {
+        seen.iter().flat_map(told::chain_lines).for_each(|line| ui.note(&line));
+    }
     let known = with_inline(pins.known(), &wanted);
     let lasting = if wanted.trust.record_may_vanish { Lasting::Yes } else { pins.lasting() };
     let around = Surroundings {

@@ -172,15 +172,19 @@ fn not_lasting(failure: Failure, context: &Context<'_>, key: &str) -> Failure {
 }
 
 /// The chain as it was shown, a line each.
-fn chain(mut failure: Failure, seen: &Seen) -> Failure {
-    for (number, der) in seen.chain.iter().take(10).enumerate() {
+pub(super) fn chain_lines(seen: &Seen) -> Vec<String> {
+    let line = |(number, der): (usize, &Vec<u8>)| {
         let what = match Certificate::parse(der) {
             Ok(it) => format!("{}, until {}", escape::line(&it.subject), it.not_after.date()),
             Err(_) => "a certificate that cannot be read".to_owned(),
         };
-        failure = failure.hint(format!("chain {number}: {what}, sha256 {}", fingerprint(der)));
-    }
-    failure
+        format!("chain {number}: {what}, sha256 {}", fingerprint(der))
+    };
+    seen.chain.iter().take(10).enumerate().map(line).collect()
+}
+
+fn chain(failure: Failure, seen: &Seen) -> Failure {
+    chain_lines(seen).into_iter().fold(failure, Failure::hint)
 }
 
 fn was(context: &Context<'_>) -> String {
