@@ -113,6 +113,38 @@ fn a_key_is_adopted_once_and_another_is_refused() {
 }
 
 #[test]
+fn an_issuer_that_is_not_sent_is_fetched_from_where_the_certificate_says() {
+    let world = World::new();
+    world.begin();
+    let scanner = Issuer::root("Scanner");
+    let url = format!("http://127.0.0.1:{}/ca.der", serve(scanner.der().to_vec()));
+    let (_origin, at) = origin(&scanner, &localhost().issuer_at(&url));
+    let refused = world.start(&at, &[TOFU, &["--no-fetch"]].concat(), "echo started");
+    assert_eq!(code(&refused), 125, "{refused}");
+    assert!(refused.errors().contains("CN=Scanner, which is unknown and was not sent"), "{refused}");
+    let script = format!("curl -sS -o /dev/null -w '%{{http_code}}' https://{at}/bytes/10");
+    let adopted = world.start(&at, TOFU, &script).success();
+    assert_eq!(adopted.text(), "200", "{adopted}");
+    assert!(world.pins().contains(&pin(&scanner)), "{}", world.pins());
+}
+
+/// A web server with one file; gives its port.
+fn serve(body: Vec<u8>) -> u16 {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            let _ = client.read(&mut request);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = client.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    port
+}
+
+#[test]
 fn pins_by_hand_and_their_policy() {
     let world = World::new();
     let scanner = Issuer::root("Scanner");
