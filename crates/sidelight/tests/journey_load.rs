@@ -157,7 +157,8 @@ fn a_hundred_thousand_random_connections() {
         })
         .collect();
     println!("{} random connections: resident after each {WAVE}: {resident:?} KiB", WAVE * WAVES);
-    let (before, after) = (resident[0], resident[WAVES - 1]);
+    // The first waves also make what is made once: pools, and the allocator's arenas of each thread.
+    let (before, after) = (resident[0].max(resident[1]), resident[WAVES - 1]);
     assert!(world.sidelight.alive(), "{}", world.sidelight.said());
     assert!(after.saturating_sub(before) < FLAT_KIB, "{before} KiB grew to {after} KiB");
     // It still does its work.
