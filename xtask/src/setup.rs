@@ -127,7 +127,8 @@ fn install(packages: &[&str]) -> Result<()> {
 /// Whether the Python and Node environments of an earlier set-up still work.
 fn works(peers: &Path) -> bool {
     let python = peers.join("venv/bin/python");
-    let imports = "import cbor2, google.protobuf, grpc, h2, haralyzer, httpie, msgpack, PIL, requests, websockets, yaml";
+    let imports =
+        "import cbor2, google.protobuf, grpc, h2, haralyzer, httpie, msgpack, PIL, requests, websockets, yaml";
     Command::new(python).args(["-c", imports]).status().is_ok_and(|status| status.success())
         && peers.join("venv/bin/go").exists()
         && answers(&peers.join("mitmproxy/bin/mitmdump"))

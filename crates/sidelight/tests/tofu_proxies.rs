@@ -25,7 +25,14 @@ struct Scene {
     /// With the origin's name.
     client: Hosts,
     origin: Origin,
+    /// A shell's line that prints the status of the URL `$0`.
+    client_line: &'static str,
 }
+
+const CURL: &str = "exec curl --silent --show-error --max-time 30 --write-out '%{http_code}' \"$0\"";
+/// GnuTLS's client: sslsplit names its CA by issuer and serial number in every leaf, too, which OpenSSL compares with those of the
+/// cross-certificate, and refuses; GnuTLS compares keys.
+const WGET: &str = "wget --quiet --timeout 30 --tries 1 --output-document - \"$0\" && printf 204";
 
 impl Scene {
     fn new() -> Self {
@@ -37,21 +44,30 @@ impl Scene {
         let origin = Origin::https("127.0.0.1:0", &identity(&root), &["http/1.1"]);
         let client = world::names(folder.path());
         root.write_to(&folder.path().join("origin-root.pem"));
-        Self { folder, root, client, origin }
+        Self { folder, root, client, origin, client_line: CURL }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// curl, started by `sidelight tofu`. Roots go into the environment: this machine's stores are not ours.
+    /// A client, started by `sidelight tofu`. Roots go into the environment: this machine's stores are not ours.
+    /// The proxies of ours do not let untouched pass whoever refused once: a look is such a refusal to them.
     fn start(&self, options: &[&str], variables: &[(&str, &str)]) -> Finished {
         let port = self.origin.address().port();
         let mut command = self.client.command(PROGRAM);
-        command.args(["tofu", "--policy", "tofu", "--install", "environment", "--record-may-vanish", "--deadline", "1s"]);
+        command.args([
+            "tofu",
+            "--policy",
+            "tofu",
+            "--install",
+            "environment",
+            "--record-may-vanish",
+            "--deadline",
+            "1s",
+        ]);
         command.args(["--host", &format!("{NAME}:{port}")]).arg("--pins").arg(self.path("known-roots"));
-        command.args(options).args(["--", "curl", "--silent", "--show-error", "--max-time", "30"]);
-        command.args(["--write-out", "%{http_code}", &format!("https://{NAME}:{port}/status/204")]);
+        command.args(options).args(["--", "sh", "-c", self.client_line, &format!("https://{NAME}:{port}/status/204")]);
         command.envs(variables.iter().copied()).env("TMPDIR", self.folder.path());
         run(&mut command)
     }
@@ -92,7 +108,7 @@ impl Scene {
         let state = self.path("another");
         std::fs::create_dir(&state).unwrap();
         let roots = self.path("origin-root.pem");
-        let options = ["--roots", roots.to_str().unwrap(), "--mode", "explicit@127.0.0.1:0"];
+        let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "explicit@127.0.0.1:0"];
         let other = Sidelight::start(self.client.command(PROGRAM), &state, &options, 1);
         // Recorded for the way through the first proxy; the record is rewritten to mean the other one's place.
         let record = std::fs::read_to_string(self.path("known-roots")).unwrap();
@@ -111,7 +127,15 @@ fn mitmproxy_explicit() {
     let scene = Scene::new();
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut mitmdump = scene.client.command(peers::mitmdump());
-    mitmdump.args(["-q", "--listen-host", "127.0.0.1", "-p", &address.port().to_string(), "--set", "ssl_insecure=true"]);
+    mitmdump.args([
+        "-q",
+        "--listen-host",
+        "127.0.0.1",
+        "-p",
+        &address.port().to_string(),
+        "--set",
+        "ssl_insecure=true",
+    ]);
     mitmdump.args(["--set", &format!("confdir={}", scene.folder.path().display())]);
     let mut running = Running::start(&mut mitmdump, &scene.path("mitmdump.log"));
     running.until_it_listens(&scene.client, address);
@@ -128,7 +152,17 @@ fn mitmproxy_explicit() {
 fn scanner_ca(scene: &Scene) -> (PathBuf, PathBuf) {
     let (ca, key) = (scene.path("ca.pem"), scene.path("ca.key"));
     let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/O=Night Scanner/CN=Scanner CA"]);
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/O=Night Scanner/CN=Scanner CA",
+    ]);
     openssl.args(["-addext", "keyUsage=critical,keyCertSign,cRLSign"]);
     run(openssl.arg("-keyout").arg(&key).arg("-out").arg(&ca)).success();
     (ca, key)
@@ -168,7 +202,7 @@ fn squid_explicit() {
 fn our_own_proxy_explicit() {
     let scene = Scene::new();
     let roots = scene.path("origin-root.pem");
-    let options = ["--roots", roots.to_str().unwrap(), "--mode", "explicit@127.0.0.1:0"];
+    let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "explicit@127.0.0.1:0"];
     let sidelight = Sidelight::start(scene.client.command(PROGRAM), scene.folder.path(), &options, 1);
     scene.adopts_explicit(sidelight.address("explicit"), &sidelight.ca_file(), &[]);
     sidelight.stop();
@@ -217,7 +251,7 @@ fn our_own_proxy_in_the_way() {
     let routed = Routed::new();
     let scene = &routed.scene;
     let roots = scene.path("origin-root.pem");
-    let options = ["--roots", roots.to_str().unwrap(), "--mode", "transparent@10.92.1.1:8443"];
+    let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "transparent@10.92.1.1:8443"];
     let place = scene.client.inside(&routed.router);
     let sidelight = Sidelight::start(place.command(PROGRAM), scene.folder.path(), &options, 1);
     routed.adopts(&sidelight.ca_file());
@@ -226,7 +260,8 @@ fn our_own_proxy_in_the_way() {
 
 #[test]
 fn sslsplit_in_the_way() {
-    let routed = Routed::new();
+    let mut routed = Routed::new();
+    routed.scene.client_line = WGET;
     let scene = &routed.scene;
     let (ca, key) = scanner_ca(scene);
     let place = scene.client.inside(&routed.router);

@@ -1,9 +1,7 @@
 //! Rights, reach and time: what the container may do, whether the service answers, and what became of its CA since. In: a scanner's CA, an
 //! attacker's. Out: connections, or refusals with their status.
 
-use sidelight_testkit::Issuer;
-
-use crate::engine::{Engine, VOLUME, leaf};
+use crate::engine::{Engine, VOLUME, leaf, scanner};
 
 const PYTHON: &str = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).status)";
 
@@ -11,8 +9,7 @@ const PYTHON: &str = "import sys, urllib.request; print(urllib.request.urlopen(s
 #[ignore = "needs the static program of `cargo xtask dist`"]
 fn rights_decide_where_roots_are_put_and_not_whether() {
     let engine = Engine::with_debian();
-    let scanner = Issuer::root("Scanner");
-    let _service = engine.service(&leaf(&scanner));
+    let _service = engine.service(&leaf(&scanner()));
 
     // Without a volume that stays, the next container would trust whoever answers first.
     let refused = engine.curl("");
@@ -57,8 +54,8 @@ fn an_unreachable_host_is_not_a_bad_one() {
 #[ignore = "needs the static program of `cargo xtask dist`"]
 fn another_ca_is_refused_by_restarted_and_by_new_containers() {
     let engine = Engine::with_debian();
-    let (scanner, attacker) = (Issuer::root("Scanner"), Issuer::root("Scanner"));
-    let service = engine.service(&leaf(&scanner));
+    // Of the same name, with keys of their own.
+    let service = engine.service(&leaf(&scanner()));
     let url = engine.url();
     let curl = ["curl", "--silent", "--show-error", "--max-time", "30", "--write-out", "%{http_code}", &url];
     engine.container(&format!("create --name app {VOLUME}"), "sidelight:debian", &curl).success();
@@ -69,7 +66,7 @@ fn another_ca_is_refused_by_restarted_and_by_new_containers() {
     let before = engine.run(&format!("{VOLUME} --entrypoint /bin/cat"), &["/var/lib/sidelight/known-roots"]).success();
 
     drop(service);
-    let _attacked = engine.service(&leaf(&attacker));
+    let _attacked = engine.service(&leaf(&scanner()));
     let restarted = engine.line("start --attach app");
     assert_eq!(restarted.status.code(), Some(121), "{restarted}");
     let recreated = engine.curl(VOLUME);

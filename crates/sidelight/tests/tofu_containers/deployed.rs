@@ -9,7 +9,7 @@ use serde_json::Value;
 use sidelight_testkit::process::run;
 use sidelight_testkit::{Finished, Hosts, Issuer, Leaf, Origin, peers};
 
-use crate::engine::{Engine, VOLUME, leaf, repository};
+use crate::engine::{Engine, VOLUME, leaf, repository, scanner};
 
 /// The service of the manifests.
 const EXAMPLE: &str = "api.example";
@@ -23,7 +23,7 @@ fn images_of_other_bases() {
     engine.build("sidelight:scratch", "images/scratch/Dockerfile", &[]);
     engine.import_debian();
     engine.build("sidelight:add", "images/add/Dockerfile", &["IMAGE=base:debian"]);
-    let _service = engine.service(&leaf(&Issuer::root("Scanner")));
+    let _service = engine.service(&leaf(&scanner()));
     let run = |image: &str, command: &[&str]| engine.container(&format!("run --rm {VOLUME}"), image, command);
 
     let url = engine.url();
@@ -41,7 +41,8 @@ fn images_of_other_bases() {
 /// Alpine's paths around a static busybox; its own libc is no part of what is tested.
 fn alpine_look_alike(engine: &Engine) {
     let root = engine.path("alpine");
-    for folder in ["bin", "etc/ssl/certs", "lib/apk/db", "tmp", "usr/bin", "usr/local/share/ca-certificates", "var/lib"] {
+    for folder in ["bin", "etc/ssl/certs", "lib/apk/db", "tmp", "usr/bin", "usr/local/share/ca-certificates", "var/lib"]
+    {
         std::fs::create_dir_all(root.join(folder)).unwrap();
     }
     std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
@@ -124,9 +125,11 @@ fn containers(pod: &Value) -> Vec<&Value> {
 
 /// Runs one container of a pod with the flags of docker(1) that say what its manifest says.
 fn run_of_pod(engine: &Engine, pod: &Value, container: &Value, further: &[&str]) -> Finished {
-    let user = format!("{}:{}", pod["spec"]["securityContext"]["runAsUser"], pod["spec"]["securityContext"]["runAsGroup"]);
+    let user =
+        format!("{}:{}", pod["spec"]["securityContext"]["runAsUser"], pod["spec"]["securityContext"]["runAsGroup"]);
     let host = format!("{EXAMPLE}:{}", own_address());
-    let mut all: Vec<String> = ["run", "--network", "host", "--read-only", "--cap-drop", "ALL"].map(str::to_owned).into();
+    let mut all: Vec<String> =
+        ["run", "--network", "host", "--read-only", "--cap-drop", "ALL"].map(str::to_owned).into();
     all.extend(["--security-opt", "no-new-privileges", "--user", &user, "--add-host", &host].map(str::to_owned));
     for mount in container["volumeMounts"].as_array().unwrap() {
         let folder = engine.path(text(mount, "/name"));
@@ -168,8 +171,7 @@ fn pods_under_the_restricted_standard() {
     alpine_look_alike(&engine);
     engine.build("sidelight:alpine", "images/alpine/Dockerfile", &["BASE=base:alpine"]);
     engine.line("tag base:debian app:1").success();
-    let scanner = Issuer::root("Scanner");
-    let service = example(&scanner);
+    let service = example(&scanner());
 
     // The ConfigMap, as its head says that it is made.
     let hosts = Hosts::new(&engine.path(""), &[(EXAMPLE, IpAddr::V4(own_address()))]);
@@ -206,7 +208,7 @@ fn pods_under_the_restricted_standard() {
     assert_eq!(done.text(), "a local origin\n", "{done}");
     drop(service);
     drop(retry(|| std::net::TcpListener::bind((own_address(), 443)).ok()));
-    let _attacked = example(&Issuer::root("Scanner"));
+    let _attacked = example(&scanner());
     until_logged(&engine, "watch", "another key than the one recorded");
     let refused = run_of_pod(&engine, &sidecar, app, &[]);
     assert_eq!(refused.status.code(), Some(121), "{refused}");
@@ -231,7 +233,7 @@ fn retry<T>(mut holds: impl FnMut() -> Option<T>) -> T {
 #[ignore = "needs the static program of `cargo xtask dist`"]
 fn the_compose_file_and_the_mirror() {
     let engine = Engine::with_debian();
-    let service = example(&Issuer::root("Scanner"));
+    let service = example(&scanner());
     let compose = yaml(&repository().join("deploy/compose/compose.yaml"));
     let app = &compose["services"]["app"];
     let volume = words(&app["volumes"])[0];
@@ -262,7 +264,7 @@ fn mirror(engine: &Engine) {
         echo hello > words; git add words; git commit -q -m first; git tag v1; cd ..; mkdir served; \
         git clone -q --mirror work served/app.git; git -C served/app.git update-server-info";
     run(Command::new("sh").current_dir(engine.path("")).args(["-c", script])).success();
-    let (chain, key) = leaf(&Issuer::root("Scanner")).write_to(&engine.path(""), "git");
+    let (chain, key) = leaf(&scanner()).write_to(&engine.path(""), "git");
     let server = "import http.server, ssl, sys, functools\n\
         handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[4])\n\
         server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), handler)\n\

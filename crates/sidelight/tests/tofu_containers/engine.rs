@@ -96,7 +96,10 @@ impl Engine {
     /// What curl does in a new container.
     pub(crate) fn curl(&self, options: &str) -> Finished {
         let url = self.url();
-        self.run(options, &["curl", "--silent", "--show-error", "--max-time", "30", "--write-out", "%{http_code}", &url])
+        self.run(
+            options,
+            &["curl", "--silent", "--show-error", "--max-time", "30", "--write-out", "%{http_code}", &url],
+        )
     }
 
     pub(crate) fn url(&self) -> String {
@@ -149,4 +152,9 @@ pub(crate) fn files(folder: &Path) -> peers::Server {
     let mut process = sidelight_testkit::Running::start(&mut python, &folder.join("server.log"));
     process.until_it_listens(&Hosts::new(folder, &[]), address);
     peers::Server { address, process }
+}
+
+/// A scanner's CA, which servers send; each time with another key.
+pub(crate) fn scanner() -> Issuer {
+    Issuer::root("Far Root").intermediate("Scanner")
 }

@@ -1,14 +1,12 @@
 //! The command itself: its arguments, process id, signals, statuses, and what is left for others to misuse. In: containers. Out: all as without us.
 
-use sidelight_testkit::Issuer;
-
-use crate::engine::{Engine, VOLUME, leaf};
+use crate::engine::{Engine, VOLUME, leaf, scanner};
 
 #[test]
 #[ignore = "needs the static program of `cargo xtask dist`"]
 fn the_command_is_as_it_was_written() {
     let engine = Engine::with_debian();
-    let _service = engine.service(&leaf(&Issuer::root("Scanner")));
+    let _service = engine.service(&leaf(&scanner()));
 
     let said = engine.run(VOLUME, &["printf", "[%s]", "a  b", "$(id -u)", "it's \"so\"", ""]).success();
     assert_eq!(said.text(), "[a  b][$(id -u)][it's \"so\"][]");
@@ -24,7 +22,9 @@ fn the_command_is_as_it_was_written() {
     }
 
     let handler = "trap 'echo bye; exit 7' TERM; echo pid $$; while :; do sleep 0.1; done";
-    engine.container(&format!("run --detach --name app {VOLUME}"), "sidelight:debian", &["sh", "-c", handler]).success();
+    engine
+        .container(&format!("run --detach --name app {VOLUME}"), "sidelight:debian", &["sh", "-c", handler])
+        .success();
     let mut patience = 600;
     while !engine.line("logs app").text().contains("pid 1\n") {
         patience -= 1;
@@ -63,7 +63,24 @@ fn an_overridden_entrypoint_leaves_no_way_to_root() {
     let options = "--user 65534 -e TLS_TOFU=false -e SIDELIGHT_USER=root";
     let refused = engine.run(options, &["id"]);
     assert!(!refused.text().contains("uid=0"), "{refused}");
-    let refused = engine.run("--user 65534 --entrypoint /sidelight", &["tofu", "--user", "root", "--policy", "observe", "--on-unreachable", "continue", "--deadline", "1s", "--host", "localhost:1", "--", "id"]);
+    let refused = engine.run(
+        "--user 65534 --entrypoint /sidelight",
+        &[
+            "tofu",
+            "--user",
+            "root",
+            "--policy",
+            "observe",
+            "--on-unreachable",
+            "continue",
+            "--deadline",
+            "1s",
+            "--host",
+            "localhost:1",
+            "--",
+            "id",
+        ],
+    );
     assert_eq!(refused.status.code(), Some(125), "{refused}");
     assert!(refused.errors().contains("cannot run as 0:0"), "{refused}");
 }
