@@ -34,6 +34,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("readelf", "binutils"),
     ("skopeo", "skopeo"),
     ("sqlite3", "sqlite3"),
+    ("squid", "squid-openssl"),
     ("sslsplit", "sslsplit"),
     ("tcpdump", "tcpdump"),
     ("trust", "p11-kit"),
