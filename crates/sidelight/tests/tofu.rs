@@ -237,14 +237,12 @@ fn two_hosts_are_evidence_of_a_scanner() {
     let world = World::new();
     world.begin();
     let scanner = Issuer::root("Scanner").intermediate("Scanner below");
-    let leaf = Leaf::named(&["localhost", "one.example.localhost", "two.test.localhost", "127.0.0.1"]);
-    let (first, at) = origin(&scanner, &leaf);
+    let leaf = localhost();
+    let (_first, at) = origin(&scanner, &leaf);
     let evidence = [TOFU, &["--evidence", "two-hosts", "--scope", "any"]].concat();
     let refused = world.start(&at, &evidence, "echo started");
     assert_eq!(code(&refused), 125, "{refused}");
     assert!(refused.errors().contains("no unrelated host showed"), "{refused}");
-    // Names below localhost have one domain by their last two labels, so names of another kind are needed.
-    let proxy = format!("http://127.0.0.1:{}", connect_proxy(first.address().port()));
     let leaf = Leaf::named(&["one.example", "two.test"]);
     let (both, _) = origin(&scanner, &leaf);
     let proxy_to_both = format!("http://127.0.0.1:{}", connect_proxy(both.address().port()));
@@ -265,7 +263,6 @@ fn two_hosts_are_evidence_of_a_scanner() {
     let adopted = run(command.args(&evidence).args(["--via-proxy", &proxy_to_both, "--", "true"])).success();
     assert!(adopted.errors().contains("one.example:443 via 127.0.0.1:"), "{adopted}");
     assert_eq!(world.pins().matches("sha256//").count(), 2, "{}", world.pins());
-    drop(proxy);
 }
 
 /// A proxy that takes every CONNECT to one port of loopback.

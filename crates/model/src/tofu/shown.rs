@@ -52,22 +52,8 @@ pub enum Shown {
 
 /// Says what a chain is. `chain` is what was sent in DER, leaf first; `others` are certificates in DER from elsewhere that may be issuers.
 pub fn classify(chain: &[Vec<u8>], others: &[Vec<u8>], ordinary: &AnchorSet, host: &Host, now: Timestamp) -> Shown {
-    let name = Asked::from(host);
-    let with = |anchors: &AnchorSet| {
-        let sent: Vec<Vec<u8>> = chain.iter().chain(others).cloned().collect();
-        let exploration = explore(&Question {
-            chain: &sent,
-            anchors,
-            crls: &[],
-            name: Some(&name),
-            purpose: Purpose::Server,
-            now,
-            max_depth: None,
-            profile: Profile::Lenient,
-            every_path: false,
-        });
-        exploration.good_path().map_or_else(|| Err(exploration.cause()), |_| Ok(()))
-    };
+    let sent: Vec<Vec<u8>> = chain.iter().chain(others).cloned().collect();
+    let with = |anchors: &AnchorSet| verify(&sent, anchors, host, now);
     if with(ordinary).is_ok() {
         return Shown::Trusted;
     }
@@ -95,12 +81,18 @@ pub fn classify(chain: &[Vec<u8>], others: &[Vec<u8>], ordinary: &AnchorSet, hos
 }
 
 /// Whether a chain is good with these anchors alone: what was made for the adopted CA, or the CA itself.
+///
+/// # Errors
+/// When it is not: the cause that is nearest the wire.
 pub fn scope_holds(chain: &[Vec<u8>], anchors: &[Vec<u8>], host: &Host, now: Timestamp) -> Result<(), Cause> {
+    verify(chain, &AnchorSet::new(anchors.iter().map(Vec::as_slice)), host, now)
+}
+
+fn verify(chain: &[Vec<u8>], anchors: &AnchorSet, host: &Host, now: Timestamp) -> Result<(), Cause> {
     let name = Asked::from(host);
-    let roots = AnchorSet::new(anchors.iter().map(Vec::as_slice));
     let exploration = explore(&Question {
         chain,
-        anchors: &roots,
+        anchors,
         crls: &[],
         name: Some(&name),
         purpose: Purpose::Server,
@@ -112,7 +104,6 @@ pub fn scope_holds(chain: &[Vec<u8>], anchors: &[Vec<u8>], host: &Host, now: Tim
     exploration.good_path().map_or_else(|| Err(exploration.cause()), |_| Ok(()))
 }
 
-/// The names of a leaf that a scope leaves out.
 impl Scope {
     /// The names of this certificate that lie outside; with one of them, clients refuse it under this scope.
     pub fn left_out(&self, leaf: &Certificate) -> Vec<String> {

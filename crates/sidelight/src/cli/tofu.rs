@@ -105,7 +105,7 @@ pub(crate) struct TofuTrust {
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<Policy>,
 
-    /// The known-roots file, on a volume that outlives the container, or nats://HOST:PORT/BUCKET
+    /// The known-roots file, on a volume that outlives the container
     #[arg(long, value_name = "FILE", default_value = "/var/lib/sidelight/known-roots")]
     pub(crate) pins: String,
 
@@ -221,7 +221,7 @@ pub(crate) enum PinsVerb {
 /// Where the record is.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PinsPlace {
-    /// The known-roots file, or nats://HOST:PORT/BUCKET
+    /// The known-roots file
     #[arg(long, value_name = "FILE", default_value = "/var/lib/sidelight/known-roots")]
     pub(crate) pins: String,
 }
