@@ -1,10 +1,11 @@
 //! Real servers and the scripts of real clients. In: a folder and an identity. Out: a running server, ended when dropped.
 //! What they need is installed by `cargo xtask setup`, the parts from language registries into `target/peers`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::process::{Running, free_port, run_within};
@@ -56,17 +57,24 @@ pub fn script(name: &str) -> PathBuf {
 /// Builds the Go client of this crate; its build cache stays beside the toolchain, so that only the first build is slow.
 #[track_caller]
 pub fn go_program() -> PathBuf {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| go_client("fetch.go")).clone()
+    go_client("fetch.go")
 }
 
-/// Builds a program from one of this crate's Go files.
+/// Builds a program from one of this crate's Go files, once in this process whoever asks.
 #[track_caller]
-pub fn go_client(source: &str) -> PathBuf {
+pub fn go_client(source: &'static str) -> PathBuf {
+    static PROGRAMS: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    // Held while it builds: tests of one process that ask at the same time get the same program.
+    let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    programs.entry(source).or_insert_with(|| build_go(source)).clone()
+}
+
+#[track_caller]
+fn build_go(source: &str) -> PathBuf {
     let folder = folder().join("go");
     std::fs::create_dir_all(&folder).expect("a folder for Go");
     let program = folder.join(source.trim_end_matches(".go"));
-    // Tests run side by side in processes of their own: each builds beside, and the last one wins.
+    // Tests also run side by side in processes of their own: each builds beside, and the last one wins.
     let fresh = folder.join(format!("{source}.{}", std::process::id()));
     let mut go = Command::new(go());
     go.args(["build", "-o"]).arg(&fresh).arg(script(source));
