@@ -111,7 +111,16 @@ fn shape(record: &Record) -> Value {
     })
 }
 
+/// The folder of a record that is a file: images made from nothing have none.
+fn make_folder(place: &str) -> Result<(), Failure> {
+    let folder = std::path::Path::new(place).parent().filter(|folder| !place.contains("://") && !folder.as_os_str().is_empty());
+    let Some(folder) = folder else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::new(format!("{} cannot be made: {error}", escape::line(&folder.display().to_string()))))
+}
+
 fn begin(options: &PinsInit) -> Result<Exit, Failure> {
+    make_folder(&options.place.pins)?;
     let mut pins = Pins::open(&options.place.pins)?;
     let place = escape::line(&pins.place);
     if let Some(genesis) = &pins.known().genesis {
