@@ -65,7 +65,8 @@ impl World {
     fn start(&self, at: &str, url: &str, options: &[&str]) -> Command {
         let fixed = ["tofu", "--policy", "tofu", "--host", at, "--pins", url, "--install", "environment"];
         let mut command = self.sidelight(&fixed);
-        command.args(["--timeout", "3s", "--deadline", "20s"]).args(options).args(["--", "echo", "started"]);
+        let deadline = if options.contains(&"--deadline") { &[][..] } else { &["--deadline", "20s"] };
+        command.args(["--timeout", "3s"]).args(deadline).args(options).args(["--", "echo", "started"]);
         command
     }
 }

@@ -23,7 +23,7 @@ use crate::cli::{NatsOptions, PinsPlace};
 use crate::exit::Failure;
 
 /// How often a decision is made again because another wrote meanwhile.
-const MOST_TURNS: usize = 50;
+const MOST_TURNS: usize = 30;
 
 /// How a record is reached, and how long that may take.
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
@@ -226,6 +226,13 @@ impl Pins {
                 return Ok(settled);
             }
             self.read_again()?;
+        }
+        #[cfg(feature = "nats")]
+        if let Store::Fleet(fleet) = &self.store
+            && let Some(why) = &fleet.unsaved
+        {
+            let why = crate::render::escape::line(why);
+            return Err(Failure::new(format!("{} cannot be written: {why}", self.place)));
         }
         Err(Failure::new(format!("{}: others wrote it {MOST_TURNS} times while this was decided", self.place))
             .hint("try again; who else writes it?"))

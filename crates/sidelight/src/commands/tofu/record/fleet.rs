@@ -30,6 +30,8 @@ pub(super) struct Fleet {
     /// Why the copy serves.
     pub(super) from_copy: Option<String>,
     pub(super) remarks: Vec<String>,
+    /// Why it could not be written the last time, other than that another wrote.
+    pub(super) unsaved: Option<String>,
 }
 
 impl Fleet {
@@ -60,6 +62,7 @@ impl Fleet {
             revision: 0,
             from_copy: None,
             remarks: Vec::new(),
+            unsaved: None,
         };
         // With a copy there is no sense in waiting long for what is down.
         let has_copy = fleet.copy.as_ref().is_some_and(|copy| matches!(copy.read(), Ok(Some(_))));
@@ -175,7 +178,12 @@ impl Fleet {
                 Ok(Saved::Yes)
             }
             // Whether it was written when the connection broke is seen when it is read again.
-            Ok(None) | Err(Trouble::Down(_)) => Ok(Saved::Conflict),
+            Ok(None) => Ok(Saved::Conflict),
+            Err(Trouble::Down(why)) => {
+                self.unsaved = Some(why);
+                std::thread::sleep(BACKOFF);
+                Ok(Saved::Conflict)
+            }
             Err(Trouble::Final(failure)) => Err(failure),
         }
     }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind, PublishErrorKind};
-use async_nats::jetstream::kv::{Config, Store, UpdateErrorKind};
-use async_nats::jetstream::stream::{LastRawMessageErrorKind, StorageType};
+use async_nats::jetstream::kv::{Store, UpdateErrorKind};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, LastRawMessageErrorKind, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{ConnectErrorKind, ConnectOptions, Event};
 use sidelight_engine::resolve::Resolver;
@@ -183,18 +183,27 @@ impl Client {
     }
 
     async fn make(&self, connected: &Connected) -> Result<Store, Trouble> {
+        let bucket = &self.address.bucket;
+        // As `nats kv add` makes it. The library's own way first asks for what older servers (2.9) do not tell.
         let config = Config {
-            bucket: self.address.bucket.clone(),
-            description: "known roots of sidelight".to_owned(),
-            history: HISTORY,
+            name: format!("KV_{bucket}"),
+            description: Some("known roots of sidelight".to_owned()),
+            subjects: vec![format!("$KV.{bucket}.>")],
+            max_messages_per_subject: HISTORY,
             storage: StorageType::File,
             num_replicas: 1,
+            discard: DiscardPolicy::New,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
             ..Config::default()
         };
-        match connected.context.create_key_value(config).await {
-            Ok(store) => Ok(store),
-            // Another may have made it, with settings of its own.
-            Err(error) => self.bucket(connected).await?.ok_or_else(|| Trouble::Down(said(&error))),
+        let made = connected.context.create_stream(config).await;
+        // Another may have made it, with settings of its own.
+        match (self.bucket(connected).await?, made) {
+            (Some(store), _) => Ok(store),
+            (None, Err(error)) => Err(Trouble::Down(said(&error))),
+            (None, Ok(_)) => Err(Trouble::Down(format!("the bucket {bucket} is gone as soon as it is made"))),
         }
     }
 
@@ -216,7 +225,7 @@ impl Client {
                             "the NATS user needs: publish $JS.API.STREAM.INFO.KV_{bucket}, $JS.API.STREAM.MSG.GET.KV_{bucket} and \
                              $KV.{bucket}.{KEY}; subscribe _INBOX.>"
                         ))
-                        .hint(format!("and to make the bucket: publish $JS.API.INFO and $JS.API.STREAM.CREATE.KV_{bucket}")),
+                        .hint(format!("and to make the bucket: publish $JS.API.STREAM.CREATE.KV_{bucket}")),
                 ))
             }
             (answer, _) => answer,
