@@ -25,6 +25,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("gnutls-cli", "gnutls-bin"),
     ("ip", "iproute2"),
     ("javac", "openjdk-17-jdk-headless"),
+    ("nats-server", "nats-server"),
     ("nft", "nftables"),
     ("nginx", "nginx-light"),
     ("node", "nodejs"),

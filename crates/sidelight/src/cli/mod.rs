@@ -9,6 +9,7 @@ mod flows;
 mod image;
 mod mode;
 mod mode_url;
+mod nats;
 mod options;
 mod proxy;
 mod recording;
@@ -33,7 +34,8 @@ pub(crate) use flows::{
 };
 pub(crate) use image::ImageOptions;
 pub(crate) use mode::{ModeKind, ModeSpec};
-pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};
+pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream, percent_decode};
+pub(crate) use nats::NatsOptions;
 pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions};
 pub(crate) use proxy::ProxyCommand;
 pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
@@ -42,7 +44,7 @@ pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
 pub(crate) use tofu::{
     EnrolCommand, EnrolFormat, Evidence, InstallWhere, LogVerb, LogVerify, OnUnreachable, PinsAccept, PinsForget,
-    PinsInit, PinsVerb, TofuCommand, TofuLook, TofuStart, TofuTrust, TofuVerb,
+    PinsInit, PinsPlace, PinsVerb, TofuCommand, TofuLook, TofuStart, TofuTrust, TofuVerb,
 };
 pub(crate) use trust::{
     AsRuntime, AuditFormat, EditKind, SetVariable, TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustEdit,

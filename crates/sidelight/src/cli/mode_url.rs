@@ -101,7 +101,7 @@ fn read_login(text: &str) -> Result<Login, String> {
     Ok(Login { user, password: Secret::new(decode(password)?) })
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

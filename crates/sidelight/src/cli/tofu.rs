@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use sidelight_model::tofu::{KeyPin, Policy, Scope};
 use sidelight_wire::starttls::client::Protocol;
 
+use super::nats::NatsOptions;
 use super::{Endpoint, Period, ProxyChoice};
 
 /// Start a command in a container that trusts the network's scanning proxy, and no one else
@@ -38,6 +39,10 @@ pub(crate) struct TofuCommand {
     /// What is installed, and as whom the command runs.
     #[command(flatten)]
     pub(crate) start: TofuStart,
+
+    /// How a record in NATS is reached.
+    #[command(flatten)]
+    pub(crate) nats: NatsOptions,
 
     /// The command and its arguments
     #[arg(value_name = "COMMAND", required = true, num_args = 1.., trailing_var_arg = true)]
@@ -108,6 +113,10 @@ pub(crate) struct TofuTrust {
     /// The known-roots file, on a volume that outlives the container
     #[arg(long, value_name = "FILE", default_value = "/var/lib/sidelight/known-roots")]
     pub(crate) pins: String,
+
+    /// Where a copy of a record in NATS is kept, for when NATS is down [default: /var/lib/sidelight/known-roots.copy]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pins_cache: Option<PathBuf>,
 
     /// A key that may sign for the hosts, beside those recorded; repeatable
     #[arg(long, value_name = "sha256//KEY")]
@@ -224,6 +233,10 @@ pub(crate) struct PinsPlace {
     /// The known-roots file
     #[arg(long, value_name = "FILE", default_value = "/var/lib/sidelight/known-roots")]
     pub(crate) pins: String,
+
+    /// How a record in NATS is reached.
+    #[command(flatten)]
+    pub(crate) nats: NatsOptions,
 }
 
 /// `pins show`.
@@ -298,9 +311,12 @@ pub(crate) struct EnrolCommand {
     /// Go through this proxy, or none [default: HTTPS_PROXY and NO_PROXY]
     #[arg(long, value_name = "URL|none")]
     pub(crate) via_proxy: Option<ProxyChoice>,
-    /// The known-roots file that is made or extended; without it, only the output is made
+    /// The known-roots file (or nats://HOST:PORT/BUCKET) that is made or extended; without it, only the output is made
     #[arg(long, value_name = "FILE")]
     pub(crate) pins: Option<String>,
+    /// How a record in NATS is reached.
+    #[command(flatten)]
+    pub(crate) nats: NatsOptions,
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,

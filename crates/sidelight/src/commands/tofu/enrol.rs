@@ -7,12 +7,13 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use serde_json::json;
 use sidelight_engine::probe;
-use sidelight_model::tofu::{Decision, Genesis, Match, Policy, Shown, Surroundings, decide};
+use sidelight_model::time::Timestamp;
+use sidelight_model::tofu::{Decision, Genesis, Match, Policy, Record, Shown, Surroundings, decide};
 use sidelight_model::x509::fingerprint;
 use sidelight_wire::known_roots::Document;
 
 use super::look::{Looker, Seen};
-use super::record::Pins;
+use super::record::{Copy, Pins, Reach, Saved};
 use super::{start, told};
 use crate::cli::{EnrolCommand, EnrolFormat, OnUnreachable, TofuLook};
 use crate::exit::{Exit, Failure};
@@ -25,7 +26,7 @@ use crate::ui::Ui;
 /// When the record cannot be read or written.
 pub(super) fn run(options: &EnrolCommand, ui: Ui, json: bool) -> Result<Exit, Failure> {
     let now = probe::now();
-    let mut pins = options.pins.as_deref().map(Pins::open).transpose()?;
+    let mut pins = options.pins.as_deref().map(|place| Pins::open(place, &reach(options))).transpose()?;
     let looker = Arc::new(Looker::new(&look(options), &[], &options.issuers, now)?);
     let seen = looker.all(&options.hosts)?;
     let mut document = pins.as_ref().map(|pins| pins.document().clone()).unwrap_or_default();
@@ -37,7 +38,7 @@ pub(super) fn run(options: &EnrolCommand, ui: Ui, json: bool) -> Result<Exit, Fa
         continue_unreachable: false,
         lacks_evidence: false,
     };
-    let (mut recorded, mut trouble) = (0, false);
+    let (mut records, mut trouble) = (Vec::new(), false);
     for it in &seen {
         let named: Vec<_> = told::issuers(&it.shown).iter().map(sidelight_model::tofu::Candidate::named).collect();
         let known = document.known.of_keys(&it.endpoint, &named, now);
@@ -49,8 +50,7 @@ pub(super) fn run(options: &EnrolCommand, ui: Ui, json: bool) -> Result<Exit, Fa
                     let mut record = start::record_of(&it.endpoint, candidate, by, options.scope.clone(), now);
                     // A record without the way speaks for every way: the proxy may be named elsewhere.
                     record.endpoint.via = None;
-                    document.put(record);
-                    recorded += 1;
+                    records.push(record);
                 } else {
                     trouble = true;
                 }
@@ -63,15 +63,23 @@ pub(super) fn run(options: &EnrolCommand, ui: Ui, json: bool) -> Result<Exit, Fa
             decision => ui.note(&told::line(it, &decision, "")),
         }
     }
-    if recorded > 0 && document.known.genesis.is_none() {
-        document.begin(Genesis { at: now, by: options.by.clone() });
-    }
-    if let Some(pins) = &mut pins
-        && recorded > 0
-    {
-        *pins.document_mut() = document.clone();
-        pins.save()?;
+    if let Some(pins) = pins.as_mut().filter(|_| !records.is_empty()) {
+        let before = document.known.clone();
+        pins.settle(|pins| {
+            if let Some(other) = records.iter().find(|it| pins.known().of(&it.endpoint) != before.of(&it.endpoint)) {
+                let endpoint = escape::line(&other.endpoint.to_string());
+                return Err(Failure::new(format!(
+                    "{endpoint}: another recorded a key for it meanwhile; nothing is recorded"
+                ))
+                .hint("run this again, and compare once more"));
+            }
+            put(pins.document_mut(), &records, options, now);
+            Ok((pins.save()? == Saved::Yes).then_some(()))
+        })?;
+        document = pins.document().clone();
         ui.note(&format!("recorded in {}", escape::line(&pins.place)));
+    } else {
+        put(&mut document, &records, options, now);
     }
     if json {
         println!("{}", shape(&seen, &document));
@@ -79,6 +87,17 @@ pub(super) fn run(options: &EnrolCommand, ui: Ui, json: bool) -> Result<Exit, Fa
         print!("{}", output(&document, options.format));
     }
     Ok(if trouble { Exit::No } else { Exit::Done })
+}
+
+fn put(document: &mut Document, records: &[Record], options: &EnrolCommand, now: Timestamp) {
+    records.iter().for_each(|record| document.put(record.clone()));
+    if !records.is_empty() && document.known.genesis.is_none() {
+        document.begin(Genesis { at: now, by: options.by.clone() });
+    }
+}
+
+fn reach(options: &EnrolCommand) -> Reach<'_> {
+    Reach { nats: &options.nats, copy: Copy::None, step: options.timeout.0, total: options.timeout.0 }
 }
 
 fn look(options: &EnrolCommand) -> TofuLook {

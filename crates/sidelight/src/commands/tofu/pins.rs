@@ -5,7 +5,7 @@ use sidelight_engine::probe;
 use sidelight_model::tofu::{Endpoint, Genesis, Record};
 use sidelight_wire::known_roots::write_record;
 
-use super::record::Pins;
+use super::record::{Pins, Saved};
 use crate::cli::{self, PinsAccept, PinsForget, PinsInit, PinsVerb};
 use crate::exit::{Exit, Failure};
 use crate::render::escape;
@@ -16,11 +16,14 @@ use crate::render::escape;
 /// When the record cannot be read or written.
 pub(super) fn run(verb: &PinsVerb, json: bool) -> Result<Exit, Failure> {
     match verb {
-        PinsVerb::List(place) => list(&Pins::open(&place.pins)?, None, json),
-        PinsVerb::Show(show) => list(&Pins::open(&show.place.pins)?, Some(&endpoint(&show.host)), json),
-        PinsVerb::Init(init) => begin(init),
-        PinsVerb::Accept(accept) => self::accept(accept),
-        PinsVerb::Forget(forget) => self::forget(forget),
+        PinsVerb::List(place) => list(&Pins::of_operator(place)?, None, json),
+        PinsVerb::Show(show) => list(&Pins::of_operator(&show.place)?, Some(&endpoint(&show.host)), json),
+        PinsVerb::Init(init) => {
+            make_folder(&init.place.pins)?;
+            Pins::of_operator(&init.place)?.settle(|pins| begin(pins, init))
+        }
+        PinsVerb::Accept(accept) => Pins::of_operator(&accept.place)?.settle(|pins| self::accept(pins, accept)),
+        PinsVerb::Forget(forget) => Pins::of_operator(&forget.place)?.settle(|pins| self::forget(pins, forget)),
     }
 }
 
@@ -121,21 +124,21 @@ fn make_folder(place: &str) -> Result<(), Failure> {
     })
 }
 
-fn begin(options: &PinsInit) -> Result<Exit, Failure> {
-    make_folder(&options.place.pins)?;
-    let mut pins = Pins::open(&options.place.pins)?;
+fn begin(pins: &mut Pins, options: &PinsInit) -> Result<Option<Exit>, Failure> {
     let place = escape::line(&pins.place);
     if let Some(genesis) = &pins.known().genesis {
         println!("{place} was begun {} already; nothing is changed", genesis.at.date());
-        return Ok(Exit::Done);
+        return Ok(Some(Exit::Done));
     }
-    writable(&pins)?;
+    writable(pins)?;
     pins.document_mut().begin(Genesis { at: probe::now(), by: options.by.clone() });
-    pins.save()?;
+    if pins.save()? == Saved::Conflict {
+        return Ok(None);
+    }
     println!(
         "{place} is begun: the first start under the policy tofu may adopt a key, and every later one compares with it"
     );
-    Ok(Exit::Done)
+    Ok(Some(Exit::Done))
 }
 
 fn writable(pins: &Pins) -> Result<(), Failure> {
@@ -148,9 +151,8 @@ fn writable(pins: &Pins) -> Result<(), Failure> {
     )))
 }
 
-fn accept(options: &PinsAccept) -> Result<Exit, Failure> {
-    let mut pins = Pins::open(&options.place.pins)?;
-    writable(&pins)?;
+fn accept(pins: &mut Pins, options: &PinsAccept) -> Result<Option<Exit>, Failure> {
+    writable(pins)?;
     let endpoint = endpoint_of(&options.host)?;
     if let Some((_, why)) = pins.known().revoked.iter().find(|(key, _)| *key == options.key) {
         let why = why.as_ref().map(|why| format!(" ({})", escape::line(why))).unwrap_or_default();
@@ -189,37 +191,42 @@ fn accept(options: &PinsAccept) -> Result<Exit, Failure> {
     record.scope = options.scope.clone().or(record.scope);
     let line = write_record(&record);
     pins.document_mut().put(record);
-    pins.save()?;
+    if pins.save()? == Saved::Conflict {
+        return Ok(None);
+    }
     println!("recorded in {}:\n{}", escape::line(&pins.place), escape::line(&line));
-    Ok(Exit::Done)
+    Ok(Some(Exit::Done))
 }
 
-fn forget(options: &PinsForget) -> Result<Exit, Failure> {
-    let mut pins = Pins::open(&options.place.pins)?;
-    writable(&pins)?;
+fn forget(pins: &mut Pins, options: &PinsForget) -> Result<Option<Exit>, Failure> {
+    writable(pins)?;
     let place = escape::line(&pins.place);
     if let Some(key) = options.revoke {
         pins.document_mut().revoke(key, options.why.clone());
-        pins.save()?;
+        if pins.save()? == Saved::Conflict {
+            return Ok(None);
+        }
         println!("revoked in {place}: {key}; every start that meets it is refused");
-        return Ok(Exit::Done);
+        return Ok(Some(Exit::Done));
     }
     let endpoint = endpoint_of(options.host.as_deref().unwrap_or_default())?;
     let of_host: Vec<Endpoint> =
         pins.known().records.iter().map(|it| it.endpoint.clone()).filter(|it| it.at == endpoint.at).collect();
     if of_host.is_empty() {
         println!("{place} records nothing for {}", escape::line(&endpoint.to_string()));
-        return Ok(Exit::No);
+        return Ok(Some(Exit::No));
     }
     of_host.iter().for_each(|endpoint| {
         pins.document_mut().forget(endpoint);
     });
-    pins.save()?;
+    if pins.save()? == Saved::Conflict {
+        return Ok(None);
+    }
     let after = if pins.known().genesis.is_some() {
         "; the next start under the policy tofu may adopt a key again"
     } else {
         ""
     };
     println!("forgotten in {place}: {}{after}", escape::line(&endpoint.to_string()));
-    Ok(Exit::Done)
+    Ok(Some(Exit::Done))
 }

@@ -6,14 +6,14 @@ use sidelight_engine::probe;
 use sidelight_host::first_use::{Became, Lasting, become_command, drop_rights};
 use sidelight_model::time::Timestamp;
 use sidelight_model::tofu::{
-    Decision, Endpoint, KnownRoots, Match, Record, Rule, Scope, Surroundings, decide, same_scanner,
+    Decision, Endpoint, KnownRoots, Match, Policy, Record, Rule, Scope, Surroundings, decide, same_scanner,
 };
 use sidelight_model::x509::fingerprint;
 
 use super::install::{Adopted, install, prepare};
 use super::log::Logger;
 use super::look::{Looker, Seen};
-use super::record::Pins;
+use super::record::{Copy, Pins, Reach, Saved};
 use super::told::{self, Context};
 use super::wanted::Wanted;
 use crate::cli::{Evidence, OnUnreachable, TofuCommand};
@@ -31,44 +31,21 @@ pub(super) fn run(command: &TofuCommand, ui: Ui) -> Result<Exit, Failure> {
     let Some(wanted) = Wanted::of(command, ui)? else { return become_it(command, None, &[]) };
     let now = probe::now();
     let logger = Logger::open(&wanted.start)?;
-    let mut pins = Pins::open(&wanted.trust.pins)?;
+    let mut pins = Pins::open(&wanted.trust.pins, &reach(command, &wanted))?;
     let looker = Arc::new(Looker::new(&wanted.look, &wanted.trust.roots, &wanted.trust.issuers, now)?);
     let seen = looker.all(&wanted.look.host)?;
     if std::env::var("TLS_TOFU_DEBUG").is_ok_and(|value| value == "true") {
         seen.iter().flat_map(told::chain_lines).for_each(|line| ui.note(&line));
     }
-    let known = with_inline(pins.known(), &wanted);
-    let lasting = if wanted.trust.record_may_vanish { Lasting::Yes } else { pins.lasting() };
-    let around = Surroundings {
-        policy: wanted.policy,
-        has_genesis: known.genesis.is_some(),
-        is_writable: pins.is_writable(),
-        is_lasting: lasting == Lasting::Yes,
-        continue_unreachable: wanted.look.on_unreachable == OnUnreachable::Continue,
-        lacks_evidence: wanted.trust.evidence == Some(Evidence::TwoHosts)
-            && !same_scanner(seen.iter().map(|it| (&it.name, &it.shown))),
-    };
-    let decided: Vec<(Match, Decision)> = seen
-        .iter()
-        .map(|it| {
-            let recorded = recorded(&known, it, now);
-            let decision = decide(&around, &it.shown, &recorded);
-            (recorded, decision)
-        })
-        .collect();
-    for (it, (recorded, decision)) in seen.iter().zip(&decided) {
-        if let Decision::Refuse(refusal) = decision {
-            logger.refused(it, decision, &wanted, now, ui);
-            let of = known.of(&it.endpoint);
-            let context =
-                Context { place: &wanted.trust.pins, recorded, lasting: &lasting, known: of.first().copied() };
-            return Err(told::failure(it, refusal, &context));
-        }
-    }
-    let adopted = adopted(&seen, &decided, &known, &wanted);
-    let prepared = prepare(&adopted, now)?;
-    // What is recorded comes first: a start that ends between the two has trusted nobody whom the next one does not know.
-    record(&mut pins, &seen, &decided, &wanted, now)?;
+    let (prepared, decided) = pins.settle(|pins| {
+        let (known, decided) = judged(pins, &seen, &wanted, &logger, now, ui)?;
+        let adopted = adopted(&seen, &decided, &known, &wanted);
+        let prepared = prepare(&adopted, now)?;
+        // What is recorded comes first: a start that ends between the two has trusted nobody whom the next one does not know.
+        let saved = record(pins, &seen, &decided, &wanted, now)?;
+        Ok((saved == Saved::Yes).then(|| (prepared, decided)))
+    })?;
+    pins.remarks().iter().for_each(|remark| ui.warning(remark));
     let installed = install(&prepared, &wanted.start, now, ui)?;
     for (it, (_, decision)) in seen.iter().zip(&decided) {
         ui.note(&told::line(it, decision, &pins.place));
@@ -76,6 +53,53 @@ pub(super) fn run(command: &TofuCommand, ui: Ui) -> Result<Exit, Failure> {
     }
     drop(pins);
     become_it(command, wanted.user.as_ref(), &installed.set)
+}
+
+/// How the record is reached.
+fn reach<'a>(command: &'a TofuCommand, wanted: &'a Wanted) -> Reach<'a> {
+    let copy = wanted.trust.pins_cache.as_deref().map_or(Copy::Usual, Copy::At);
+    Reach { nats: &command.nats, copy, step: wanted.look.timeout.0, total: wanted.look.deadline.0 }
+}
+
+type Decided = Vec<(Match, Decision)>;
+
+/// Decides for every host; any that is refused ends it.
+fn judged(
+    pins: &mut Pins,
+    seen: &[Seen],
+    wanted: &Wanted,
+    logger: &Logger,
+    now: Timestamp,
+    ui: Ui,
+) -> Result<(KnownRoots, Decided), Failure> {
+    let known = with_inline(pins.known(), wanted);
+    let lasting = if wanted.trust.record_may_vanish { Lasting::Yes } else { pins.lasting() };
+    let around = Surroundings {
+        // A copy says nothing of what the fleet adopted since.
+        policy: if pins.from_copy().is_some() && wanted.policy == Policy::Tofu { Policy::Pin } else { wanted.policy },
+        has_genesis: known.genesis.is_some(),
+        is_writable: pins.is_writable(),
+        is_lasting: lasting == Lasting::Yes,
+        continue_unreachable: wanted.look.on_unreachable == OnUnreachable::Continue,
+        lacks_evidence: wanted.trust.evidence == Some(Evidence::TwoHosts)
+            && !same_scanner(seen.iter().map(|it| (&it.name, &it.shown))),
+    };
+    let decide = |it: &Seen| {
+        let recorded = recorded(&known, it, now);
+        let decision = decide(&around, &it.shown, &recorded);
+        (recorded, decision)
+    };
+    let decided: Decided = seen.iter().map(decide).collect();
+    for (it, (recorded, decision)) in seen.iter().zip(&decided) {
+        if let Decision::Refuse(refusal) = decision {
+            pins.remarks().iter().for_each(|remark| ui.warning(remark));
+            logger.refused(it, decision, wanted, now, ui);
+            let of = known.of(&it.endpoint);
+            let context = Context { place: &pins.place, recorded, lasting: &lasting, known: of.first().copied() };
+            return Err(told::failure(it, refusal, &context));
+        }
+    }
+    Ok((known, decided))
 }
 
 /// The record with the pins of the command line, which speak for every host.
@@ -123,7 +147,7 @@ fn record(
     decided: &[(Match, Decision)],
     wanted: &Wanted,
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<Saved, Failure> {
     let mut changed = false;
     let mut is_adoption = false;
     for (it, (_, decision)) in seen.iter().zip(decided) {
@@ -158,10 +182,13 @@ fn record(
         }
     }
     match (changed, is_adoption) {
-        (false, _) => Ok(()),
+        (false, _) => Ok(Saved::Yes),
         (true, true) => pins.save(),
-        // What was seen when is good to know, but no reason not to start.
-        (true, false) => pins.save().or(Ok(())),
+        // What was seen when is good to know, but no reason not to start; another replica may have written the same.
+        (true, false) => {
+            let _ = pins.save();
+            Ok(Saved::Yes)
+        }
     }
 }
 
@@ -193,6 +220,10 @@ fn become_it(
     set: &[(std::ffi::OsString, std::ffi::OsString)],
 ) -> Result<Exit, Failure> {
     let mut set = set.to_vec();
+    // A login to the record is none of the command's business.
+    let is_secret = |name: &&str| std::env::var(name).is_ok_and(|url| url.contains("://") && url.contains('@'));
+    let secret: Vec<std::ffi::OsString> =
+        ["SIDELIGHT_PINS"].iter().filter(|name| is_secret(name)).map(Into::into).collect();
     if let Some(user) = user {
         drop_rights(user).map_err(|error| {
             Failure::new(format!("the command cannot run as {}:{}: {error}", user.uid, user.gid)).hint(
@@ -205,7 +236,7 @@ fn become_it(
     }
     let name = command.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = crate::render::escape::line(&name);
-    match become_command(&command.command, &set, &[]) {
+    match become_command(&command.command, &set, &secret) {
         Became::NotFound(error) => Err(Failure::new(format!("{name}: {error}")).exit(Exit::NotFound)),
         Became::NotExecutable(error) => Err(Failure::new(format!("{name}: {error}")).exit(Exit::NotExecutable)),
     }
