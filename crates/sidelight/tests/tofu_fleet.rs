@@ -250,6 +250,24 @@ fn logins_and_tls_are_as_nats_has_them() {
 }
 
 #[test]
+fn a_client_certificate_opens_nats() {
+    let world = World::new();
+    let ca = Issuer::root("NATS CA");
+    let (cert, key) = ca.issue(&Leaf::named(&["localhost"])).write_to(world.folder.path(), "nats");
+    let (ours, our_key) = ca.issue(&Leaf::named(&["replica"]).for_clients()).write_to(world.folder.path(), "replica");
+    ca.write_to(&world.path("ca.pem"));
+    let (cert, key, root) = (cert.display(), key.display(), world.path("ca.pem"));
+    let root = root.display();
+    let _nats =
+        world.nats(&format!("tls {{ cert_file: \"{cert}\", key_file: \"{key}\", ca_file: \"{root}\", verify: true }}"));
+    let without = run(world.pins(&["init"], &world.url()).args(["--nats-ca", "ca.pem"]));
+    assert!(code(&without) == 3 && without.errors().contains("--nats-cert FILE"), "{without}");
+    let mut init = world.pins(&["init"], &world.url());
+    init.args(["--nats-ca", "ca.pem", "--nats-cert"]).arg(ours).arg("--nats-key").arg(our_key);
+    run(&mut init).success();
+}
+
+#[test]
 fn operators_change_the_record_of_a_fleet() {
     let world = World::new();
     let _nats = world.nats("");
