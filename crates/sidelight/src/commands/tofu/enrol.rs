@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use serde_json::json;
 use sidelight_engine::probe;
 use sidelight_model::time::Timestamp;
-use sidelight_model::tofu::{Decision, Genesis, Match, Policy, Record, Shown, Surroundings, decide};
+use sidelight_model::tofu::{Decision, Genesis, KnownRoots, Match, Policy, Record, Shown, Surroundings, decide};
 use sidelight_model::x509::fingerprint;
 use sidelight_wire::known_roots::Document;
 
@@ -64,18 +64,7 @@ pub(super) fn run(options: &EnrolCommand, ui: Ui, json: bool) -> Result<Exit, Fa
         }
     }
     if let Some(pins) = pins.as_mut().filter(|_| !records.is_empty()) {
-        let before = document.known.clone();
-        pins.settle(|pins| {
-            if let Some(other) = records.iter().find(|it| pins.known().of(&it.endpoint) != before.of(&it.endpoint)) {
-                let endpoint = escape::line(&other.endpoint.to_string());
-                return Err(Failure::new(format!(
-                    "{endpoint}: another recorded a key for it meanwhile; nothing is recorded"
-                ))
-                .hint("run this again, and compare once more"));
-            }
-            put(pins.document_mut(), &records, options, now);
-            Ok((pins.save()? == Saved::Yes).then_some(()))
-        })?;
+        write(pins, &document.known, &records, options, now)?;
         document = pins.document().clone();
         ui.note(&format!("recorded in {}", escape::line(&pins.place)));
     } else {
@@ -87,6 +76,27 @@ pub(super) fn run(options: &EnrolCommand, ui: Ui, json: bool) -> Result<Exit, Fa
         print!("{}", output(&document, options.format));
     }
     Ok(if trouble { Exit::No } else { Exit::Done })
+}
+
+/// Writes what was answered yes to, unless another recorded a key for the same host since `before`.
+fn write(
+    pins: &mut Pins,
+    before: &KnownRoots,
+    records: &[Record],
+    options: &EnrolCommand,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    pins.settle(|pins| {
+        if let Some(other) = records.iter().find(|it| pins.known().of(&it.endpoint) != before.of(&it.endpoint)) {
+            let endpoint = escape::line(&other.endpoint.to_string());
+            return Err(Failure::new(format!(
+                "{endpoint}: another recorded a key for it meanwhile; nothing is recorded"
+            ))
+            .hint("run this again, and compare once more"));
+        }
+        put(pins.document_mut(), records, options, now);
+        Ok((pins.save()? == Saved::Yes).then_some(()))
+    })
 }
 
 fn put(document: &mut Document, records: &[Record], options: &EnrolCommand, now: Timestamp) {

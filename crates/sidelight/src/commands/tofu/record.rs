@@ -163,7 +163,7 @@ impl Pins {
     }
 
     /// Why a copy serves in place of the record; whoever starts with it must not adopt.
-    pub(super) fn from_copy(&self) -> Option<&str> {
+    pub(super) fn copy_serves(&self) -> Option<&str> {
         match &self.store {
             Store::File(_) => None,
             #[cfg(feature = "nats")]

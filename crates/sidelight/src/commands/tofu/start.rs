@@ -76,7 +76,7 @@ fn judged(
     let lasting = if wanted.trust.record_may_vanish { Lasting::Yes } else { pins.lasting() };
     let around = Surroundings {
         // A copy says nothing of what the fleet adopted since.
-        policy: if pins.from_copy().is_some() && wanted.policy == Policy::Tofu { Policy::Pin } else { wanted.policy },
+        policy: if pins.copy_serves().is_some() && wanted.policy == Policy::Tofu { Policy::Pin } else { wanted.policy },
         has_genesis: known.genesis.is_some(),
         is_writable: pins.is_writable(),
         is_lasting: lasting == Lasting::Yes,
