@@ -18,14 +18,16 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     workspace::run(workspace.cargo().args(["build", "--workspace", "--all-targets"]))?;
     workspace::run(workspace.cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
     let program = dist::build(workspace)?;
-    let mut empty_root = workspace.cargo();
-    empty_root.env("SIDELIGHT_DIST", &program);
-    workspace::run(empty_root.args([
+    let mut of_the_program = workspace.cargo();
+    of_the_program.env("SIDELIGHT_DIST", &program);
+    workspace::run(of_the_program.args([
         "test",
         "--package",
         "sidelight",
         "--test",
         "empty_root",
+        "--test",
+        "tofu_containers",
         "--",
         "--include-ignored",
     ]))

@@ -17,6 +17,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("curl", "curl"),
+    ("debootstrap", "debootstrap"),
     ("docker", "docker.io"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
@@ -57,6 +58,7 @@ const PYTHON_MODULES: &[&str] = &[
     "msgpack",
     "pillow",
     "protobuf",
+    "pyyaml",
     "requests",
     "websockets",
 ];
@@ -76,6 +78,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     programs()?;
     let peers = workspace.peers();
     fs::create_dir_all(&peers).with_context(|| format!("cannot create {}", peers.display()))?;
+    debian(&peers)?;
     let stamp = peers.join("ready");
     let wanted = format!("python {PYTHON_MODULES:?}\n{MITMPROXY}\nnode {NODE_MODULES:?}\n");
     if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&peers) {
@@ -125,7 +128,8 @@ fn install(packages: &[&str]) -> Result<()> {
 /// Whether the Python and Node environments of an earlier set-up still work.
 fn works(peers: &Path) -> bool {
     let python = peers.join("venv/bin/python");
-    let imports = "import cbor2, google.protobuf, grpc, h2, haralyzer, httpie, msgpack, PIL, requests, websockets";
+    let imports =
+        "import cbor2, google.protobuf, grpc, h2, haralyzer, httpie, msgpack, PIL, requests, websockets, yaml";
     Command::new(python).args(["-c", imports]).status().is_ok_and(|status| status.success())
         && peers.join("venv/bin/go").exists()
         && answers(&peers.join("mitmproxy/bin/mitmdump"))
@@ -189,6 +193,29 @@ fn node(peers: &Path) -> Result<()> {
         .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix", "."])
         .args(NODE_MODULES);
     workspace::run(&mut npm)
+}
+
+/// A small Debian with real clients, as a tar from which tests make images: `debian.tar`.
+fn debian(peers: &Path) -> Result<()> {
+    let tar = peers.join("debian.tar");
+    if tar.is_file() {
+        return Ok(());
+    }
+    let (root, fresh) = (peers.join("debian.root"), peers.join("debian.tar.new"));
+    if root.exists() {
+        fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
+    }
+    eprintln!("setup: a small Debian in {}", tar.display());
+    let mut debootstrap = Command::new("debootstrap");
+    debootstrap.args(["--variant=minbase", "--include=ca-certificates,curl,git,python3", "bookworm"]);
+    workspace::run(debootstrap.arg(&root))?;
+    let mut pack = Command::new("tar");
+    pack.arg("-C").arg(&root).arg("-cf").arg(&fresh);
+    pack.args(["--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*"]);
+    pack.args(["--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*", "--exclude=./usr/share/doc/*", "."]);
+    workspace::run(&mut pack)?;
+    fs::rename(&fresh, &tar).with_context(|| format!("cannot rename {}", fresh.display()))?;
+    fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))
 }
 
 /// Where a program lies on the path (or in an administrator's folders, which a user's path may lack).
