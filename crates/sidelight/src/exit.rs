@@ -16,6 +16,7 @@ pub(crate) enum Exit {
     /// 3: the question could not be answered: unreachable, unreadable, malformed.
     Unanswered,
     /// As the command that was started ended; 128 and the signal's number when a signal ended it.
+    #[cfg(feature = "full")]
     Command(u8),
     /// 121: `tofu` met another key than the one recorded, or a revoked one.
     KeyRefused,
@@ -35,6 +36,7 @@ impl Exit {
             Self::No => 1,
             Self::Usage => 2,
             Self::Unanswered => 3,
+            #[cfg(feature = "full")]
             Self::Command(code) => code,
             Self::KeyRefused => 121,
             Self::RunFailed => 125,

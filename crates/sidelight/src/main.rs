@@ -1,14 +1,29 @@
 //! The program `sidelight`: see, explain and fix TLS between containers and services.
 //! In: a command line. Out: what it asks for on standard output, everything else on standard error, and an exit status.
 
+// A program of `tofu` alone has its own list of commands; what these are made of is the same.
+#[cfg_attr(not(feature = "full"), path = "cli/slim.rs")]
 mod cli;
+#[cfg_attr(not(feature = "full"), path = "commands/slim.rs")]
 mod commands;
+#[cfg(feature = "full")]
 mod demo;
 mod exit;
+#[cfg(feature = "full")]
 mod render;
+#[cfg(feature = "full")]
 mod schema;
 mod settings;
 mod ui;
+
+/// Of all that is shown, the escaping.
+#[cfg(not(feature = "full"))]
+mod render {
+    pub(crate) mod escape;
+}
+
+#[cfg(not(feature = "tofu"))]
+compile_error!("a program needs at least the feature `tofu`");
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -20,6 +35,7 @@ use ui::Ui;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // The sandbox's agent is this program once more; it must not have threads.
+    #[cfg(feature = "full")]
     if let Some(code) = sidelight_host::netns::agent_main_if_asked(arguments.iter().cloned()) {
         return code;
     }

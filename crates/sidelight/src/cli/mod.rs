@@ -5,12 +5,15 @@ mod ca;
 mod config;
 mod demo;
 mod diagnose;
+mod endpoint;
 mod flows;
+mod global;
 mod image;
 mod mode;
 mod mode_url;
 mod nats;
 mod options;
+mod period;
 mod proxy;
 mod recording;
 mod registry;
@@ -22,21 +25,24 @@ mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 pub(crate) use ca::{CaCommand, CaCreate, CaExport, CaFolder, CaInstall, CaShow, CaVerb, CertificateFormat};
 pub(crate) use config::{ConfigCommand, ConfigVerb};
 pub(crate) use demo::DemoCommand;
-pub(crate) use diagnose::{DiagnoseCommand, DiagnoseTrust, Endpoint, ProxyChoice};
+pub(crate) use diagnose::{DiagnoseCommand, DiagnoseTrust};
+pub(crate) use endpoint::{Endpoint, ProxyChoice};
 pub(crate) use flows::{
     BodyView, ExportFormat, FlowsCommand, FlowsExport, FlowsFollow, FlowsImport, FlowsList, FlowsShow, FlowsSource,
     FlowsStats, FlowsVerb, ImportFormat, Snippet,
 };
+pub(crate) use global::{ColorWhen, GlobalOptions};
 pub(crate) use image::ImageOptions;
 pub(crate) use mode::{ModeKind, ModeSpec};
 pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream, percent_decode};
 pub(crate) use nats::NatsOptions;
 pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions};
+pub(crate) use period::Period;
 pub(crate) use proxy::ProxyCommand;
 pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
 pub(crate) use registry::RegistryOptions;
@@ -50,7 +56,7 @@ pub(crate) use trust::{
     AsRuntime, AuditFormat, EditKind, SetVariable, TrustAdd, TrustAudit, TrustCommand, TrustDiff, TrustEdit,
     TrustExport, TrustFind, TrustList, TrustRemove, TrustVerb, TrustVerify,
 };
-pub(crate) use values::{Credentials, PerHost, Period, Size};
+pub(crate) use values::{Credentials, PerHost, Size};
 
 /// See, explain and fix TLS between containers and services.
 #[derive(Debug, Parser)]
@@ -101,34 +107,6 @@ Settings:
 Exit status:
   0 done, or the answer is yes; 1 the answer is no; 2 usage; 3 the question could not be answered.
   `run` exits as its command does, and with 125 when sidelight itself failed.";
-
-/// Options of every command.
-#[derive(Debug, Args)]
-pub(crate) struct GlobalOptions {
-    /// Configuration file (TOML) [default: $XDG_CONFIG_HOME/sidelight/config.toml]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Options of every command")]
-    pub(crate) config: Option<PathBuf>,
-
-    /// Print JSON on standard output; text for people goes to standard error
-    #[arg(long, global = true, help_heading = "Options of every command")]
-    pub(crate) json: bool,
-
-    /// When to use colours; auto: on a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Options of every command")]
-    pub(crate) color: ColorWhen,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorWhen {
-    /// On a terminal, unless NO_COLOR, CLICOLOR=0 or TERM=dumb say otherwise.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
 
 /// The verbs.
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use sidelight_model::flow::Authority;
 
-use super::mode_url::{Upstream, parse_reverse, parse_upstream};
+use super::mode_url::{Upstream, parse_upstream, without_path};
 
 /// One listener of the proxy: what it expects, and where it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +184,22 @@ impl ModeSpec {
             IpAddr::V6(v6) => v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback()),
         }
     }
+}
+
+/// Reads the URL of `reverse:`; the flag says whether the service speaks TLS.
+fn parse_reverse(url: &str) -> Result<(bool, Authority), String> {
+    let (tls, rest) = match url.split_once("://") {
+        Some(("http", rest)) => (false, rest),
+        Some(("https", rest)) => (true, rest),
+        _ => return Err(format!("`reverse`: `{url}` is no URL that begins with http:// or https://")),
+    };
+    let place = without_path(rest).ok_or(format!("`reverse`: write `{url}` without path; requests bring their own"))?;
+    if place.contains('@') {
+        return Err("`reverse`: the URL takes no login; requests bring their own".to_owned());
+    }
+    let to =
+        Authority::parse(place, Some(if tls { 443 } else { 80 })).map_err(|wrong| format!("`reverse`: {wrong}"))?;
+    Ok((tls, to))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The URLs inside of modes. In: `https://HOST[:PORT]`, `http://[USER[:PASSWORD]@]HOST[:PORT]`. Out: typed places.
+//! The URL of a further proxy. In: `http://[USER[:PASSWORD]@]HOST[:PORT]`. Out: typed places.
 //! Spec: RFC 3986 §3.2.
 
 use std::fmt;
@@ -6,7 +6,14 @@ use std::fmt;
 use sidelight_model::flow::Authority;
 use sidelight_model::redact::Secret;
 
-use super::values::Login;
+/// A user name and a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Login {
+    /// The user name.
+    pub(crate) user: String,
+    /// The password.
+    pub(crate) password: Secret<String>,
+}
 
 /// A further proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,22 +54,6 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// Reads the URL of `reverse:`; the flag says whether the service speaks TLS.
-pub(super) fn parse_reverse(url: &str) -> Result<(bool, Authority), String> {
-    let (tls, rest) = match url.split_once("://") {
-        Some(("http", rest)) => (false, rest),
-        Some(("https", rest)) => (true, rest),
-        _ => return Err(format!("`reverse`: `{url}` is no URL that begins with http:// or https://")),
-    };
-    let place = without_path(rest).ok_or(format!("`reverse`: write `{url}` without path; requests bring their own"))?;
-    if place.contains('@') {
-        return Err("`reverse`: the URL takes no login; requests bring their own".to_owned());
-    }
-    let to =
-        Authority::parse(place, Some(if tls { 443 } else { 80 })).map_err(|wrong| format!("`reverse`: {wrong}"))?;
-    Ok((tls, to))
-}
-
 /// Reads the URL of `upstream:`. Messages never repeat the login.
 pub(crate) fn parse_upstream(url: &str) -> Result<Upstream, String> {
     let (scheme, rest) = match url.split_once("://") {
@@ -86,7 +77,7 @@ pub(crate) fn parse_upstream(url: &str) -> Result<Upstream, String> {
 }
 
 /// The authority, if at most a single slash follows it.
-fn without_path(rest: &str) -> Option<&str> {
+pub(super) fn without_path(rest: &str) -> Option<&str> {
     let place = rest.strip_suffix('/').unwrap_or(rest);
     (!place.contains(['/', '?', '#'])).then_some(place)
 }

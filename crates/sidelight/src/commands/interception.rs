@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::process::Rlimit;
 use sidelight_engine::ca::{Authority, CaOptions as NewCa, KeyKind};
-use sidelight_engine::dial::{Dialer, NoProxy, OwnAddresses, Proxy, ProxyKind, Way};
+use sidelight_engine::dial::{Dialer, NoProxy, OwnAddresses, Proxy, Way};
 use sidelight_engine::forge::Forge;
 use sidelight_engine::resolve::Resolver;
 use sidelight_engine::serve::{listen, serve};
@@ -26,8 +26,9 @@ use sidelight_wire::flow_decoder::Limits;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle as Task;
 
+use super::environment_proxy::further_proxy;
 use super::source_roots;
-use crate::cli::{self, CaKey, ModeKind, OnOverload, ProxyOptions, UpstreamScheme};
+use crate::cli::{self, CaKey, ModeKind, OnOverload, ProxyOptions};
 use crate::exit::Failure;
 use crate::settings::xdg_folder;
 use crate::ui::Ui;
@@ -296,17 +297,6 @@ fn settings(options: &ProxyOptions) -> Result<Settings, Failure> {
         fail_open_for: options.scope.fail_open_for.0,
         capture: super::recording::capture(&options.recording),
     })
-}
-
-/// A further proxy, as the engine wants it.
-pub(crate) fn further_proxy(upstream: &cli::Upstream) -> Arc<Proxy> {
-    let kind = match upstream.scheme {
-        UpstreamScheme::Http => ProxyKind::Http,
-        UpstreamScheme::Https => ProxyKind::Https,
-        UpstreamScheme::Socks5 => ProxyKind::Socks5,
-    };
-    let login = upstream.login.as_ref().map(|login| (login.user.clone(), login.password.clone()));
-    Arc::new(Proxy { kind, at: upstream.at.clone(), login })
 }
 
 fn engine_mode(kind: &ModeKind) -> (Mode, Option<Arc<Proxy>>) {

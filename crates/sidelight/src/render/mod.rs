@@ -2,6 +2,7 @@
 
 mod body;
 pub(crate) mod certificate_fault;
+mod columns;
 mod detail;
 pub(crate) mod diagnosis;
 pub(crate) mod escape;

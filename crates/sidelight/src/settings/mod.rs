@@ -7,17 +7,19 @@
 
 mod file;
 mod layer;
+#[cfg(feature = "full")]
+mod listed;
 
 use std::ffi::OsString;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::Cli;
 use crate::exit::Failure;
 use layer::Layer;
+#[cfg(feature = "full")]
+pub(crate) use listed::Setting;
 
 /// Looks up a variable of the environment.
 pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
@@ -26,37 +28,15 @@ pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// An option on the command line.
+    #[cfg(feature = "full")]
     Option,
     /// This variable of the environment.
     Environment(String),
     /// This line of this file.
     File(PathBuf, usize),
     /// Nobody said anything.
+    #[cfg(feature = "full")]
     Default,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Option => f.write_str("option"),
-            Self::Environment(name) => write!(f, "environment {name}"),
-            Self::File(path, line) => write!(f, "file {}:{line}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// One setting of the command that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Setting {
-    /// The long option without its dashes.
-    pub(crate) name: String,
-    /// Its values as text, none when it is not set.
-    pub(crate) values: Vec<String>,
-    /// Whether it can have several.
-    pub(crate) is_list: bool,
-    /// Where they came from.
-    pub(crate) source: Source,
 }
 
 /// What was asked for.
@@ -65,8 +45,10 @@ pub(crate) struct Settings {
     /// The command line, all layers applied.
     pub(crate) cli: Cli,
     /// Every setting of its command.
+    #[cfg(feature = "full")]
     pub(crate) all: Vec<Setting>,
     /// The configuration file that was read, or would have been had it been there.
+    #[cfg(feature = "full")]
     pub(crate) file: Option<PathBuf>,
 }
 
@@ -107,8 +89,13 @@ pub(crate) fn resolve(arguments: &[OsString], environment: Environment<'_>) -> R
     let layered = apply(definition, &layers);
     let matches = layered.clone().try_get_matches_from(arguments).map_err(|error| explain(error, &layers))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| explain(error, &layers))?;
-    let all = list(&layered, &matches, &layers, &options);
-    Ok(Settings { cli, all, file })
+    Ok(Settings {
+        cli,
+        #[cfg(feature = "full")]
+        all: listed::list(&layered, &matches, &layers, &options),
+        #[cfg(feature = "full")]
+        file,
+    })
 }
 
 /// The matches of the command that was asked for, with the words that lead to it.
@@ -153,46 +140,6 @@ fn is_setting(arg: &Arg) -> bool {
     arg.get_long().is_some_and(|long| !matches!(long, "help" | "version" | "config"))
 }
 
-/// Every setting of the command that was asked for, in the order of its help; then those that a lower layer sets for others.
-fn list(definition: &Command, matches: &ArgMatches, layers: &[Layer], options: &[Arg]) -> Vec<Setting> {
-    let (words, matches) = leaf(matches);
-    let mut path = vec![definition];
-    for word in &words {
-        path.extend(path.last().and_then(|command| command.find_subcommand(word)));
-    }
-    let above = path.iter().rev().skip(1);
-    let globals = above.flat_map(|command| command.get_arguments().filter(|arg| arg.is_global_set()));
-    let own = path.last().into_iter().flat_map(|command| command.get_arguments());
-    let mut all: Vec<Setting> =
-        own.chain(globals).filter(|arg| is_setting(arg)).map(|arg| setting(arg, &matches, layers)).collect();
-    for layer in layers {
-        if !all.iter().any(|setting| setting.name == layer.name) {
-            let arg = options.iter().find(|arg| arg.get_long() == Some(layer.name.as_str()));
-            let is_list = arg.is_some_and(|arg| matches!(arg.get_action(), clap::ArgAction::Append));
-            let Layer { name, values, source } = layer.clone();
-            all.push(Setting { name, values, is_list, source });
-        }
-    }
-    all
-}
-
-fn setting(arg: &Arg, matches: &ArgMatches, layers: &[Layer]) -> Setting {
-    let id = arg.get_id().as_str();
-    let name = arg.get_long().unwrap_or(id).to_owned();
-    let source = match matches.value_source(id) {
-        Some(ValueSource::CommandLine) => Source::Option,
-        _ => layers.iter().find(|layer| layer.name == name).map_or(Source::Default, |layer| layer.source.clone()),
-    };
-    let mut values: Vec<String> =
-        matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned()).collect();
-    if matches!(arg.get_action(), clap::ArgAction::SetTrue) {
-        values = vec![matches.get_flag(id).to_string()];
-    } else if matches!(arg.get_action(), clap::ArgAction::Count) {
-        values = vec![matches.get_count(id).to_string()];
-    }
-    Setting { name, values, is_list: matches!(arg.get_action(), clap::ArgAction::Append), source }
-}
-
 /// Says which layer holds a wrong value, and keeps logins in it out of the message.
 fn explain(error: clap::Error, layers: &[Layer]) -> NoSettings {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -202,6 +149,10 @@ fn explain(error: clap::Error, layers: &[Layer]) -> NoSettings {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
     };
+    #[cfg(not(feature = "full"))]
+    if let Some(failure) = text(ContextKind::InvalidSubcommand).and_then(|verb| crate::cli::elsewhere(&verb)) {
+        return failure.into();
+    }
     if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
         return NoSettings::Clap(Box::new(error));
     }
@@ -254,11 +205,12 @@ fn is_listening(before: &str, after: &str) -> bool {
 }
 
 /// The folder for a kind of files by the XDG base directory specification, as in `$XDG_DATA_HOME/sidelight`.
+#[cfg(feature = "full")]
 pub(crate) fn xdg_folder(variable: &str, below_home: &str, environment: Environment<'_>) -> Option<PathBuf> {
     let set = |name: &str| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set(variable).or_else(|| Some(set("HOME")?.join(below_home)))?;
-    Some(base.join(Path::new("sidelight")))
+    Some(base.join("sidelight"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "full"))]
 mod tests;

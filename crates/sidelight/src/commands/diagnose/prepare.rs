@@ -16,8 +16,8 @@ use sidelight_model::x509::Anchors;
 
 use super::roots::{self, Found, Place};
 use crate::cli::{AsRuntime, DiagnoseCommand, DiagnoseTrust, Endpoint, ProxyChoice};
+use crate::commands::environment_proxy::further_proxy;
 use crate::commands::image_source;
-use crate::commands::interception::further_proxy;
 use crate::commands::{environment_proxy, source_roots};
 use crate::exit::Failure;
 use crate::ui::Ui;

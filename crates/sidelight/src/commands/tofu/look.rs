@@ -21,7 +21,7 @@ use sidelight_wire::pem;
 
 use crate::cli::{self, ProxyChoice, TofuLook, Upstream};
 use crate::commands::environment_proxy;
-use crate::commands::interception::further_proxy;
+use crate::commands::environment_proxy::further_proxy;
 use crate::exit::Failure;
 
 /// Files of issuers that are read from one folder.
