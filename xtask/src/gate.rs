@@ -5,7 +5,10 @@ use anyhow::{Result, bail};
 use crate::workspace::{self, Workspace};
 use crate::{arrows, dist, licences, setup, tidy};
 
-/// Runs set-up, checks, tests and the static program's test, cheapest first.
+/// What makes of the program one with `tofu` alone.
+const SLIM: [&str; 3] = ["--no-default-features", "--features", "tofu"];
+
+/// Runs set-up, checks, tests and the static programs' tests, cheapest first.
 ///
 /// # Errors
 /// The first step that fails.
@@ -14,23 +17,19 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     workspace::run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
     checks(workspace)?;
     workspace::run(workspace.cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    let mut slim = workspace.cargo();
+    slim.args(["clippy", "--package", "sidelight", "--bin", "sidelight"]).args(SLIM);
+    workspace::run(slim.args(["--", "--deny", "warnings"]))?;
     // The tests use the program as it will be used; built first, so that its build is not taken for a slow test.
     workspace::run(workspace.cargo().args(["build", "--workspace", "--all-targets"]))?;
     workspace::run(workspace.cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
+    let slim = dist::build_tofu(workspace)?;
     let program = dist::build(workspace)?;
-    let mut of_the_program = workspace.cargo();
-    of_the_program.env("SIDELIGHT_DIST", &program);
-    workspace::run(of_the_program.args([
-        "test",
-        "--package",
-        "sidelight",
-        "--test",
-        "empty_root",
-        "--test",
-        "tofu_containers",
-        "--",
-        "--include-ignored",
-    ]))
+    let mut tests = workspace.cargo();
+    tests.env("SIDELIGHT_DIST", &program).env("SIDELIGHT_SLIM", &slim);
+    // Of the workspace, though one package has them: its features alone would have everything below it compiled anew.
+    tests.args(["test", "--workspace", "--test", "empty_root", "--test", "slim", "--test", "tofu_containers"]);
+    workspace::run(tests.args(["--", "--include-ignored"]))
 }
 
 fn checks(workspace: &Workspace) -> Result<()> {

@@ -8,10 +8,11 @@ const HELP: &str = "\
 cargo xtask VERB
 
   setup     install what the tests need: Debian packages, a Python environment, a Node module
-  test      setup, then every check and every test, then the static program and its test
+  test      setup, then every check and every test, then the static programs and their tests
   arrows    check that no crate uses a crate beside or above it
   tidy      check file heads, sizes, names and licences
   dist      build the static program, target/dist/sidelight
+  slim      build the static program with tofu alone, target/dist/sidelight-tofu
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +39,10 @@ fn run(verb: &str) -> anyhow::Result<ExitCode> {
         }
         "dist" => {
             let program = dist::build(&workspace)?;
+            println!("{}", program.display());
+        }
+        "slim" => {
+            let program = dist::build_tofu(&workspace)?;
             println!("{}", program.display());
         }
         "" | "help" | "-h" | "--help" => print!("{HELP}"),

@@ -14,6 +14,12 @@ use crate::exit::Failure;
 /// A configuration file longer than this is none.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// What keys there are.
+#[cfg(feature = "full")]
+const KEYS: &str = "the keys are the long options without their dashes; `sidelight config show` lists them";
+#[cfg(not(feature = "full"))]
+const KEYS: &str = "this program has `tofu` alone; the keys are its long options without their dashes";
+
 /// Reads the file at `path`. One that nobody `named` may be absent.
 ///
 /// # Errors
@@ -83,6 +89,6 @@ fn unknown(place: &str, name: &str, options: &[Arg]) -> Failure {
     let failure = Failure::usage(format_args!("{place}: no option is called `{name}`"));
     match nearest {
         Some((likeness, known)) if likeness > 0.8 => failure.hint(format_args!("did you mean `{known}`?")),
-        _ => failure.hint("the keys are the long options without their dashes; `sidelight config show` lists them"),
+        _ => failure.hint(KEYS),
     }
 }

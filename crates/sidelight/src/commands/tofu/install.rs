@@ -114,8 +114,7 @@ pub(super) fn install(prepared: &Prepared, start: &TofuStart, now: Timestamp, ui
 
 /// What earlier starts put among the roots of this root file system.
 fn ours() -> Vec<Certificate> {
-    let read = Trusted::of_host().roots.into_iter().filter_map(|der| Certificate::parse(der.as_ref()).ok());
-    read.filter(wrapper::is_ours).collect()
+    Trusted::of_host().roots.iter().filter_map(|der| wrapper::read_ours(der.as_ref())).collect()
 }
 
 /// The pair for a CA and scope, where it is installed already and still good.

@@ -75,7 +75,7 @@ impl Looker {
             Trusted::from_paths(roots).map_err(|error| Failure::new(format!("--roots: {error}")))?
         };
         // What an earlier start put there is not ordinary: it must be verified against the record once more.
-        let is_ordinary = |der: &&[u8]| !Certificate::parse(der).is_ok_and(|it| wrapper::is_ours(&it));
+        let is_ordinary = |der: &&[u8]| wrapper::read_ours(der).is_none();
         let ordinary = AnchorSet::new(trusted.roots.iter().map(AsRef::as_ref).filter(is_ordinary));
         let read = |cert: &PathBuf| probe::read_identity(cert, look.key.as_deref(), None);
         let client = look.cert.as_ref().map(read).transpose();
