@@ -39,7 +39,9 @@ pub(crate) use flows::{
 pub(crate) use global::{ColorWhen, GlobalOptions};
 pub(crate) use image::ImageOptions;
 pub(crate) use mode::{ModeKind, ModeSpec};
-pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream, percent_decode};
+#[cfg(feature = "nats")]
+pub(crate) use mode_url::percent_decode;
+pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};
 pub(crate) use nats::NatsOptions;
 pub(crate) use options::{CaKey, CaOptions, OnOverload, OnUntrusted, ProxyOptions};
 pub(crate) use period::Period;

@@ -4,6 +4,7 @@
 mod endpoint;
 mod global;
 mod mode_url;
+mod nats;
 mod period;
 mod tofu;
 
@@ -11,11 +12,14 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use endpoint::{Endpoint, ProxyChoice};
 pub(crate) use global::{ColorWhen, GlobalOptions};
+#[cfg(feature = "nats")]
+pub(crate) use mode_url::percent_decode;
 pub(crate) use mode_url::{Upstream, UpstreamScheme, parse_upstream};
+pub(crate) use nats::NatsOptions;
 pub(crate) use period::Period;
 pub(crate) use tofu::{
     EnrolCommand, EnrolFormat, Evidence, InstallWhere, LogVerb, LogVerify, OnUnreachable, PinsAccept, PinsForget,
-    PinsInit, PinsVerb, TofuCommand, TofuLook, TofuStart, TofuTrust, TofuVerb,
+    PinsInit, PinsPlace, PinsVerb, TofuCommand, TofuLook, TofuStart, TofuTrust, TofuVerb,
 };
 
 use crate::exit::Failure;

@@ -43,7 +43,7 @@ pub(super) fn run(command: &TofuCommand, ui: Ui) -> Result<Exit, Failure> {
         let prepared = prepare(&adopted, now)?;
         // What is recorded comes first: a start that ends between the two has trusted nobody whom the next one does not know.
         let saved = record(pins, &seen, &decided, &wanted, now)?;
-        Ok((saved == Saved::Yes).then(|| (prepared, decided)))
+        Ok((saved == Saved::Yes).then_some((prepared, decided)))
     })?;
     pins.remarks().iter().for_each(|remark| ui.warning(remark));
     let installed = install(&prepared, &wanted.start, now, ui)?;

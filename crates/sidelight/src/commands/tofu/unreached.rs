@@ -2,15 +2,17 @@
 //!
 //! Some read compiled-in roots or a database of their own and nothing else; no variable names another store to them.
 
-use sidelight_model::trust::Runtime;
-
-use crate::cli::{AsRuntime, ImageOptions};
-use crate::commands::source_roots::{MainRuntime, name};
-use crate::render::escape;
 use crate::ui::Ui;
 
 /// Warns of each. An image is read in a fraction of a second; a whole machine is not, and nobody's entrypoint runs on one.
+#[cfg(feature = "full")]
 pub(super) fn warn(ui: Ui) {
+    use sidelight_model::trust::Runtime;
+
+    use crate::cli::{AsRuntime, ImageOptions};
+    use crate::commands::source_roots::{MainRuntime, name};
+    use crate::render::escape;
+
     if !sidelight_host::first_use::is_image_root() {
         return;
     }
@@ -28,4 +30,12 @@ pub(super) fn warn(ui: Ui) {
             ui.warning(&format!("not reached by any variable: {program} ({name}) {why}"));
         }
     }
+}
+
+/// Says that it is not known: reading what an image's programs are takes more than a program with `tofu` alone has.
+#[cfg(not(feature = "full"))]
+pub(super) fn warn(ui: Ui) {
+    ui.note(
+        "whether some program here reads no variable is not known to this small program; `sidelight trust list IMAGE --as auto` of the whole one tells",
+    );
 }
