@@ -62,7 +62,6 @@ impl Scene {
     }
 
     /// A client, started by `sidelight tofu`. Roots go into the environment: this machine's stores are not ours.
-    /// The proxies of ours do not let untouched pass whoever refused once: a look is such a refusal to them.
     fn start(&self, options: &[&str], variables: &[(&str, &str)]) -> Finished {
         self.start_as(CURL, options, variables)
     }
@@ -123,7 +122,7 @@ impl Scene {
         let state = self.path("another");
         std::fs::create_dir(&state).unwrap();
         let roots = self.path("origin-root.pem");
-        let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "explicit@127.0.0.1:0"];
+        let options = ["--roots", roots.to_str().unwrap(), "--mode", "explicit@127.0.0.1:0"];
         let other = Sidelight::start(self.client.command(PROGRAM), &state, &options, 1);
         // Recorded for the way through the first proxy; the record is rewritten to mean the other one's place.
         let record = std::fs::read_to_string(self.path("known-roots")).unwrap();
@@ -142,15 +141,7 @@ fn mitmproxy_explicit() {
     let scene = Scene::new();
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut mitmdump = scene.client.command(peers::mitmdump());
-    mitmdump.args([
-        "-q",
-        "--listen-host",
-        "127.0.0.1",
-        "-p",
-        &address.port().to_string(),
-        "--set",
-        "ssl_insecure=true",
-    ]);
+    mitmdump.args(["--listen-host", "127.0.0.1", "-p", &address.port().to_string(), "--set", "ssl_insecure=true"]);
     mitmdump.args(["--set", &format!("confdir={}", scene.folder.path().display())]);
     let mut running = Running::start(&mut mitmdump, &scene.path("mitmdump.log"));
     running.until_it_listens(&scene.client, address);
@@ -161,6 +152,8 @@ fn mitmproxy_explicit() {
     assert_eq!(refused.status.code(), Some(125), "{refused}");
     assert!(refused.errors().contains("CN=mitmproxy") && refused.errors().contains("--issuers FILE"), "{refused}");
     scene.adopts_explicit(address, &ca, &["--issuers", ca.to_str().unwrap()]);
+    let log = std::fs::read_to_string(scene.path("mitmdump.log")).unwrap();
+    assert!(!log.contains("handshake failed") && !log.contains("rror"), "the look broke off: {log}");
 }
 
 /// A CA with its key in files: what scanners are given.
@@ -211,13 +204,15 @@ fn squid_explicit() {
     let mut running = Running::start(&mut squid, &scene.path("squid.log"));
     running.until_it_listens(&scene.client, address);
     scene.adopts_explicit(address, &ca, &[]);
+    let log = std::fs::read_to_string(scene.path("cache.log")).unwrap();
+    assert!(!log.contains("rror"), "the look broke off: {log}");
 }
 
 #[test]
 fn our_own_proxy_explicit() {
     let scene = Scene::new();
     let roots = scene.path("origin-root.pem");
-    let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "explicit@127.0.0.1:0"];
+    let options = ["--roots", roots.to_str().unwrap(), "--mode", "explicit@127.0.0.1:0"];
     let sidelight = Sidelight::start(scene.client.command(PROGRAM), scene.folder.path(), &options, 1);
     scene.adopts_explicit(sidelight.address("explicit"), &sidelight.ca_file(), &[]);
     sidelight.stop();
@@ -266,7 +261,7 @@ fn our_own_proxy_in_the_way() {
     let routed = Routed::new();
     let scene = &routed.scene;
     let roots = scene.path("origin-root.pem");
-    let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "transparent@10.92.1.1:8443"];
+    let options = ["--roots", roots.to_str().unwrap(), "--mode", "transparent@10.92.1.1:8443"];
     let place = scene.client.inside(&routed.router);
     let sidelight = Sidelight::start(place.command(PROGRAM), scene.folder.path(), &options, 1);
     routed.adopts(&sidelight.ca_file());
