@@ -11,7 +11,7 @@ use sidelight_host::files::{digest, read_bounded};
 use sidelight_host::first_use::trust_folder;
 use sidelight_host::journal::{Action, Journal};
 use sidelight_host::run_env::{RunEnvironment, RunInputs};
-use sidelight_host::trust_store::{Anchor, Target, TrustStoreError, add, remove};
+use sidelight_host::trust_store::{Anchor, STOREPASS, Target, TrustStoreError, add_all, remove_all, undo_edit};
 use sidelight_model::flow::Host;
 use sidelight_model::time::Timestamp;
 use sidelight_model::tofu::{Scope, refusals, scope_holds};
@@ -200,18 +200,23 @@ fn into_the_stores(
         .map_err(|error| (true, Failure::new(format!("the journal cannot be written: {error}"))))?;
     let mut installed = Installed { how: "stores", ..Installed::default() };
     let anchor = |der: &[u8]| Anchor::any(der).map_err(|error| (false, Failure::new(error)));
-    for certificate in stale {
-        let edited = remove(&mut journal, &target, &anchor(&certificate.der)?, now).map_err(|error| failed(&error))?;
-        note_changes(&mut installed, &journal, &edited.actions);
+    let fresh: Vec<Anchor> = ders.iter().map(|der| anchor(der)).collect::<Result<_, _>>()?;
+    let gone: Vec<Anchor> = stale.iter().map(|it| anchor(&it.der)).collect::<Result<_, _>>()?;
+    // All of it or nothing: what is half installed would be trusted by some programs and not by others.
+    let added = add_all(&mut journal, &target, &fresh, now).map_err(|error| failed(&error))?;
+    note_changes(&mut installed, &journal, &added.actions);
+    let entry = journal.entries().last().filter(|_| !added.actions.is_empty()).cloned();
+    match remove_all(&mut journal, &target, &gone, now) {
+        Ok(removed) => note_changes(&mut installed, &journal, &removed.actions),
+        Err(error) => {
+            if let Some(Err(undo)) = entry.map(|entry| undo_edit(&mut journal, &entry, None, STOREPASS)) {
+                ui.warning(&format!("what was installed could not be taken back: {undo}"));
+            }
+            return Err(failed(&error));
+        }
     }
-    let mut java = false;
-    let mut left = Vec::new();
-    for der in ders {
-        let edited = add(&mut journal, &target, &anchor(der)?, now).map_err(|error| failed(&error))?;
-        java |= edited.plan.of(StoreKind::Java).next().is_some();
-        left.extend(edited.plan.left.iter().map(|left| format!("{}: {}", left.path, left.why)));
-        note_changes(&mut installed, &journal, &edited.actions);
-    }
+    let java = added.plan.of(StoreKind::Java).next().is_some();
+    let mut left: Vec<String> = added.plan.left.iter().map(|left| format!("{}: {}", left.path, left.why)).collect();
     left.sort();
     left.dedup();
     for left in left {
