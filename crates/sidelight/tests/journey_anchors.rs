@@ -11,6 +11,8 @@ use anchors::clients::{self, Client};
 use anchors::pki::{self, Case};
 use anchors::server::Server;
 use serde_json::Value;
+use sidelight_model::flow::Host;
+use sidelight_model::tofu::refusals;
 
 /// What `trust verify` says of each client.
 fn foretold(folder: &Path, case: &Case) -> BTreeMap<String, (bool, String)> {
@@ -53,20 +55,36 @@ fn every_client_judges_every_anchor_as_foretold() {
     assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// The clients that first use says will refuse a case.
+fn foreseen(case: &Case) -> Vec<&'static str> {
+    let ders = |path: &Path| -> Vec<Vec<u8>> {
+        let (blocks, _) = sidelight_wire::pem::read(&std::fs::read(path).expect("certificates"));
+        blocks.into_iter().map(|block| block.data).collect()
+    };
+    let host = Host::parse("localhost").expect("a host");
+    let found = refusals(&ders(&case.chain), &ders(&case.roots), &host, std::time::SystemTime::now().into());
+    found.into_iter().map(|(stack, _)| stack.name()).collect()
+}
+
 #[test]
 fn an_adopted_ca_speaks_for_its_scope_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let (cases, accepts): (Vec<Case>, Vec<_>) =
         anchors::wrapped::cases(folder.path()).into_iter().map(|it| (it.case, it.accepts)).unzip();
     let servers: Vec<_> = cases.iter().map(|case| Server::start(&case.chain, &case.key)).collect();
+    // What a start of `tofu` warns of, before anything is installed.
+    let refusing: Vec<_> = cases.iter().map(foreseen).collect();
     let mut wrong = Vec::new();
     for client in clients::all() {
         let answers = client.ask(folder.path(), &cases, &servers);
         assert_eq!(answers.len(), cases.len(), "{}: {answers:?}", client.name());
-        for ((case, answer), accepts) in cases.iter().zip(&answers).zip(&accepts) {
+        for (((case, answer), accepts), refusing) in cases.iter().zip(&answers).zip(&accepts).zip(&refusing) {
             eprintln!("{} × {}: {answer}", case.name, client.name());
             if answer.as_str().starts_with("ok") != accepts(client) {
                 wrong.push(format!("{} × {}: {answer}", case.name, client.name()));
+            }
+            if refusing.contains(&client.name()) == accepts(client) {
+                wrong.push(format!("{} × {}: not foreseen ({refusing:?})", case.name, client.name()));
             }
         }
     }

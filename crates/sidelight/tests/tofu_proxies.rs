@@ -25,14 +25,24 @@ struct Scene {
     /// With the origin's name.
     client: Hosts,
     origin: Origin,
-    /// A shell's line that prints the status of the URL `$0`.
-    client_line: &'static str,
 }
 
 const CURL: &str = "exec curl --silent --show-error --max-time 30 --write-out '%{http_code}' \"$0\"";
-/// GnuTLS's client: sslsplit names its CA by issuer and serial number in every leaf, too, which OpenSSL compares with those of the
-/// cross-certificate, and refuses; GnuTLS compares keys.
-const WGET: &str = "wget --quiet --timeout 30 --tries 1 --output-document - \"$0\" && printf 204";
+
+/// Shell lines of other clients, each printing the status of the URL `$0`. All read their roots where they are told to by variables.
+fn others() -> [(&'static str, String); 5] {
+    let python =
+        "-c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=30).status, end=\"\")' \"$0\"";
+    let node = "node -e 'require(\"https\").get(process.argv[1], (answer) => { process.stdout.write(String(answer.statusCode)); \
+                answer.resume(); })' \"$0\"";
+    [
+        ("wget (GnuTLS)", "wget --quiet --timeout 30 --tries 1 --output-document - \"$0\" && printf 204".to_owned()),
+        ("Python up to 3.12", format!("exec /usr/bin/python3 {python}")),
+        ("Python from 3.13", format!("exec {} {python}", peers::python().display())),
+        ("Node", format!("exec {node}")),
+        ("Go", format!("exec {} \"$0\"", peers::go_client("status.go").display())),
+    ]
+}
 
 impl Scene {
     fn new() -> Self {
@@ -44,7 +54,7 @@ impl Scene {
         let origin = Origin::https("127.0.0.1:0", &identity(&root), &["http/1.1"]);
         let client = world::names(folder.path());
         root.write_to(&folder.path().join("origin-root.pem"));
-        Self { folder, root, client, origin, client_line: CURL }
+        Self { folder, root, client, origin }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -52,8 +62,12 @@ impl Scene {
     }
 
     /// A client, started by `sidelight tofu`. Roots go into the environment: this machine's stores are not ours.
-    /// The proxies of ours do not let untouched pass whoever refused once: a look is such a refusal to them.
     fn start(&self, options: &[&str], variables: &[(&str, &str)]) -> Finished {
+        self.start_as(CURL, options, variables)
+    }
+
+    /// As [`Self::start`], with another client than curl: a shell's line that prints the status of the URL `$0`.
+    fn start_as(&self, client: &str, options: &[&str], variables: &[(&str, &str)]) -> Finished {
         let port = self.origin.address().port();
         let mut command = self.client.command(PROGRAM);
         command.args([
@@ -67,7 +81,7 @@ impl Scene {
             "1s",
         ]);
         command.args(["--host", &format!("{NAME}:{port}")]).arg("--pins").arg(self.path("known-roots"));
-        command.args(options).args(["--", "sh", "-c", self.client_line, &format!("https://{NAME}:{port}/status/204")]);
+        command.args(options).args(["--", "sh", "-c", client, &format!("https://{NAME}:{port}/status/204")]);
         command.envs(variables.iter().copied()).env("TMPDIR", self.folder.path());
         run(&mut command)
     }
@@ -108,7 +122,7 @@ impl Scene {
         let state = self.path("another");
         std::fs::create_dir(&state).unwrap();
         let roots = self.path("origin-root.pem");
-        let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "explicit@127.0.0.1:0"];
+        let options = ["--roots", roots.to_str().unwrap(), "--mode", "explicit@127.0.0.1:0"];
         let other = Sidelight::start(self.client.command(PROGRAM), &state, &options, 1);
         // Recorded for the way through the first proxy; the record is rewritten to mean the other one's place.
         let record = std::fs::read_to_string(self.path("known-roots")).unwrap();
@@ -127,15 +141,7 @@ fn mitmproxy_explicit() {
     let scene = Scene::new();
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut mitmdump = scene.client.command(peers::mitmdump());
-    mitmdump.args([
-        "-q",
-        "--listen-host",
-        "127.0.0.1",
-        "-p",
-        &address.port().to_string(),
-        "--set",
-        "ssl_insecure=true",
-    ]);
+    mitmdump.args(["--listen-host", "127.0.0.1", "-p", &address.port().to_string(), "--set", "ssl_insecure=true"]);
     mitmdump.args(["--set", &format!("confdir={}", scene.folder.path().display())]);
     let mut running = Running::start(&mut mitmdump, &scene.path("mitmdump.log"));
     running.until_it_listens(&scene.client, address);
@@ -146,6 +152,8 @@ fn mitmproxy_explicit() {
     assert_eq!(refused.status.code(), Some(125), "{refused}");
     assert!(refused.errors().contains("CN=mitmproxy") && refused.errors().contains("--issuers FILE"), "{refused}");
     scene.adopts_explicit(address, &ca, &["--issuers", ca.to_str().unwrap()]);
+    let log = std::fs::read_to_string(scene.path("mitmdump.log")).unwrap();
+    assert!(!log.contains("handshake failed") && !log.contains("rror"), "the look broke off: {log}");
 }
 
 /// A CA with its key in files: what scanners are given.
@@ -196,13 +204,15 @@ fn squid_explicit() {
     let mut running = Running::start(&mut squid, &scene.path("squid.log"));
     running.until_it_listens(&scene.client, address);
     scene.adopts_explicit(address, &ca, &[]);
+    let log = std::fs::read_to_string(scene.path("cache.log")).unwrap();
+    assert!(!log.contains("rror"), "the look broke off: {log}");
 }
 
 #[test]
 fn our_own_proxy_explicit() {
     let scene = Scene::new();
     let roots = scene.path("origin-root.pem");
-    let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "explicit@127.0.0.1:0"];
+    let options = ["--roots", roots.to_str().unwrap(), "--mode", "explicit@127.0.0.1:0"];
     let sidelight = Sidelight::start(scene.client.command(PROGRAM), scene.folder.path(), &options, 1);
     scene.adopts_explicit(sidelight.address("explicit"), &sidelight.ca_file(), &[]);
     sidelight.stop();
@@ -251,7 +261,7 @@ fn our_own_proxy_in_the_way() {
     let routed = Routed::new();
     let scene = &routed.scene;
     let roots = scene.path("origin-root.pem");
-    let options = ["--roots", roots.to_str().unwrap(), "--fail-open-for", "0", "--mode", "transparent@10.92.1.1:8443"];
+    let options = ["--roots", roots.to_str().unwrap(), "--mode", "transparent@10.92.1.1:8443"];
     let place = scene.client.inside(&routed.router);
     let sidelight = Sidelight::start(place.command(PROGRAM), scene.folder.path(), &options, 1);
     routed.adopts(&sidelight.ca_file());
@@ -260,8 +270,7 @@ fn our_own_proxy_in_the_way() {
 
 #[test]
 fn sslsplit_in_the_way() {
-    let mut routed = Routed::new();
-    routed.scene.client_line = WGET;
+    let routed = Routed::new();
     let scene = &routed.scene;
     let (ca, key) = scanner_ca(scene);
     let place = scene.client.inside(&routed.router);
@@ -270,7 +279,12 @@ fn sslsplit_in_the_way() {
     sslsplit.args(["ssl", "10.92.1.1", "8443"]);
     let mut running = Running::start(&mut sslsplit, &scene.path("sslsplit.log"));
     running.until("listening", || place.reaches(([10, 92, 1, 1], 8443).into()));
+    // It names its CA by issuer and serial number in every leaf, which OpenSSL and Java compare with those of what they trust.
     routed.adopts(&ca);
+    for (name, line) in others() {
+        let started = scene.start_as(&line, &[], &[]);
+        assert!(started.status.success() && started.text() == "204", "{name}: {started}");
+    }
     // What is no longer there is not taken for a change.
     drop(running);
     let unreachable = scene.start(&[], &[]);

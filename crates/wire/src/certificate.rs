@@ -91,6 +91,21 @@ impl Extension {
         Self { oid: &[2, 5, 29, 35], critical: false, value: der::sequence(&[&der::implicit(0, id)]) }
     }
 
+    /// AuthorityKeyIdentifier that names the issuer's certificate, too, by the DER of its issuer's Name and its serial number (magnitude).
+    pub fn authority_certificate(id: &[u8], issuer: &[u8], serial: &[u8]) -> Self {
+        let issuer = der::context(1, &der::context(4, issuer));
+        let serial = der::unsigned(serial);
+        // The number's tag is replaced: [2] IMPLICIT.
+        let serial = [&[0x82], &serial[1..]].concat();
+        Self { oid: &[2, 5, 29, 35], critical: false, value: der::sequence(&[&der::implicit(0, id), &issuer, &serial]) }
+    }
+
+    /// Netscape's comment, which nobody acts on. ASCII.
+    pub fn comment(text: &str) -> Self {
+        let value = der::element(tag::IA5_STRING, text.as_bytes());
+        Self { oid: &[2, 16, 840, 1, 113_730, 1, 13], critical: false, value }
+    }
+
     /// SubjectAltName of encoded GeneralName elements.
     pub fn subject_alt_name(names: &[Vec<u8>], critical: bool) -> Self {
         Self { oid: &[2, 5, 29, 17], critical, value: der::element(tag::SEQUENCE, &names.concat()) }

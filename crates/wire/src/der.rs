@@ -22,6 +22,8 @@ pub mod tag {
     pub const SEQUENCE: u8 = 0x30;
     /// SET
     pub const SET: u8 = 0x31;
+    /// IA5String
+    pub const IA5_STRING: u8 = 0x16;
     /// UTCTime
     pub const UTC_TIME: u8 = 0x17;
     /// GeneralizedTime

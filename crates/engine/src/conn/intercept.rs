@@ -19,6 +19,7 @@ use super::explain::{client_refused, service_failed};
 use super::pass::how;
 use crate::ca::CaError;
 use crate::engine::{OnUntrusted, now};
+use crate::probe::LOOK;
 use crate::relay::{Break, End, finish, relay};
 use crate::tls::{self, FaceError, ServiceError, Shaken, Wish};
 use crate::transport::{Conn, Decrypted, rewind};
@@ -60,11 +61,12 @@ impl Call<'_> {
     ) -> How {
         self.decide(Verdict::Intercept, "");
         let service = self.engine.service.clone();
+        let (looks, alpn): (Vec<_>, Vec<_>) = hello.alpn.iter().cloned().partition(|name| name == LOOK);
         let wish = Wish {
             target: &target,
             name: &shown.name,
             with_sni: shown.sni,
-            alpn: &hello.alpn,
+            alpn: &alpn,
             stop_when_asked: redial,
             secrets: self.tee.secrets(Leg::Server),
         };
@@ -91,6 +93,8 @@ impl Call<'_> {
             end_unasked(shaken.stream).await;
             return How::ClientCut("it left before the service's answer could be shown to it".to_owned());
         };
+        // One that refuses a copy with the true one's fault does what it would have done anyway; that is told already.
+        let no_refusal = faulty || !looks.is_empty();
         let alpn = shaken.side.alpn.clone();
         let secrets = self.tee.secrets(Leg::Client);
         let face = match self.engine.face.shake(rewind(first, client), leaf, alpn, secrets).await {
@@ -98,14 +102,14 @@ impl Call<'_> {
                 self.client_agreed(side);
                 stream
             }
-            Err(error) => return self.client_failed(&error, &target, &shown, faulty, shaken.stream).await,
+            Err(error) => return self.client_failed(&error, &target, &shown, no_refusal, shaken.stream).await,
         };
         self.relay_decrypted(
             Box::new(Decrypted::from(face)),
             Box::new(Decrypted::from(shaken.stream)),
             &target,
             &shown,
-            faulty,
+            no_refusal,
         )
         .await
     }
@@ -179,12 +183,11 @@ impl Call<'_> {
         error: &FaceError,
         target: &Authority,
         shown: &Shown,
-        faulty: bool,
+        no_refusal: bool,
         server: tokio_rustls::TlsStream<Conn>,
     ) -> How {
         // Noted first: the client may be back before the service has seen the end.
-        // One that refuses a copy with the true one's fault does what it would have done anyway; that is told already.
-        if !faulty {
+        if !no_refusal {
             self.client_refused(error, target, shown).await;
         }
         end_unasked(server).await;
@@ -209,7 +212,7 @@ impl Call<'_> {
         server: Conn,
         target: &Authority,
         shown: &Shown,
-        faulty: bool,
+        no_refusal: bool,
     ) -> How {
         let began = Instant::now();
         let idle = self.engine.settings.idle_limit;
@@ -218,7 +221,7 @@ impl Call<'_> {
         let first_end = seen.first_end;
         let refusal = self.refused_late(&end, first_end, began.elapsed());
         // Noted before anything is waited for, as above.
-        if let Some(error) = refusal.filter(|_| !faulty) {
+        if let Some(error) = refusal.filter(|_| !no_refusal) {
             self.client_refused(&error, target, shown).await;
         }
         finish(client, server, &end).await;

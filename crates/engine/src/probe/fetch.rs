@@ -206,46 +206,8 @@ async fn connect(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStream, String>
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{question, ways};
     use super::*;
-    use crate::resolve::Resolver;
-    use crate::tls::Trusted;
-    use sidelight_model::diagnose::Adding;
-    use sidelight_model::time::Timestamp;
-    use sidelight_model::x509::path::Profile;
-
-    fn question(target: &str) -> Question {
-        let target: Authority = target.parse().unwrap();
-        Question {
-            name: target.host.clone(),
-            target,
-            sni: None,
-            sni_forbidden: false,
-            at: Timestamp::from_secs(0),
-            rules: Profile::Strict,
-            alpn: Vec::new(),
-            starttls: None,
-            proxy: None,
-            patience: Duration::from_secs(5),
-            may_fetch: true,
-            every_address: false,
-            client: None,
-            source: None,
-            adding: Adding::default(),
-            trust_options: String::new(),
-        }
-    }
-
-    fn ways() -> Ways {
-        let given = [("inside.test".to_owned(), vec!["127.0.0.1".parse().unwrap()])].into();
-        Ways {
-            resolver: Resolver::new(given),
-            resolver_name: Default::default(),
-            proxy: None,
-            identity: None,
-            trusted: Trusted::default(),
-            progress: None,
-        }
-    }
 
     #[tokio::test]
     async fn a_certificate_chooses_no_address_of_this_machine() {

@@ -73,10 +73,11 @@ async fn shake(question: &Question, ways: &Ways, variant: Variant, reached: Reac
     match outcome {
         Err(_) => {}
         Ok(Err(error)) => attempt.end = end(&error, &heard),
-        Ok(Ok(stream)) => {
+        Ok(Ok(mut stream)) => {
             attempt.end = End::Finished;
             finished(&mut attempt, &stream);
-            attempt.late = late(question, &attempt, stream, took).await;
+            attempt.late = late(question, &attempt, &mut stream, took).await;
+            end_in_order(stream, question.patience.min(LATE.max(took * 4))).await;
         }
     }
     attempt
@@ -156,7 +157,7 @@ pub(super) fn alert_seen(number: u8) -> AlertSeen {
 
 /// What comes after the handshake, where that can say something: in TLS 1.3 a client certificate is refused only then, and some
 /// servers refuse it in HTTP.
-async fn late(question: &Question, attempt: &Attempt, mut stream: TlsStream<Conn>, took: Duration) -> Option<Late> {
+async fn late(question: &Question, attempt: &Attempt, stream: &mut TlsStream<Conn>, took: Duration) -> Option<Late> {
     let asks_http = attempt.variant == Variant::Http;
     if !asks_http && (attempt.request.is_none() || attempt.version != Some(0x0304)) {
         return None;
@@ -193,6 +194,24 @@ async fn late(question: &Question, attempt: &Attempt, mut stream: TlsStream<Conn
         (Ok(late), None) if answer.is_empty() => late,
         _ => Late::Quiet,
     })
+}
+
+/// Says that nothing more will come, and hears the peer out: a connection that is dropped with bytes unread, such as the tickets that
+/// follow a handshake, is reset, which servers and proxies log as a client that broke off.
+async fn end_in_order(mut stream: TlsStream<Conn>, patience: Duration) {
+    let ended = timeout(patience, async {
+        stream.shutdown().await?;
+        let mut rest = [0; 4096];
+        let mut heard = 0;
+        while heard < MOST_ANSWER {
+            match stream.read(&mut rest).await? {
+                0 => break,
+                count => heard += count,
+            }
+        }
+        Ok::<(), io::Error>(())
+    });
+    let _ = ended.await;
 }
 
 fn late_error(error: &io::Error) -> Late {

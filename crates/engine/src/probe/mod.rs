@@ -9,6 +9,8 @@ mod hello;
 mod identity;
 mod plain;
 mod reach;
+#[cfg(test)]
+mod tests;
 mod witness;
 
 pub use identity::read_identity;
@@ -32,6 +34,10 @@ const MOST_ROUNDS: usize = 12;
 
 /// Connections to one endpoint that are open at the same time.
 const AT_ONCE: usize = 6;
+
+/// An application protocol that nobody speaks, offered last: it says that the connection will end after the handshake because no more is
+/// wanted. Without it, our own proxy would take the client for one that refuses its certificate, and leave it alone from then on.
+pub const LOOK: &[u8] = b"sidelight-look";
 
 /// How the endpoint is reached and by what it is judged.
 pub struct Ways {
@@ -99,7 +105,11 @@ pub async fn probe(question: Question, roots: Roots, others: Vec<(String, Anchor
 }
 
 /// Connects once, as it was asked for, and tries nothing further: what is checked and what is kept come from the same connection.
-pub async fn look(question: Question, ways: Arc<Ways>) -> Facts {
+/// It is marked as a look ([`LOOK`]), except after STARTTLS, where no application protocol is named.
+pub async fn look(mut question: Question, ways: Arc<Ways>) -> Facts {
+    if question.alpn.is_empty() && question.starttls.is_none() {
+        question.alpn = [&b"h2"[..], b"http/1.1", LOOK].map(<[u8]>::to_vec).into();
+    }
     let mut facts = Facts::new(question, Roots::default());
     let question = Arc::new(facts.question.clone());
     if let Some(conn) = reach::reach(&mut facts, &ways).await {

@@ -59,6 +59,28 @@ pub struct Edit {
     /// What tells the root from another that has the same name later, as a process of the same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard: Option<String>,
+    /// Further certificates of the same edit, which stand or fall with the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Also>,
+}
+
+/// A further certificate of an edit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Also {
+    /// DER in base64.
+    pub certificate: String,
+    /// Its SHA-256, lower-case hexadecimal.
+    pub sha256: String,
+    /// Its name in stores.
+    pub name: String,
+}
+
+impl Deed {
+    /// Whether it is about the certificate with this SHA-256.
+    pub fn is_about(&self, sha256: &str) -> bool {
+        let also = self.edit.iter().flat_map(|edit| &edit.also);
+        self.sha256 == sha256 || also.into_iter().any(|also| also.sha256 == sha256)
+    }
 }
 
 /// What stood at a path. The bytes of files are kept beside the journal, by digest.

@@ -15,7 +15,7 @@ mod log;
 mod transaction;
 mod undo;
 
-pub use line::{Deed, Edit};
+pub use line::{Also, Deed, Edit};
 #[cfg(test)]
 pub(crate) use transaction::tree;
 pub use transaction::{Action, Ran, Transaction};

@@ -6,9 +6,9 @@ use super::host::find_program;
 use super::nss::{Copied, database};
 use super::{Anchor, TrustStoreError, take_back_edit, undo};
 use crate::files::{FileError, FolderRoot, Reach, Snapshot, within};
-use crate::journal::{Action, Deed, Edit, Entry, Journal, Transaction, Undone};
+use crate::journal::{Action, Also, Deed, Edit, Entry, Journal, Transaction, Undone};
 use sidelight_model::time::Timestamp;
-use sidelight_wire::trust_edit::{self, Left, Plan, Request, Step, StoreKind};
+use sidelight_wire::trust_edit::{self, Left, Plan, Request, Root, Sketch, Step, StoreKind};
 use std::path::Path;
 
 /// A root that is changed in place.
@@ -52,8 +52,14 @@ impl Target<'_> {
         }
     }
 
-    fn deed(&self, anchor: &Anchor, removed: bool) -> Deed {
-        let edit = Edit { removed, name: anchor.name.clone(), guard: self.guard.clone() };
+    fn deed(&self, anchor: &Anchor, further: &[(&Anchor, Plan)], removed: bool) -> Deed {
+        let also = |(anchor, _): &(&Anchor, Plan)| Also {
+            certificate: data_encoding::BASE64.encode(anchor.der()),
+            sha256: anchor.sha256.clone(),
+            name: anchor.name.clone(),
+        };
+        let also = further.iter().map(also).collect();
+        let edit = Edit { removed, name: anchor.name.clone(), guard: self.guard.clone(), also };
         let certificate = data_encoding::BASE64.encode(anchor.der());
         let (place, sha256) = (self.place.to_owned(), anchor.sha256.clone());
         Deed { place, certificate, sha256, root: super::below(self.root), edit: Some(edit) }
@@ -88,8 +94,22 @@ pub fn add(
     anchor: &Anchor,
     at: Timestamp,
 ) -> Result<Edited, TrustStoreError> {
-    let plan = plan_add(target, anchor, at)?;
-    carry_out(journal, target, anchor, plan, false)
+    add_all(journal, target, std::slice::from_ref(anchor), at)
+}
+
+/// As [`add`], several in one edit: all of them are added, or none.
+///
+/// # Errors
+/// As [`add`].
+pub fn add_all(
+    journal: &mut Journal,
+    target: &Target<'_>,
+    anchors: &[Anchor],
+    at: Timestamp,
+) -> Result<Edited, TrustStoreError> {
+    let plans =
+        in_turn(target, anchors, |root, anchor| with_certutil(trust_edit::add(root, &target.request(anchor, at))))?;
+    carry_out(journal, target, plans, false)
 }
 
 /// Takes a certificate out of every store of a root.
@@ -102,8 +122,38 @@ pub fn remove(
     anchor: &Anchor,
     at: Timestamp,
 ) -> Result<Edited, TrustStoreError> {
-    let plan = plan_remove(target, anchor, at)?;
-    carry_out(journal, target, anchor, plan, true)
+    remove_all(journal, target, std::slice::from_ref(anchor), at)
+}
+
+/// As [`remove`], several in one edit: all of them are taken out, or none.
+///
+/// # Errors
+/// As [`add`].
+pub fn remove_all(
+    journal: &mut Journal,
+    target: &Target<'_>,
+    anchors: &[Anchor],
+    at: Timestamp,
+) -> Result<Edited, TrustStoreError> {
+    let plans = in_turn(target, anchors, |root, anchor| trust_edit::remove(root, &target.request(anchor, at)))?;
+    carry_out(journal, target, plans, true)
+}
+
+/// A plan for each, made for the root as those before will leave it.
+fn in_turn<'a>(
+    target: &Target<'_>,
+    anchors: &'a [Anchor],
+    plan: impl Fn(&dyn Root, &Anchor) -> Plan,
+) -> Result<Vec<(&'a Anchor, Plan)>, TrustStoreError> {
+    let view = FolderRoot::open(target.root)?;
+    let mut sketch = Sketch::new(&view);
+    let mut plans = Vec::new();
+    for anchor in anchors {
+        let plan = plan(&sketch, anchor);
+        plan.changes().for_each(|change| sketch.make(change.clone()));
+        plans.push((anchor, plan));
+    }
+    Ok(plans)
 }
 
 /// The edits of a root that were not taken back, the latest first.
@@ -111,7 +161,7 @@ pub fn find(known: &[Entry], place: &str, sha256: Option<&str>) -> Vec<Entry> {
     let wanted = |entry: &&Entry| {
         entry.deed.edit.is_some()
             && entry.deed.place == place
-            && sha256.is_none_or(|wanted| entry.deed.sha256 == wanted)
+            && sha256.is_none_or(|wanted| entry.deed.is_about(wanted))
     };
     known.iter().rev().filter(wanted).cloned().collect()
 }
@@ -136,22 +186,22 @@ pub fn undo_edit(
 fn carry_out(
     journal: &mut Journal,
     target: &Target<'_>,
-    anchor: &Anchor,
-    plan: Plan,
+    plans: Vec<(&Anchor, Plan)>,
     removed: bool,
 ) -> Result<Edited, TrustStoreError> {
-    if plan.changes().next().is_none()
-        && plan.of(StoreKind::Nss).all(|step| step.changes.is_empty())
-        && !by_certutil(&plan)
-    {
-        return Ok(Edited { plan, actions: Vec::new() });
-    }
-    if let Some(path) = read_only(target.root, plan.changes()) {
+    let (todo, nothing): (Vec<_>, Vec<_>) =
+        plans.into_iter().partition(|(_, plan)| plan.changes().next().is_some() || by_certutil(plan));
+    let whole = |todo: &[(&Anchor, Plan)]| merged(todo.iter().chain(&nothing).map(|(_, plan)| plan));
+    let Some(((first, _), further)) = todo.split_first() else {
+        return Ok(Edited { plan: whole(&todo), actions: Vec::new() });
+    };
+    let changes = || todo.iter().flat_map(|(_, plan)| plan.changes());
+    if let Some(path) = read_only(target.root, changes()) {
         return Err(TrustStoreError::ReadOnly { path });
     }
-    let mut change = journal.begin(target.deed(anchor, removed))?;
-    let applied =
-        apply(&mut change, target.root, plan.changes()).and_then(|()| nss(&mut change, target.root, &plan, anchor));
+    let mut change = journal.begin(target.deed(first, further, removed))?;
+    let applied = apply(&mut change, target.root, changes())
+        .and_then(|()| todo.iter().try_for_each(|(anchor, plan)| nss(&mut change, target.root, plan, anchor)));
     let finished = match applied {
         Ok(()) => change.finish().map_err(TrustStoreError::from),
         Err(error) => {
@@ -160,8 +210,29 @@ fn carry_out(
         }
     };
     match finished {
-        Ok(actions) => Ok(Edited { plan, actions }),
+        Ok(actions) => Ok(Edited { plan: whole(&todo), actions }),
         Err(source) => Err(take_back_edit(journal, source)),
+    }
+}
+
+/// What all plans say, each thing once.
+fn merged<'p>(plans: impl Iterator<Item = &'p Plan>) -> Plan {
+    let mut whole = Plan::default();
+    for plan in plans {
+        whole.family = plan.family;
+        whole.steps.extend(plan.steps.iter().cloned());
+        join(&mut whole.variables, &plan.variables);
+        join(&mut whole.left, &plan.left);
+        join(&mut whole.notes, &plan.notes);
+    }
+    whole
+}
+
+fn join<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {
+    for it in more {
+        if !known.contains(it) {
+            known.push(it.clone());
+        }
     }
 }
 

@@ -153,6 +153,68 @@ fn a_link_to_a_folder_inside_is_followed_inside() {
     assert!(world.all_outside() == before);
 }
 
+fn two() -> [Anchor; 2] {
+    let other = include_str!("../../tests/fixtures/ca-2.pem");
+    [anchor(), Anchor::any(&sidelight_wire::pem::read(other.as_bytes()).0.remove(0).data).unwrap()]
+}
+
+#[test]
+fn of_two_certificates_both_are_added_or_none() {
+    let world = World::new();
+    let root = world.root();
+    fs::write(root.join("etc/ssl/certs/ca-certificates.crt"), "# nothing yet\n").unwrap();
+    let before = snapshots(&root);
+    let two = two();
+    // A folder stands where the second one's file is to be.
+    let blocked = root.join(format!("usr/local/share/ca-certificates/{}.crt", two[1].name));
+    let in_the_way = blocked.clone();
+    let first = root.join(format!("usr/local/share/ca-certificates/{}.crt", two[0].name));
+    let was_there = std::rc::Rc::new(std::cell::Cell::new(false));
+    let seen = was_there.clone();
+    let mut journal = world.journal(move |step| {
+        if step == "began" {
+            fs::create_dir(&in_the_way).unwrap();
+        }
+        seen.set(seen.get() || first.exists());
+    });
+    let failed = add_all(&mut journal, &target(&root, &[]), &two, Timestamp::from_secs(1)).unwrap_err();
+    assert!(matches!(failed, TrustStoreError::TakenBack { .. }), "{failed}");
+    assert!(was_there.get(), "the first was never installed, so nothing was taken back");
+    assert!(journal.entries().is_empty(), "{:?}", journal.entries());
+    fs::remove_dir(&blocked).unwrap();
+    assert_eq!(differing(&snapshots(&root), &before), [PathBuf::new(); 0]);
+
+    drop(journal);
+    let mut journal = world.journal(|_| ());
+    add_all(&mut journal, &target(&root, &[]), &two, Timestamp::from_secs(1)).unwrap();
+    let bundle = root.join("etc/ssl/certs/ca-certificates.crt");
+    let text = fs::read_to_string(&bundle).unwrap();
+    assert!(two.iter().all(|anchor| text.contains(&anchor.pem())), "{text}");
+    assert_eq!(journal.entries().len(), 1, "one edit");
+    assert!(two.iter().all(|anchor| find(journal.entries(), "rootfs:/hostile", Some(&anchor.sha256)).len() == 1));
+    // Somebody else adds to the bundle, so that it cannot be put back as it was: both are taken out of it.
+    fs::write(&bundle, format!("{text}# somebody's\n")).unwrap();
+    let entry = journal.entries()[0].clone();
+    undo_edit(&mut journal, &entry, None, STOREPASS).unwrap();
+    assert_eq!(fs::read_to_string(&bundle).unwrap(), "# nothing yet\n# somebody's\n");
+    fs::remove_file(&bundle).unwrap();
+    assert_eq!(differing(&snapshots(&root), &before), [bundle]);
+}
+
+/// The paths at which not the same stands.
+fn differing(one: &[(PathBuf, Option<Snapshot>)], other: &[(PathBuf, Option<Snapshot>)]) -> Vec<PathBuf> {
+    let both = [(one, other), (other, one)];
+    both.iter().flat_map(|(of, not)| of.iter().filter(|it| !not.contains(it))).map(|(path, _)| path.clone()).collect()
+}
+
+/// Every name below a folder, with what stands there; of folders that they are there, for their times change with what comes and goes in them.
+fn snapshots(folder: &Path) -> Vec<(PathBuf, Option<Snapshot>)> {
+    let tree = crate::journal::tree(&crate::files::Reach::Plain, folder).unwrap();
+    let taken =
+        |path: &Path| Some(Snapshot::take(path).unwrap()).filter(|it| !matches!(it, Snapshot::Directory { .. }));
+    tree.into_iter().map(|path| (path.clone(), taken(&path))).collect()
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -12,7 +12,9 @@ mod place;
 mod places;
 mod reconcile;
 
-pub use edit::{Edited, Target, add, find, is_as_wanted, plan_add, plan_remove, remove, undo_edit};
+pub use edit::{
+    Edited, Target, add, add_all, find, is_as_wanted, plan_add, plan_remove, remove, remove_all, undo_edit,
+};
 pub use nss::find_nss_databases;
 pub use place::{ParsePlaceError, Place};
 pub use places::{find_host_bundles, find_java_stores};
@@ -314,22 +316,34 @@ fn take_back_edit(journal: &mut Journal, source: TrustStoreError) -> TrustStoreE
 }
 
 fn undo(journal: &mut Journal, entry: &Entry, storepass: &str) -> Result<Undone, TrustStoreError> {
-    let der = data_encoding::BASE64
-        .decode(entry.deed.certificate.as_bytes())
-        .map_err(|error| TrustStoreError::Certificate(format!("the journal's copy of it is damaged: {error}")))?;
-    let anchor = match &entry.deed.edit {
-        None => Anchor::new(&der),
-        Some(edit) => Anchor::any(&der).map(|anchor| Anchor { name: edit.name.clone(), ..anchor }),
-    };
-    let anchor = anchor.map_err(|error| TrustStoreError::Certificate(error.to_string()))?;
     if entry.deed.edit.as_ref().is_some_and(|edit| edit.removed) {
         return Ok(journal.undo(entry.id, &reconcile::Untouched)?);
     }
-    let deleted = nss::delete_where_used(journal, entry, &anchor)?;
-    let reconcile = WithoutAnchor { anchor: &anchor, storepass, deleted: &deleted };
+    let anchors = anchors_of(&entry.deed)?;
+    let deleted = nss::delete_where_used(journal, entry, &anchors)?;
+    let reconcile = WithoutAnchor { anchors: &anchors, storepass, deleted: &deleted };
     let undone = journal.undo(entry.id, &reconcile)?;
-    close_gaps(entry, &undone, &anchor)?;
+    for anchor in &anchors {
+        close_gaps(entry, &undone, anchor)?;
+    }
     Ok(undone)
+}
+
+/// The certificates of a deed with the names that they got.
+fn anchors_of(deed: &Deed) -> Result<Vec<Anchor>, TrustStoreError> {
+    let read = |text: &str, name: Option<&str>| {
+        let der = data_encoding::BASE64
+            .decode(text.as_bytes())
+            .map_err(|error| TrustStoreError::Certificate(format!("the journal's copy of it is damaged: {error}")))?;
+        let anchor = match name {
+            None => Anchor::new(&der),
+            Some(name) => Anchor::any(&der).map(|anchor| Anchor { name: name.to_owned(), ..anchor }),
+        };
+        anchor.map_err(|error| TrustStoreError::Certificate(error.to_string()))
+    };
+    let first = read(&deed.certificate, deed.edit.as_ref().map(|edit| edit.name.as_str()));
+    let also = deed.edit.iter().flat_map(|edit| &edit.also);
+    std::iter::once(first).chain(also.map(|also| read(&also.certificate, Some(&also.name)))).collect()
 }
 
 /// Where a link by hash was taken out of a folder that others changed too.

@@ -127,11 +127,11 @@ impl Copied {
     }
 }
 
-/// Deletes the certificate from those databases of the deed that cannot be put back as files, and gives them.
+/// Deletes the certificates from those databases of the deed that cannot be put back as files, and gives them.
 pub(super) fn delete_where_used(
     journal: &mut Journal,
     entry: &Entry,
-    anchor: &Anchor,
+    anchors: &[Anchor],
 ) -> Result<Vec<PathBuf>, TrustStoreError> {
     let paths = entry.paths().filter(|path| path.ends_with("cert9.db"));
     let folders: Vec<PathBuf> = paths.filter_map(Path::parent).map(Path::to_owned).collect();
@@ -143,11 +143,12 @@ pub(super) fn delete_where_used(
             continue;
         }
         let certutil = certutil()?;
-        let name = anchor.name.as_str();
         let copy = if entry.deed.root.is_some() { Some(Copied::of(&reach, &folder)?) } else { None };
         let at = database(copy.as_ref().map_or(folder.as_path(), Copied::folder));
-        if journal.run(&certutil, &["-L", "-d", &at, "-n", name]).is_ok() {
-            journal.run(&certutil, &["-D", "-d", &at, "-n", name])?;
+        for name in anchors.iter().map(|anchor| anchor.name.as_str()) {
+            if journal.run(&certutil, &["-L", "-d", &at, "-n", name]).is_ok() {
+                journal.run(&certutil, &["-D", "-d", &at, "-n", name])?;
+            }
         }
         for (path, bytes) in copy.map_or(Ok(Vec::new()), |copy| copy.changed(&folder))? {
             reach.replace_file(&path, &bytes, &reach.meta_or_new(&path, 0o600)?)?;

@@ -1,4 +1,4 @@
-//! Taking one certificate out of what others have changed since. In: what stood there before, what stands there now. Out: what to do.
+//! Taking the certificates of a deed out of what others have changed since. In: what stood there before, what stands there now. Out: what to do.
 
 use super::{Anchor, JavaStore};
 use crate::files::Snapshot;
@@ -6,9 +6,9 @@ use crate::journal::{Outcome, Reconcile};
 use sidelight_wire::pem;
 use std::path::{Path, PathBuf};
 
-/// Takes `anchor` out.
+/// Takes `anchors` out.
 pub(super) struct WithoutAnchor<'a> {
-    pub anchor: &'a Anchor,
+    pub anchors: &'a [Anchor],
     pub storepass: &'a str,
     /// Folders of databases from which it was deleted already.
     pub deleted: &'a [PathBuf],
@@ -27,7 +27,7 @@ impl Reconcile for WithoutAnchor<'_> {
             Snapshot::Symlink { target, .. } => {
                 // A link is ours when it leads to a file of our name. Another is somebody's new one, or what the update command put in
                 // the place of what stood there.
-                let ours = contains(target.as_os_str().as_encoded_bytes(), self.anchor.name.as_bytes());
+                let ours = self.names_one(target.as_os_str().as_encoded_bytes());
                 let new = cut_short && *before == Snapshot::Absent && self.is_hash_of_ours(path);
                 if ours || new || (cut_short && *before != Snapshot::Absent) {
                     Outcome::Restore
@@ -61,10 +61,21 @@ impl Reconcile for Untouched {
 }
 
 impl WithoutAnchor<'_> {
-    /// Whether a link has the name by which OpenSSL finds our certificate.
+    /// Whether the name of one of ours is in it.
+    fn names_one(&self, bytes: &[u8]) -> bool {
+        self.anchors.iter().any(|anchor| contains(bytes, anchor.name.as_bytes()))
+    }
+
+    /// Whether the DER of one of ours is in it.
+    fn holds_one(&self, bytes: &[u8]) -> bool {
+        self.anchors.iter().any(|anchor| contains(bytes, anchor.der()))
+    }
+
+    /// Whether a link has the name by which OpenSSL finds one of ours.
     fn is_hash_of_ours(&self, path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        name.split_once('.').is_some_and(|(hash, _)| self.anchor.hashes().iter().any(|ours| ours == hash))
+        let is_its = |anchor: &Anchor, hash: &str| anchor.hashes().iter().any(|ours| ours == hash);
+        name.split_once('.').is_some_and(|(hash, _)| self.anchors.iter().any(|anchor| is_its(anchor, hash)))
     }
 
     fn file(&self, now: &[u8], before: &Snapshot, cut_short: bool) -> Outcome {
@@ -74,17 +85,19 @@ impl WithoutAnchor<'_> {
         }
         let (blocks, _) = pem::read(now);
         if !blocks.is_empty() {
-            let ours = |block: &&pem::Block| block.is_certificate() && block.data.starts_with(self.anchor.der());
+            let ours = |block: &&pem::Block| {
+                block.is_certificate() && self.anchors.iter().any(|anchor| block.data.starts_with(anchor.der()))
+            };
             let ranges: Vec<(usize, usize)> = blocks.iter().filter(ours).map(|block| block.bytes).collect();
             return self.without(now, &ranges, old, before);
         }
-        if contains(now, self.anchor.name.as_bytes()) && std::str::from_utf8(now).is_ok() {
+        if self.names_one(now) && std::str::from_utf8(now).is_ok() {
             return self.without(now, &self.lines(now), old, before);
         }
         if now.is_empty() && cut_short {
             return Outcome::Restore;
         }
-        if !contains(now, self.anchor.der()) {
+        if !self.holds_one(now) {
             return Outcome::Leave;
         }
         if cut_short {
@@ -118,8 +131,8 @@ impl WithoutAnchor<'_> {
     fn comment_before(&self, text: &[u8]) -> usize {
         let Some(rest) = text.strip_suffix(b"\n") else { return 0 };
         let line = rest.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        let name = self.anchor.certificate.short_name();
-        if line.starts_with(b"# ") && line[2..].trim_ascii() == name.as_bytes() { line.len() + 1 } else { 0 }
+        let is_name = |anchor: &Anchor| line[2..].trim_ascii() == anchor.certificate.short_name().as_bytes();
+        if line.starts_with(b"# ") && self.anchors.iter().any(is_name) { line.len() + 1 } else { 0 }
     }
 
     /// Where the lines that name us are.
@@ -127,7 +140,7 @@ impl WithoutAnchor<'_> {
         let mut found = Vec::new();
         let mut from = 0;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
-            if contains(line, self.anchor.name.as_bytes()) {
+            if self.names_one(line) {
                 found.push((from, from + line.len()));
             }
             from += line.len();
@@ -140,11 +153,11 @@ impl WithoutAnchor<'_> {
             Ok(store) => store,
             // Written halfway when the program was ended.
             Err(_) if cut_short => return Outcome::Restore,
-            Err(_) if !contains(now, self.anchor.der()) => return Outcome::Leave,
+            Err(_) if !self.holds_one(now) => return Outcome::Leave,
             Err(why) => return Outcome::Unclear(format!("it was changed since, and cannot be read: {why}")),
         };
-        let held = store.certificates().contains(&self.anchor.der());
-        store.remove(self.anchor.der());
+        let held = self.anchors.iter().any(|anchor| store.certificates().contains(&anchor.der()));
+        self.anchors.iter().for_each(|anchor| store.remove(anchor.der()));
         if JavaStore::read(old, self.storepass).is_ok_and(|old| old.same_content(&store)) {
             return Outcome::Restore;
         }

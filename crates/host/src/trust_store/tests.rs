@@ -339,7 +339,7 @@ fn only_a_ca_is_installed_and_only_where_there_is_a_store() {
 #[test]
 fn what_was_written_halfway_is_told() {
     let anchor = anchor();
-    let reconcile = WithoutAnchor { anchor: &anchor, storepass: STOREPASS, deleted: &[] };
+    let reconcile = WithoutAnchor { anchors: std::slice::from_ref(&anchor), storepass: STOREPASS, deleted: &[] };
     let file = |bytes: &[u8]| Snapshot::File { bytes: bytes.to_vec(), meta: crate::files::Meta::new(0o644) };
     let store = java_store();
     let judge = |after: Option<&str>, before: &[u8], now: &[u8]| {

@@ -8,7 +8,8 @@
 use crate::finding::Cause;
 use crate::flow::Host;
 use crate::time::Timestamp;
-use crate::x509::path::{AnchorSet, Asked, Profile, Purpose, Question, explore};
+use crate::trust::Runtime;
+use crate::x509::path::{AnchorSet, Asked, Profile, Purpose, Question, Stack, explore};
 use crate::x509::{Certificate, San, fingerprint};
 
 use super::{KeyPin, Scope};
@@ -88,7 +89,31 @@ pub fn scope_holds(chain: &[Vec<u8>], anchors: &[Vec<u8>], host: &Host, now: Tim
     verify(chain, &AnchorSet::new(anchors.iter().map(Vec::as_slice)), host, now)
 }
 
+/// The clients that take roots from outside, each with rules of its own; Git and Wget are GnuTLS here.
+const CLIENTS: [Stack; 9] = [
+    Stack::Of(Runtime::OpenSsl),
+    Stack::Of(Runtime::Curl),
+    Stack::Of(Runtime::GnuTls),
+    Stack::Of(Runtime::Python),
+    Stack::PythonStrict,
+    Stack::Of(Runtime::Node),
+    Stack::Of(Runtime::Go),
+    Stack::Of(Runtime::Java),
+    Stack::Of(Runtime::RustNative),
+];
+
+/// The clients that refuse a chain with these anchors alone, each with its reason.
+pub fn refusals(chain: &[Vec<u8>], anchors: &[Vec<u8>], host: &Host, now: Timestamp) -> Vec<(Stack, Cause)> {
+    let anchors = AnchorSet::new(anchors.iter().map(Vec::as_slice));
+    let refuses = |stack: Stack| Some((stack, judge(chain, &anchors, host, now, Profile::Stack(stack)).err()?));
+    CLIENTS.into_iter().filter_map(refuses).collect()
+}
+
 fn verify(chain: &[Vec<u8>], anchors: &AnchorSet, host: &Host, now: Timestamp) -> Result<(), Cause> {
+    judge(chain, anchors, host, now, Profile::Lenient)
+}
+
+fn judge(chain: &[Vec<u8>], anchors: &AnchorSet, host: &Host, now: Timestamp, profile: Profile) -> Result<(), Cause> {
     let name = Asked::from(host);
     let exploration = explore(&Question {
         chain,
@@ -98,7 +123,7 @@ fn verify(chain: &[Vec<u8>], anchors: &AnchorSet, host: &Host, now: Timestamp) -
         purpose: Purpose::Server,
         now,
         max_depth: None,
-        profile: Profile::Lenient,
+        profile,
         every_path: false,
     });
     exploration.good_path().map_or_else(|| Err(exploration.cause()), |_| Ok(()))

@@ -47,6 +47,12 @@ pub struct Certificate {
     pub subject_key_id: Option<Vec<u8>>,
     /// Key identifier of the issuer.
     pub authority_key_id: Option<Vec<u8>>,
+    /// Whether it names its issuer's certificate by that one's issuer or serial number, too.
+    pub names_issuer_certificate: bool,
+    /// The serial number as found: two's complement, big-endian.
+    pub serial: Vec<u8>,
+    /// Netscape's comment.
+    pub comment: Option<String>,
     /// Where the issuer's certificate can be had (AIA caIssuers).
     pub issuer_urls: Vec<String>,
 }
@@ -88,6 +94,9 @@ impl Certificate {
             purposes: purposes_of(&cert),
             subject_key_id: None,
             authority_key_id: None,
+            names_issuer_certificate: false,
+            serial: cert.raw_serial().to_vec(),
+            comment: None,
             issuer_urls: Vec::new(),
         };
         parsed.read_identifiers(&cert);
@@ -101,7 +110,10 @@ impl Certificate {
                 Known::SubjectKeyIdentifier(id) => self.subject_key_id = Some(id.0.to_vec()),
                 Known::AuthorityKeyIdentifier(id) => {
                     self.authority_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
+                    self.names_issuer_certificate =
+                        id.authority_cert_serial.is_some() || id.authority_cert_issuer.is_some();
                 }
+                Known::NsCertComment(comment) => self.comment = Some((*comment).to_owned()),
                 Known::AuthorityInfoAccess(access) => {
                     let issuers =
                         access.accessdescs.iter().filter(|d| d.access_method.to_id_string() == "1.3.6.1.5.5.7.48.2");

@@ -8,15 +8,15 @@ use std::time::{Duration, SystemTime};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The extensions of a sound root.
-const ROOT: &str =
+pub(crate) const ROOT: &str =
     "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
 
 /// The extensions of a sound leaf.
-const LEAF: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n\
+pub(crate) const LEAF: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n\
     subjectKeyIdentifier=hash\nsubjectAltName=DNS:localhost\n";
 
 /// What stands behind a leaf's own extensions, so that it names its issuer's key.
-const AKI: &str = "authorityKeyIdentifier=keyid\n";
+pub(crate) const AKI: &str = "authorityKeyIdentifier=keyid\n";
 
 /// A server and what its client trusts.
 #[derive(Debug)]
@@ -31,18 +31,19 @@ pub(crate) struct Case {
     pub key: PathBuf,
 }
 
-struct Workshop<'a> {
-    folder: &'a Path,
+/// Makes certificates by openssl(1) in a folder.
+pub(crate) struct Workshop<'a> {
+    pub(crate) folder: &'a Path,
 }
 
 /// A root with a defect: how its key is made, how it is signed, its extensions.
-struct Root {
-    key: &'static [&'static str],
-    digest: &'static str,
-    extensions: String,
+pub(crate) struct Root {
+    pub(crate) key: &'static [&'static str],
+    pub(crate) digest: &'static str,
+    pub(crate) extensions: String,
 }
 
-const EC: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+pub(crate) const EC: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
 const RSA: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
 const RSA_1024: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"];
 
@@ -78,6 +79,7 @@ pub(crate) fn cases(folder: &Path) -> Vec<Case> {
         ),
     ];
     cases.extend(shop.anchors_below_the_root());
+    cases.extend(shop.renewed_root());
     cases.extend(shop.odd_leaves());
     cases.extend(shop.odd_intermediates());
     cases
@@ -104,7 +106,7 @@ impl Workshop<'_> {
     }
 
     /// A certificate that signed itself.
-    fn root(&self, name: &str, root: &Root) {
+    pub(crate) fn root(&self, name: &str, root: &Root) {
         self.key(name, root.key);
         self.write(&format!("{name}.ext"), &root.extensions);
         let (key, csr) = (format!("{name}.key"), format!("{name}.csr"));
@@ -118,7 +120,7 @@ impl Workshop<'_> {
     }
 
     /// A certificate that `issuer` signed.
-    fn issued(&self, name: &str, issuer: &str, extensions: &str, digest: &str) {
+    pub(crate) fn issued(&self, name: &str, issuer: &str, extensions: &str, digest: &str) {
         self.key(name, EC);
         self.write(&format!("{name}.ext"), extensions);
         let (key, csr) = (format!("{name}.key"), format!("{name}.csr"));
@@ -130,7 +132,7 @@ impl Workshop<'_> {
         self.openssl(&[&sign[..], &["-extfile", &extensions, "-out", &pem]].concat());
     }
 
-    fn case(&self, name: &str, roots: &str, chain: &[&str]) -> Case {
+    pub(crate) fn case(&self, name: &str, roots: &str, chain: &[&str]) -> Case {
         let read = |part: &&str| std::fs::read_to_string(self.file(&format!("{part}.pem"))).expect("a certificate");
         self.write(&format!("{name}.chain.pem"), &chain.iter().map(read).collect::<String>());
         Case {
@@ -186,6 +188,37 @@ impl Workshop<'_> {
         self.issued("bottom", "middle", &format!("{LEAF}{AKI}"), "-sha256");
         let anchors = [("anchor-root", "top"), ("anchor-intermediate", "middle"), ("anchor-leaf", "bottom")];
         anchors.map(|(name, anchor)| self.case(name, anchor, &["bottom", "middle"])).into()
+    }
+
+    /// A root that was renewed with the same key: the leaf names the earlier certificate by its serial number.
+    fn renewed_root(&self) -> Vec<Case> {
+        self.root("renewed", &Root { key: EC, digest: "-sha256", extensions: ROOT.to_owned() });
+        let chains = [("aki-keyid-and-serial", "keyid,issuer:always"), ("aki-serial-alone", "issuer:always")];
+        for (name, aki) in chains {
+            self.issued(name, "renewed", &format!("{LEAF}authorityKeyIdentifier={aki}\n"), "-sha256");
+        }
+        let mut cases: Vec<Case> = chains.map(|(name, _)| self.case(name, "renewed", &[name])).into();
+        std::fs::copy(self.file("renewed.pem"), self.file("earlier.pem")).expect("a copy");
+        let (key, csr, extensions) = ("renewed.key", "renewed.csr", "renewed.ext");
+        self.openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            csr,
+            "-signkey",
+            key,
+            "-days",
+            "90",
+            "-extfile",
+            extensions,
+            "-out",
+            "later.pem",
+        ]);
+        cases.extend(chains.map(|(name, _)| self.case(&format!("{name}-of-another"), "later", &[name])));
+        for (case, (name, _)) in cases[2..].iter_mut().zip(chains) {
+            case.key = self.file(&format!("{name}.key"));
+        }
+        cases
     }
 
     /// Below the sound root `top`: leaves with one oddity each.

@@ -61,7 +61,7 @@ fn key_ids(certificate: &Strict, role: Role, broken: &mut Vec<(Form, &[u8])>) {
         broken.push((Form::NoAuthorityKeyId, oid::AUTHORITY_KEY_ID));
     }
     if role == Role::Anchor && certificate.is_self_issued() {
-        if authority.is_some_and(|key| key.has_issuer || key.has_serial) {
+        if authority.is_some_and(|key| key.has_issuer || key.serial.is_some()) {
             broken.push((Form::AuthorityKeyByName, oid::AUTHORITY_KEY_ID));
         }
         if id.is_some_and(|id| certificate.subject_key_id.as_ref().is_some_and(|own| own != id)) {

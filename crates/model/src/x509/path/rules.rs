@@ -145,6 +145,10 @@ pub struct Rules {
     pub(crate) self_issued_count: bool,
     /// An issuer whose key identifier is not the one asked for is none.
     pub(crate) key_ids_bind: bool,
+    /// An issuer whose serial number is not the one asked for is none.
+    pub(crate) serials_bind: bool,
+    /// An issuer whose own issuer is not the one asked for is none.
+    pub(crate) issuers_bind: bool,
     /// Constraints of DNS names may begin with a dot.
     pub(crate) dotted_constraints: bool,
     pub(crate) policies: bool,
@@ -185,6 +189,8 @@ const STRICT: Rules = Rules {
     common_name: false,
     self_issued_count: false,
     key_ids_bind: false,
+    serials_bind: false,
+    issuers_bind: false,
     dotted_constraints: false,
     policies: true,
     as_webpki: false,
@@ -228,6 +234,8 @@ const OPENSSL: Rules = Rules {
     forms: Forms::None,
     common_name: true,
     key_ids_bind: true,
+    serials_bind: true,
+    issuers_bind: true,
     dotted_constraints: true,
     policies: false,
     intermediates: 100,
@@ -245,6 +253,8 @@ const GO: Rules = Rules {
     common_name: false,
     self_issued_count: true,
     key_ids_bind: false,
+    serials_bind: false,
+    issuers_bind: false,
     ..OPENSSL
 };
 
@@ -253,6 +263,8 @@ const GNUTLS: Rules = Rules {
     anchor: AnchorRules { purposes: false, ..OPENSSL.anchor },
     purposes: PurposeRule { any_on_issuers: false, any_on_leaf: true, issuers: true },
     rsa_bits: 1024,
+    serials_bind: false,
+    issuers_bind: false,
     intermediates: 16,
     ..OPENSSL
 };
@@ -274,6 +286,7 @@ const JAVA: Rules = Rules {
     sha1: true,
     rsa_bits: 1024,
     key_ids_bind: false,
+    issuers_bind: false,
     intermediates: 5,
     ..OPENSSL
 };

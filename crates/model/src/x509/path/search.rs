@@ -8,6 +8,7 @@ use super::certificate::{self, Asking, Role};
 use super::fault::Fault;
 use super::pool::Pool;
 use super::revocation::{self, Lists};
+use super::rules::Rules;
 use super::signatures::Signatures;
 use super::{End, Found, Path, along, constraints};
 
@@ -226,6 +227,9 @@ impl<'a> Search<'a> {
                 return Some(false);
             }
         }
+        if names_another(signed, &key.certificate, self.asking.rules) {
+            return Some(false);
+        }
         let answer = self.signatures.is_signed((child, signed), (key.key, &key.certificate.key));
         self.cut_short |= answer.is_none();
         answer
@@ -237,4 +241,12 @@ impl<'a> Search<'a> {
         self.cut_short |= !may;
         may
     }
+}
+
+/// Whether a certificate names another one than `issuer` by that one's serial number or issuer (RFC 5280 §4.2.1.1).
+fn names_another(signed: &Strict, issuer: &Strict, rules: &Rules) -> bool {
+    let Some(wanted) = &signed.authority_key else { return false };
+    let by_serial = rules.serials_bind && wanted.serial.as_ref().is_some_and(|serial| *serial != issuer.serial);
+    let by_issuer = rules.issuers_bind && wanted.issuer.as_ref().is_some_and(|name| !name.is(&issuer.issuer));
+    by_serial || by_issuer
 }

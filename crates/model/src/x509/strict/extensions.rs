@@ -4,6 +4,7 @@ use super::der::{
     Element, INTEGER, Malformed, OCTET_STRING, OID, Reader, Result, SEQUENCE, all, integer, named_bits, number, only,
 };
 use super::general_name::GeneralName;
+use super::name::Name;
 
 /// Most names in a list. The names of one certificate have to fit in a TLS handshake.
 const MOST_NAMES: usize = 65_536;
@@ -22,10 +23,12 @@ pub struct BasicConstraints {
 pub struct AuthorityKey {
     /// The issuer's key identifier.
     pub key_id: Option<Vec<u8>>,
-    /// The name of the issuer's issuer.
+    /// Whether the issuer's issuer is named, in whatever form.
     pub has_issuer: bool,
-    /// The issuer's serial number.
-    pub has_serial: bool,
+    /// The name of the issuer's issuer.
+    pub issuer: Option<Name>,
+    /// The issuer's serial number as found: two's complement, big-endian.
+    pub serial: Option<Vec<u8>>,
 }
 
 /// nameConstraints: names below the CA must lie in `permitted` of their kind, if there are any, and in none of `excluded`.
@@ -83,10 +86,16 @@ pub(super) fn subject_key_id(value: &[u8]) -> Result<Vec<u8>> {
 pub(super) fn authority_key(value: &[u8]) -> Result<AuthorityKey> {
     let mut reader = Reader(only(value, SEQUENCE)?.content);
     let key_id = reader.optional(0x80)?.map(|id| id.content.to_vec());
-    let has_issuer = reader.optional(0xa1)?.is_some();
-    let has_serial = reader.optional(0x82)?.map(|serial| integer(serial.content)).transpose()?.is_some();
+    let issuer = reader.optional(0xa1)?;
+    let serial = reader.optional(0x82)?.map(|serial| integer(serial.content)).transpose()?;
     reader.end()?;
-    Ok(AuthorityKey { key_id, has_issuer, has_serial })
+    // Of several names, OpenSSL looks at the first that is a directory's.
+    let names = issuer.and_then(|names| all(names.content, MOST_NAMES).ok()).unwrap_or_default();
+    let directory = names.iter().filter_map(|name| GeneralName::read(name).ok()).find_map(|name| match name {
+        GeneralName::Directory(name) => Some(name),
+        _ => None,
+    });
+    Ok(AuthorityKey { key_id, has_issuer: issuer.is_some(), issuer: directory, serial: serial.map(<[u8]>::to_vec) })
 }
 
 pub(super) fn name_constraints(value: &[u8]) -> Result<NameConstraints> {

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sidelight_engine::tls::Trusted;
-use sidelight_engine::wrapper::{self, label, wrap};
+use sidelight_engine::wrapper::{self, Shape, label, wrap};
 use sidelight_host::files::{digest, read_bounded};
 use sidelight_host::first_use::trust_folder;
 use sidelight_host::journal::{Action, Journal};
 use sidelight_host::run_env::{RunEnvironment, RunInputs};
-use sidelight_host::trust_store::{Anchor, Target, TrustStoreError, add, remove};
+use sidelight_host::trust_store::{Anchor, STOREPASS, Target, TrustStoreError, add_all, remove_all, undo_edit};
 use sidelight_model::flow::Host;
 use sidelight_model::time::Timestamp;
-use sidelight_model::tofu::{Scope, scope_holds};
+use sidelight_model::tofu::{Scope, refusals, scope_holds};
 use sidelight_model::x509::Certificate;
 use sidelight_wire::pem;
 use sidelight_wire::trust_edit::StoreKind;
@@ -39,6 +39,12 @@ pub(super) struct Adopted {
     pub(super) hosts: Vec<(Host, Vec<Vec<u8>>)>,
 }
 
+impl Adopted {
+    fn shape(&self) -> Shape {
+        Shape::needed(&self.ca, self.hosts.iter().flat_map(|(_, chain)| chain.iter().map(Vec::as_slice)))
+    }
+}
+
 /// What became of it.
 #[derive(Default)]
 pub(super) struct Installed {
@@ -56,6 +62,8 @@ pub(super) struct Prepared {
     ours: Vec<Certificate>,
     /// Whether any of it is not there yet.
     fresh: bool,
+    /// Clients that it does not help.
+    warnings: Vec<String>,
 }
 
 /// Makes what is to be installed, or finds it where an earlier start put it.
@@ -63,19 +71,21 @@ pub(super) struct Prepared {
 /// # Errors
 /// When a host's certificate does not fit the scope.
 pub(super) fn prepare(adopted: &[Adopted], now: Timestamp) -> Result<Prepared, Failure> {
-    let mut it = Prepared { ders: Vec::new(), ours: Vec::new(), fresh: false };
+    let mut it = Prepared { ders: Vec::new(), ours: Vec::new(), fresh: false, warnings: Vec::new() };
     if adopted.is_empty() {
         return Ok(it);
     }
     it.ours = ours();
     for one in adopted {
-        match there(one, &it.ours, now) {
-            Some(found) => it.ders.extend(found),
-            None => {
-                it.ders.extend(made(one, now)?);
-                it.fresh = true;
-            }
+        let found = there(one, &it.ours, now);
+        it.fresh |= found.is_none();
+        let pair = found.map_or_else(|| made(one, now), Ok)?;
+        for (host, chain) in &one.hosts {
+            let refusing = refusals(chain, &pair, host, now);
+            let itself = refusals(chain, std::slice::from_ref(&one.ca.der), host, now);
+            it.warnings.extend(super::told::not_helped(host, &refusing, &itself));
         }
+        it.ders.extend(pair);
     }
     Ok(it)
 }
@@ -85,7 +95,8 @@ pub(super) fn prepare(adopted: &[Adopted], now: Timestamp) -> Result<Prepared, F
 /// # Errors
 /// When no store and no folder can be written.
 pub(super) fn install(prepared: &Prepared, start: &TofuStart, now: Timestamp, ui: Ui) -> Result<Installed, Failure> {
-    let Prepared { ders, ours, fresh } = prepared;
+    let Prepared { ders, ours, fresh, warnings } = prepared;
+    warnings.iter().for_each(|warning| ui.warning(warning));
     if ders.is_empty() {
         return Ok(Installed { how: "nothing", ..Installed::default() });
     }
@@ -119,8 +130,8 @@ fn ours() -> Vec<Certificate> {
 
 /// The pair for a CA and scope, where it is installed already and still good.
 fn there(one: &Adopted, ours: &[Certificate], now: Timestamp) -> Option<Vec<Vec<u8>>> {
-    let wanted = label(&one.ca, &one.scope);
-    let of_it = |it: &&Certificate| it.subject.contains(&wanted) || it.issuer.contains(&wanted);
+    let wanted = label(&one.ca, &one.scope, one.shape());
+    let of_it = |it: &&Certificate| it.comment.as_ref() == Some(&wanted);
     let pair: Vec<Vec<u8>> = ours.iter().filter(of_it).map(|it| it.der.clone()).collect();
     let later = now.plus(SPARE);
     let holds = one.hosts.iter().all(|(host, chain)| scope_holds(chain, &pair, host, now).is_ok());
@@ -129,8 +140,8 @@ fn there(one: &Adopted, ours: &[Certificate], now: Timestamp) -> Option<Vec<Vec<
 }
 
 fn made(one: &Adopted, now: Timestamp) -> Result<Vec<Vec<u8>>, Failure> {
-    let wrapped =
-        wrap(&one.ca, &one.scope, now).map_err(|error| Failure::new(format!("no certificate can be made: {error}")))?;
+    let wrapped = wrap(&one.ca, &one.scope, one.shape(), now)
+        .map_err(|error| Failure::new(format!("no certificate can be made: {error}")))?;
     let pair = vec![wrapped.root, wrapped.cross];
     for (host, chain) in &one.hosts {
         if scope_holds(chain, &pair, host, now).is_ok() {
@@ -189,18 +200,23 @@ fn into_the_stores(
         .map_err(|error| (true, Failure::new(format!("the journal cannot be written: {error}"))))?;
     let mut installed = Installed { how: "stores", ..Installed::default() };
     let anchor = |der: &[u8]| Anchor::any(der).map_err(|error| (false, Failure::new(error)));
-    for certificate in stale {
-        let edited = remove(&mut journal, &target, &anchor(&certificate.der)?, now).map_err(|error| failed(&error))?;
-        note_changes(&mut installed, &journal, &edited.actions);
+    let fresh: Vec<Anchor> = ders.iter().map(|der| anchor(der)).collect::<Result<_, _>>()?;
+    let gone: Vec<Anchor> = stale.iter().map(|it| anchor(&it.der)).collect::<Result<_, _>>()?;
+    // All of it or nothing: what is half installed would be trusted by some programs and not by others.
+    let added = add_all(&mut journal, &target, &fresh, now).map_err(|error| failed(&error))?;
+    note_changes(&mut installed, &journal, &added.actions);
+    let entry = journal.entries().last().filter(|_| !added.actions.is_empty()).cloned();
+    match remove_all(&mut journal, &target, &gone, now) {
+        Ok(removed) => note_changes(&mut installed, &journal, &removed.actions),
+        Err(error) => {
+            if let Some(Err(undo)) = entry.map(|entry| undo_edit(&mut journal, &entry, None, STOREPASS)) {
+                ui.warning(&format!("what was installed could not be taken back: {undo}"));
+            }
+            return Err(failed(&error));
+        }
     }
-    let mut java = false;
-    let mut left = Vec::new();
-    for der in ders {
-        let edited = add(&mut journal, &target, &anchor(der)?, now).map_err(|error| failed(&error))?;
-        java |= edited.plan.of(StoreKind::Java).next().is_some();
-        left.extend(edited.plan.left.iter().map(|left| format!("{}: {}", left.path, left.why)));
-        note_changes(&mut installed, &journal, &edited.actions);
-    }
+    let java = added.plan.of(StoreKind::Java).next().is_some();
+    let mut left: Vec<String> = added.plan.left.iter().map(|left| format!("{}: {}", left.path, left.why)).collect();
     left.sort();
     left.dedup();
     for left in left {

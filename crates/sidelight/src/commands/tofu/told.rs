@@ -1,7 +1,11 @@
 //! What is said of a decision. In: what was seen, what is recorded, a decision. Out: sentences, with the command that helps.
 
 use sidelight_host::first_use::Lasting;
+use sidelight_model::finding::Cause;
+use sidelight_model::flow::Host;
 use sidelight_model::tofu::{Candidate, Decision, Match, Refusal, Rule, Shown};
+use sidelight_model::trust::Runtime;
+use sidelight_model::x509::path::Stack;
 use sidelight_model::x509::{Certificate, fingerprint};
 
 use super::look::Seen;
@@ -169,6 +173,45 @@ fn not_lasting(failure: Failure, context: &Context<'_>, key: &str) -> Failure {
         .hint(format!("{why}; a new container would trust whoever answers first"))
         .hint("give it a named volume: -v sidelight:/var/lib/sidelight")
         .hint(format!("or pin the key, if that is the network's scanning proxy: --pin {key}"))
+}
+
+/// Clients that refuse a host's certificate although its CA is trusted: a warning for each reason. `itself`: those that would refuse it with
+/// the CA itself among their roots, too.
+pub(super) fn not_helped(host: &Host, refusing: &[(Stack, Cause)], itself: &[(Stack, Cause)]) -> Vec<String> {
+    let mut groups: Vec<(Cause, bool, Vec<&str>)> = Vec::new();
+    for (stack, cause) in refusing {
+        let anyway = itself.iter().any(|(other, _)| other == stack);
+        match groups.iter_mut().find(|(known, known_anyway, _)| known == cause && *known_anyway == anyway) {
+            Some((_, _, names)) => names.push(called(*stack)),
+            None => groups.push((*cause, anyway, vec![called(*stack)])),
+        }
+    }
+    let line = |(cause, anyway, names): (Cause, bool, Vec<&str>)| {
+        let why = if anyway {
+            "whatever they trust: that is the proxy's to mend"
+        } else {
+            "for the CA is trusted for some names alone, which does not work for them here"
+        };
+        format!("{host}: programs on {} will refuse its certificate ({}), {why}", names.join(", "), cause.code())
+    };
+    groups.into_iter().map(line).collect()
+}
+
+/// A client as people call it.
+fn called(stack: Stack) -> &'static str {
+    use Runtime::{Curl, Go, Java, Node, OpenSsl, Python, RustNative};
+    match stack {
+        Stack::PythonStrict => "Python from 3.13",
+        Stack::Of(OpenSsl) => "OpenSSL",
+        Stack::Of(Curl) => "curl",
+        Stack::Of(Runtime::GnuTls) => "GnuTLS",
+        Stack::Of(Go) => "Go",
+        Stack::Of(Java) => "Java",
+        Stack::Of(Node) => "Node",
+        Stack::Of(Python) => "Python up to 3.12",
+        Stack::Of(RustNative) => "rustls",
+        Stack::Of(other) => other.name(),
+    }
 }
 
 /// The chain as it was shown, a line each.
