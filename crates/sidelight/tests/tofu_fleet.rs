@@ -1,6 +1,8 @@
 //! `sidelight tofu --pins nats://…` with a real nats-server. In: replicas that start at once, scanners that differ, servers that are killed.
 //! Out: one key for the fleet, whatever happens. In the environment alone: no store of this machine is touched.
 
+mod nats_operator;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -265,6 +267,30 @@ fn a_client_certificate_opens_nats() {
     let mut init = world.pins(&["init"], &world.url());
     init.args(["--nats-ca", "ca.pem", "--nats-cert"]).arg(ours).arg("--nats-key").arg(our_key);
     run(&mut init).success();
+}
+
+#[test]
+fn credentials_of_an_operator_open_nats() {
+    let world = World::new();
+    let operator = nats_operator::Operator::new();
+    let _nats = world.nats(&operator.settings);
+    std::fs::write(world.path("replica.creds"), &operator.creds).expect("a file");
+    let without = run(&mut world.pins(&["init"], &world.url()));
+    assert!(code(&without) == 3 && without.errors().contains("--nats-creds"), "{without}");
+    run(world.pins(&["init"], &world.url()).args(["--nats-creds", "replica.creds"])).success();
+    // Another operator's user is refused, and no part of the seed is repeated.
+    let other = nats_operator::Operator::new().creds;
+    std::fs::write(world.path("other.creds"), &other).expect("a file");
+    let refused = run(world.pins(&["list"], &world.url()).args(["--nats-creds", "other.creds"]));
+    assert!(code(&refused) == 3 && refused.errors().contains("the credentials of --nats-creds"), "{refused}");
+    let seed = other.lines().find(|line| line.starts_with("SU")).expect("a seed");
+    assert!(!refused.errors().contains(seed), "{refused}");
+    // What is no credentials file is named with its path.
+    std::fs::write(world.path("cut.creds"), &operator.creds[..operator.creds.len() / 2]).expect("a file");
+    for (file, why) in [("cut.creds", "cut.creds"), ("none.creds", "none.creds")] {
+        let wrong = run(world.pins(&["list"], &world.url()).args(["--nats-creds", file]));
+        assert!(code(&wrong) != 0 && wrong.errors().contains(why), "{wrong}");
+    }
 }
 
 #[test]

@@ -72,14 +72,21 @@ impl Client {
             let bytes = read_bounded(path, LARGEST).map_err(|error| wrong(error.to_string()))?;
             String::from_utf8(bytes).map_err(|_| wrong(format!("{}: this is not UTF-8", path.display())))
         };
+        let named = |path: &Path, why: &str| format!("{}: {why}", escape::line(&path.display().to_string()));
         let creds = options.nats_creds.as_deref().map(|path| read("--nats-creds", path)).transpose()?;
+        if let (Some(path), Some(creds)) = (&options.nats_creds, &creds)
+            && ConnectOptions::new().credentials(creds).is_err()
+        {
+            let why = named(path, "no user's JWT and seed are in this file");
+            return Err(Failure::new(format!("--nats-creds: {why}"))
+                .hint("make it: nsc generate creds --account ACCOUNT --name USER"));
+        }
         let seed = options.nats_nkey.as_deref().map(|path| read("--nats-nkey", path)).transpose()?;
         let is_seed = |line: &&str| line.starts_with("SU");
         let seed = seed.map(|text| text.lines().map(str::trim).find(is_seed).map(str::to_owned));
-        if seed.as_ref().is_some_and(Option::is_none) {
-            return Err(Failure::new(
-                "--nats-nkey: no line of the file begins with SU, as the seed of a user's nkey does",
-            ));
+        if let (Some(path), Some(None)) = (&options.nats_nkey, &seed) {
+            let why = named(path, "no line begins with SU, as the seed of a user's nkey does");
+            return Err(Failure::new(format!("--nats-nkey: {why}")));
         }
         let wants_tls = address.tls || options.nats_ca.is_some() || options.nats_cert.is_some();
         let tls = tls::Settings::read(options, wants_tls)?;
@@ -282,12 +289,7 @@ impl Client {
             Login::User(user, password) => options = options.user_and_password(user.clone(), password.clone()),
         }
         if let Some(creds) = &self.creds {
-            options = options.credentials(creds).map_err(|_| {
-                Trouble::Final(
-                    Failure::new("--nats-creds: no user's JWT and seed are in the file")
-                        .hint("make it: nsc generate creds --account ACCOUNT --name USER"),
-                )
-            })?;
+            options = options.credentials(creds).map_err(|error| Trouble::Down(error.to_string()))?;
         }
         if let Some(seed) = &self.seed {
             options = options.nkey(seed.clone());
