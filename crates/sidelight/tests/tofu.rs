@@ -337,6 +337,39 @@ fn the_log_holds_what_was_decided() {
 }
 
 #[test]
+fn json_of_a_start_is_a_line_for_each_host_on_standard_error() {
+    let world = World::new();
+    let scanner = Issuer::root("Scänner\u{202e}").intermediate("Scanner below");
+    let (_origin, at) = origin(&scanner, &localhost());
+    let lines = |finished: &Finished| -> Vec<Value> {
+        let errors = finished.errors();
+        assert!(errors.is_ascii(), "{errors}");
+        errors
+            .lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    };
+    let refused = world.start(&at, &[TOFU, &["--json", "--log", "lög"]].concat(), "echo started");
+    assert_eq!((code(&refused), refused.text().as_str()), (125, ""), "{refused}");
+    let told = lines(&refused);
+    assert_eq!(told.len(), 1, "{refused}");
+    assert_eq!((&told[0]["v"], &told[0]["type"], &told[0]["decision"]), (&1.into(), &"tofu".into(), &"refuse".into()));
+    assert!(told[0]["hints"].to_string().contains("tofu pins init") && told[0]["rule"] == "no_genesis", "{refused}");
+    world.begin();
+    let adopted = world.start(&at, &[TOFU, &["--json", "--log", "lög"]].concat(), "echo started").success();
+    assert_eq!(adopted.text(), "started\n", "standard output is the command's");
+    let told = lines(&adopted);
+    assert_eq!((told.len(), &told[0]["decision"], &told[0]["endpoint"]), (1, &"adopt".into(), &at.as_str().into()));
+    assert!(told[0]["message"].as_str().is_some_and(|text| text.contains("adopted on first use")), "{adopted}");
+    // The end of the log is in it, so that what collects standard error holds it.
+    let head = std::fs::read_to_string(world.path("lög.head")).expect("a head");
+    let log = &told[0]["log"];
+    assert_eq!(head, format!("{} {}\n", log["lines"], log["sha256"].as_str().expect("a hash")));
+    assert_eq!(log["file"], "lög");
+}
+
+#[test]
 fn every_client_gets_the_root_from_its_environment() {
     let world = World::new();
     world.begin();
