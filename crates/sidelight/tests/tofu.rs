@@ -171,7 +171,7 @@ fn only_an_unknown_issuer_is_adopted() {
     for (leaf, words) in [
         (localhost().expired(), "has expired"),
         (localhost().not_yet_valid(), "not valid yet"),
-        (Leaf::named(&["other.test"]), "for other names"),
+        (Leaf::named(&["other.test"]), "is for other.test, not for localhost"),
         (localhost().for_clients(), "not for servers"),
     ] {
         let world = World::new();
@@ -199,7 +199,30 @@ fn unreachable_hosts_are_told_from_others() {
     assert_eq!((code(&refused), refused.text().as_str()), (125, ""), "{refused}");
     let started = world.start("localhost:1", &["--on-unreachable", "continue"], "echo started").success();
     assert_eq!(started.text(), "started\n");
-    assert!(started.errors().contains("cannot be reached"), "{started}");
+    assert!(started.errors().contains("without a look at it: 127.0.0.1:1: the connection is refused"), "{started}");
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let scanner = Issuer::root("Scanner").intermediate("Scanner below");
+    let (_origin, at) = origin(&scanner, &localhost());
+    let refused = world.start(&at, &[], "echo started");
+    assert!(refused.errors().contains("there is no file pins: if it was made before, its volume is not"), "{refused}");
+    std::fs::write(world.path("script"), "#!/nowhere/sh\n").expect("a file");
+    std::fs::set_permissions(world.path("script"), std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    for (command, words) in [
+        ("nosuchcommand", "nosuchcommand is in no folder of PATH (/"),
+        ("/nowhere/command", "the command /nowhere/command is not there"),
+        ("./script", "something that it needs is not in the image"),
+    ] {
+        let pin = pin(&scanner);
+        let options = ["tofu", "--host", &at, "--pin", &pin, "--install", "environment", "--", command];
+        let failed = run(&mut world.sidelight(&options));
+        assert_eq!(code(&failed), 127, "{failed}");
+        assert!(failed.errors().contains(words), "{failed}");
+    }
 }
 
 #[test]

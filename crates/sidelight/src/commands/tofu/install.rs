@@ -12,6 +12,7 @@ use sidelight_host::first_use::trust_folder;
 use sidelight_host::journal::{Action, Journal};
 use sidelight_host::run_env::{RunEnvironment, RunInputs};
 use sidelight_host::trust_store::{Anchor, STOREPASS, Target, TrustStoreError, add_all, remove_all, undo_edit};
+use sidelight_model::finding::Cause;
 use sidelight_model::flow::Host;
 use sidelight_model::time::Timestamp;
 use sidelight_model::tofu::{Scope, refusals, scope_holds};
@@ -144,27 +145,32 @@ fn made(one: &Adopted, now: Timestamp) -> Result<Vec<Vec<u8>>, Failure> {
         .map_err(|error| Failure::new(format!("no certificate can be made: {error}")))?;
     let pair = vec![wrapped.root, wrapped.cross];
     for (host, chain) in &one.hosts {
-        if scope_holds(chain, &pair, host, now).is_ok() {
-            continue;
+        if let Err(cause) = scope_holds(chain, &pair, host, now) {
+            return Err(outside(one, host, chain, cause));
         }
-        let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
-        let outside = leaf.map(|leaf| one.scope.left_out(&leaf)).unwrap_or_default();
-        let mut failure = Failure::new(format!(
-            "{host}: its certificate does not fit the names for which the CA may speak ({})",
-            one.scope
-        ));
-        if !outside.is_empty() {
-            let names: Vec<&str> = outside.iter().map(|name| name.strip_prefix("*.").unwrap_or(name)).collect();
-            failure = failure
-                .hint(format!(
-                    "it is also for {}, and clients refuse a certificate any name of which is left out",
-                    escape::line(&outside.join(", "))
-                ))
-                .hint(format!("let it speak for these, too: --scope {},{}", one.scope, escape::line(&names.join(","))));
-        }
-        return Err(failure.hint("or for all names: --scope any"));
     }
     Ok(pair)
+}
+
+/// A host's certificate does not fit the scope: clients refuse one any name of which is left out.
+fn outside(one: &Adopted, host: &Host, chain: &[Vec<u8>], cause: Cause) -> Failure {
+    let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
+    let outside = leaf.map(|leaf| one.scope.left_out(&leaf)).unwrap_or_default();
+    let scope = &one.scope;
+    if outside.is_empty() {
+        let message =
+            format!("the command is not started: {host}: clients would refuse its certificate ({})", cause.code());
+        return Failure::new(message)
+            .hint(format!("its CA would be trusted for {scope} alone; for all names: --scope any"));
+    }
+    let names: Vec<&str> = outside.iter().map(|name| name.strip_prefix("*.").unwrap_or(name)).collect();
+    let message = format!(
+        "the command is not started: {host}: clients would refuse its certificate, which is for {}, too; its CA would be trusted for {scope} alone",
+        escape::line(&outside.join(", "))
+    );
+    Failure::new(message)
+        .hint(format!("trust it for these names, too: --scope {scope},{}", escape::line(&names.join(","))))
+        .hint("or for all names: --scope any")
 }
 
 /// Adds to every store that the image's runtimes read, and takes out what earlier starts put there and is not wanted any more. The error

@@ -97,7 +97,13 @@ fn judged(
         if let Decision::Refuse(refusal) = decision {
             pins.remarks().iter().for_each(|remark| ui.warning(remark));
             let of = known.of(&it.endpoint);
-            let context = Context { place: &pins.place, recorded, lasting: &lasting, known: of.first().copied() };
+            let context = Context {
+                place: &pins.place,
+                is_there: pins.is_there(),
+                recorded,
+                lasting: &lasting,
+                known: of.first().copied(),
+            };
             let failure = told::failure(it, refusal, &context);
             logger.failed(it, decision, wanted, &failure);
             return Err(failure);
@@ -241,7 +247,9 @@ fn become_it(
     let name = command.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = crate::render::escape::line(&name);
     match become_command(&command.command, &set, &secret) {
-        Became::NotFound(error) => Err(Failure::new(format!("{name}: {error}")).exit(Exit::NotFound)),
-        Became::NotExecutable(error) => Err(Failure::new(format!("{name}: {error}")).exit(Exit::NotExecutable)),
+        Became::NotFound(_) => Err(told::not_found(&name).exit(Exit::NotFound)),
+        Became::NotExecutable(error) => {
+            Err(Failure::new(format!("{name} cannot be started: {error}")).exit(Exit::NotExecutable))
+        }
     }
 }
