@@ -127,6 +127,14 @@ impl Engine {
         run(self.shared.docker().current_dir(self.folder.path()).args(arguments))
     }
 
+    /// docker-compose(1), for a project of this test's own.
+    pub(crate) fn compose(&self) -> Command {
+        let mut compose = Command::new("docker-compose");
+        compose.env("DOCKER_HOST", self.shared.dockerd.address()).env("DOCKER_CONFIG", self.path("docker-config"));
+        compose.args(["--project-name", &self.own("compose")]);
+        compose
+    }
+
     /// docker(1), with a line.
     pub(crate) fn line(&self, line: &str) -> Finished {
         self.docker(&line.split_whitespace().collect::<Vec<_>>())
@@ -220,7 +228,7 @@ pub(crate) fn leaf(issuer: &Issuer) -> Identity {
 }
 
 /// The static program.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     std::env::var_os("SIDELIGHT_DIST").expect("SIDELIGHT_DIST names the static program; run `cargo xtask test`").into()
 }
 

@@ -8,3 +8,4 @@ mod deployed;
 mod engine;
 mod process;
 mod roots;
+mod unreached;

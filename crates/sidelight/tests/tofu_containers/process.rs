@@ -68,6 +68,33 @@ fn the_user_that_was_asked_for_has_no_way_back() {
 
 #[test]
 #[ignore = "needs the static program of `cargo xtask dist`"]
+fn the_audit_log_names_container_and_image() {
+    let engine = Engine::with_debian();
+    let _service = engine.service(&leaf(&scanner()));
+    let log = format!("{} -e SIDELIGHT_LOG=/var/lib/sidelight/log", engine.pins());
+    let image = "registry.example/app@sha256:47DEQpj8";
+    let mut identifiers = Vec::new();
+    for (name, further) in [("told", format!("-e SIDELIGHT_IMAGE={image}")), ("untold", String::new())] {
+        let name = engine.own(name);
+        engine.container(&format!("run --name {name} {log} {further}"), "sidelight:debian", &["true"]).success();
+        identifiers.push(engine.line(&format!("inspect --format {{{{.Id}}}} {name}")).success().text());
+        engine.line(&format!("rm {name}")).success();
+    }
+    let program = |words: &[&str]| engine.run(&format!("{} --entrypoint {}", engine.pins(), words[0]), &words[1..]);
+    let text = program(&["/bin/cat", "/var/lib/sidelight/log"]).success().text();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    for (line, identifier) in lines.iter().zip(&identifiers) {
+        assert_eq!(line["container_id"], identifier.trim(), "{line}");
+    }
+    assert_eq!((&lines[0]["decision"], &lines[1]["decision"]), (&"adopt".into(), &"install".into()), "{text}");
+    // Docker tells a container nothing of its image.
+    assert_eq!((&lines[0]["image"], &lines[1]["image"]), (&image.into(), &serde_json::Value::Null), "{text}");
+    program(&["/sidelight", "tofu", "log", "verify", "/var/lib/sidelight/log"]).success();
+}
+
+#[test]
+#[ignore = "needs the static program of `cargo xtask dist`"]
 fn entrypoint_overridden() {
     let engine = Engine::with_debian();
     let find = ["/", "-xdev", "-perm", "/6000", "-type", "f"];
