@@ -76,13 +76,20 @@ fn build_go(source: &str) -> PathBuf {
     let program = folder.join(source.trim_end_matches(".go"));
     // Tests also run side by side in processes of their own: each builds beside, and the last one wins.
     let fresh = folder.join(format!("{source}.{}", std::process::id()));
+    go_build(&script(source), &fresh);
+    std::fs::rename(&fresh, &program).expect("the program in its place");
+    program
+}
+
+/// Builds a static program from one Go file, which may embed what lies beside it.
+#[track_caller]
+pub fn go_build(source: &Path, program: &Path) {
+    let folder = folder().join("go");
     let mut go = Command::new(go());
-    go.args(["build", "-o"]).arg(&fresh).arg(script(source));
+    go.args(["build", "-o"]).arg(program).arg(source);
     go.env("GOCACHE", folder.join("cache")).env("GOPATH", folder.join("path"));
     go.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
     run_within(&mut go, Duration::from_secs(400)).success();
-    std::fs::rename(&fresh, &program).expect("the program in its place");
-    program
 }
 
 /// A server and where it listens.
@@ -231,6 +238,11 @@ impl Dockerd {
         command.arg("--config").arg(folder.join("docker-config"));
         command.args(["--host", &format!("unix://{}", self.socket.display())]);
         command
+    }
+
+    /// For clients that take `DOCKER_HOST`: the daemon's address.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.socket.display())
     }
 
     /// What the daemon has logged.

@@ -32,6 +32,10 @@ const LARGEST: u64 = 64 << 20;
 /// What is installed must last so long, else it is made anew.
 const SPARE: Duration = Duration::from_secs(24 * 3600);
 
+/// What is said where Java is, whichever way it gets its roots.
+pub(super) const JAVA: &str =
+    "Java does not keep to the names for which the CA may speak: to Java it speaks for all (docs/tofu.md)";
+
 /// A CA that is to be trusted.
 pub(super) struct Adopted {
     pub(super) ca: Certificate,
@@ -193,12 +197,13 @@ fn into_the_stores(
         env.retain(|(name, _)| name != "SSL_CERT_FILE");
         env.push(("SSL_CERT_FILE".to_owned(), bundle.to_owned()));
     }
+    let passwords = [STOREPASS.to_owned()];
     let target = Target {
         root: Path::new("/"),
         place: "host",
         guard: None,
         env: &env,
-        passwords: &[],
+        passwords: &passwords,
         openssl_dirs: &[],
         only: None,
     };
@@ -229,9 +234,7 @@ fn into_the_stores(
         ui.warning(&format!("not changed: {}", escape::line(&left)));
     }
     if java {
-        ui.warning(
-            "Java does not keep to the names for which the CA may speak: to Java it speaks for all (docs/tofu.md)",
-        );
+        ui.warning(JAVA);
     }
     Ok(installed)
 }
@@ -276,7 +279,13 @@ fn into_the_environment(ders: &[Vec<u8>], start: &TofuStart, ui: Ui) -> Result<I
     };
     let made = RunEnvironment::trust_alone(&inputs, ders, &folder).map_err(|error| Failure::new(error.to_string()))?;
     made.warnings.iter().for_each(|warning| ui.warning(warning));
-    super::unreached::warn(ui);
+    #[cfg(feature = "full")]
+    super::unreached::warn(&made.set, ui);
+    // Reading what an image's programs are takes more than a program with `tofu` alone has.
+    #[cfg(not(feature = "full"))]
+    ui.note(
+        "whether some program here reads no variable is not known to this small program; `sidelight trust list IMAGE --as auto` of the whole one tells",
+    );
     if let Some(bundle) = &start.bundle {
         ui.warning(&format!("{} is not changed: roots are in variables", bundle.display()));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_lc_rs::signature::{self, KeyPair as _};
 use serde_json::{Map, Value, json};
 use sidelight_host::files::read_bounded;
-use sidelight_host::first_use::{append, head_path};
+use sidelight_host::first_use::{Identity, append, head_path};
 use sidelight_model::time::Timestamp;
 use sidelight_model::tofu::{Decision, Shown};
 use sidelight_model::x509::fingerprint;
@@ -137,11 +137,13 @@ fn entry(
         Shown::Broken { cause, .. } => Some(cause.code()),
         _ => None,
     };
-    let container = std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned());
+    let Identity { name, id, image } = Identity::of_this_container();
     let value = json!({
         "at": now.rfc3339_seconds(),
         "program": format!("sidelight {}", env!("CARGO_PKG_VERSION")),
-        "container": container,
+        "container": name,
+        "container_id": id,
+        "image": wanted.start.image.clone().or(image),
         "endpoint": seen.endpoint.at,
         "name": seen.name.to_string(),
         "via": seen.endpoint.via,

@@ -9,6 +9,7 @@ mod pins;
 mod record;
 mod start;
 mod told;
+#[cfg(feature = "full")]
 mod unreached;
 mod wanted;
 
