@@ -1,8 +1,10 @@
 //! Programs that no variable reaches. In: a static program with roots of its own, where an application lies, in a container without rights
 //! and in a root file system that is a mere folder. Out: a warning that names it, and it is right: the program refuses the service, curl does not.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use sidelight_testkit::process::run;
 use sidelight_testkit::{Finished, Issuer, peers};
@@ -13,14 +15,23 @@ const WARNING: &str = "not reached by any variable: /app/service (Go) has roots 
 
 /// A folder with the program alone.
 fn service(engine: &Engine) -> PathBuf {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
     let folder = engine.path("app");
     std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("service");
+    std::fs::write(&program, PROGRAM.get_or_init(|| build(engine))).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+fn build(engine: &Engine) -> Vec<u8> {
     let roots: String = (0..25).map(|number| Issuer::root(&format!("Root {number}")).pem().to_owned()).collect();
     let source = engine.path("service.go");
     std::fs::copy(peers::script("reach_embedded.go"), &source).unwrap();
     std::fs::write(engine.path("roots.pem"), roots).unwrap();
-    peers::go_build(&source, &folder.join("service"));
-    folder
+    let program = engine.path("service");
+    peers::go_build(&source, &program);
+    std::fs::read(program).unwrap()
 }
 
 /// Both commands, started with the same rights.
