@@ -87,8 +87,10 @@ pub(super) fn prepare(adopted: &[Adopted], now: Timestamp) -> Result<Prepared, F
         let pair = found.map_or_else(|| made(one, now), Ok)?;
         for (host, chain) in &one.hosts {
             let refusing = refusals(chain, &pair, host, now);
-            let itself = refusals(chain, std::slice::from_ref(&one.ca.der), host, now);
-            it.warnings.extend(super::told::not_helped(host, &refusing, &itself));
+            if !refusing.is_empty() {
+                let itself = refusals(chain, std::slice::from_ref(&one.ca.der), host, now);
+                it.warnings.extend(super::told::not_helped(host, &refusing, &itself));
+            }
         }
         it.ders.extend(pair);
     }

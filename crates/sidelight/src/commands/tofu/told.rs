@@ -301,3 +301,31 @@ pub(super) fn not_found(name: &str) -> Failure {
 pub(super) fn shell(text: &str) -> String {
     sidelight_model::trust::quoted(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidelight_model::x509::path::{Fault, Found};
+
+    #[test]
+    fn who_is_not_helped_is_told_once_for_each_reason() {
+        let host = Host::parse("a.test").unwrap();
+        let refusing = |client, position| Refusing {
+            client,
+            cause: Cause::IssuerNotCa,
+            found: Some(Found { position, fault: Fault::NoCertSign }),
+        };
+        let strict = refusing(Stack::PythonStrict, 0);
+        let both = [refusing(Stack::Of(Runtime::OpenSsl), 1), strict.clone(), refusing(Stack::Of(Runtime::Curl), 1)];
+        let told = not_helped(&host, &both, &[strict]);
+        assert_eq!(told.len(), 2, "{told:#?}");
+        assert!(told[0].starts_with(
+            "a.test: OpenSSL, curl will refuse the CA above its certificate, because its CA is trusted for some names alone: it issued"
+        ), "{told:#?}");
+        assert!(
+            told[1].starts_with("a.test: Python from 3.13 will refuse its certificate, whatever is trusted: it issued"),
+            "{told:#?}"
+        );
+        assert!(not_helped(&host, &[], &[]).is_empty());
+    }
+}
