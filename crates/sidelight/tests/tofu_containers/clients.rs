@@ -103,6 +103,14 @@ fn clients_with_a_named_proxy() {
     );
     let urls = [format!("https://{NAME}:{port}/"), format!("https://{OTHER}:{other}/")];
     each_client_keeps_to_the_scope(&engine, &options, [&urls[0], &urls[1]]);
+
+    // Named to us alone, by our own option: the same record counts, and the client is told by its own.
+    let options = options.replace(&format!("-e HTTPS_PROXY=http://{proxy} -e https_proxy"), "-e SIDELIGHT_VIA_PROXY");
+    let curl = format!("curl --silent --fail --max-time 30 --proxy http://{proxy} {}", urls[0]);
+    let line = format!("run --rm {options} {} sidelight:debian-clients {curl}", engine.pins());
+    let said = engine.line(&line).success();
+    assert_eq!(said.text(), "a local origin\n", "{said}");
+    assert!(said.errors().contains("the recorded key"), "{said}");
 }
 
 #[test]
