@@ -67,6 +67,8 @@ pub(super) struct Prepared {
     ours: Vec<Certificate>,
     /// Whether any of it is not there yet.
     fresh: bool,
+    /// Whether a CA among it may speak for some names alone.
+    is_limited: bool,
     /// Clients that it does not help.
     warnings: Vec<String>,
 }
@@ -76,7 +78,7 @@ pub(super) struct Prepared {
 /// # Errors
 /// When a host's certificate does not fit the scope.
 pub(super) fn prepare(adopted: &[Adopted], now: Timestamp) -> Result<Prepared, Failure> {
-    let mut it = Prepared { ders: Vec::new(), ours: Vec::new(), fresh: false, warnings: Vec::new() };
+    let mut it = Prepared { ders: Vec::new(), ours: Vec::new(), fresh: false, is_limited: false, warnings: Vec::new() };
     if adopted.is_empty() {
         return Ok(it);
     }
@@ -84,6 +86,7 @@ pub(super) fn prepare(adopted: &[Adopted], now: Timestamp) -> Result<Prepared, F
     for one in adopted {
         let found = there(one, &it.ours, now);
         it.fresh |= found.is_none();
+        it.is_limited |= one.scope != Scope::Any;
         let pair = found.map_or_else(|| made(one, now), Ok)?;
         for (host, chain) in &one.hosts {
             let refusing = refusals(chain, &pair, host, now);
@@ -102,7 +105,7 @@ pub(super) fn prepare(adopted: &[Adopted], now: Timestamp) -> Result<Prepared, F
 /// # Errors
 /// When no store and no folder can be written.
 pub(super) fn install(prepared: &Prepared, start: &TofuStart, now: Timestamp, ui: Ui) -> Result<Installed, Failure> {
-    let Prepared { ders, ours, fresh, warnings } = prepared;
+    let Prepared { ders, ours, fresh, is_limited, warnings } = prepared;
     warnings.iter().for_each(|warning| ui.warning(warning));
     if ders.is_empty() {
         return Ok(Installed { how: "nothing", ..Installed::default() });
@@ -119,7 +122,12 @@ pub(super) fn install(prepared: &Prepared, start: &TofuStart, now: Timestamp, ui
             return Ok(Installed { how: "already", ..Installed::default() });
         }
         match into_the_stores(ders, &stale, start, now, ui) {
-            Ok(installed) => return Ok(installed),
+            Ok((installed, java)) => {
+                if java && *is_limited {
+                    ui.warning(JAVA);
+                }
+                return Ok(installed);
+            }
             Err((_, failure)) if start.install == InstallWhere::Stores => return Err(failure),
             Err((true, failure)) => {
                 ui.note(&format!("{}; the command gets variables instead", failure.message));
@@ -127,7 +135,7 @@ pub(super) fn install(prepared: &Prepared, start: &TofuStart, now: Timestamp, ui
             Err((false, failure)) => return Err(failure),
         }
     }
-    into_the_environment(ders, start, ui)
+    into_the_environment(prepared, start, ui)
 }
 
 /// What earlier starts put among the roots of this root file system.
@@ -187,7 +195,7 @@ fn into_the_stores(
     start: &TofuStart,
     now: Timestamp,
     ui: Ui,
-) -> Result<Installed, (bool, Failure)> {
+) -> Result<(Installed, bool), (bool, Failure)> {
     let failed = |error: &TrustStoreError| {
         (error.is_denied() || is_read_only(error), Failure::new(format!("the stores cannot be changed: {error}")))
     };
@@ -235,10 +243,7 @@ fn into_the_stores(
     for left in left {
         ui.warning(&format!("not changed: {}", escape::line(&left)));
     }
-    if java {
-        ui.warning(JAVA);
-    }
-    Ok(installed)
+    Ok((installed, java))
 }
 
 fn is_read_only(error: &TrustStoreError) -> bool {
@@ -265,7 +270,8 @@ fn journal_folder() -> PathBuf {
     state.map_or_else(|| PathBuf::from("/var/lib/sidelight/journal"), |state| state.join("sidelight/journal"))
 }
 
-fn into_the_environment(ders: &[Vec<u8>], start: &TofuStart, ui: Ui) -> Result<Installed, Failure> {
+fn into_the_environment(prepared: &Prepared, start: &TofuStart, ui: Ui) -> Result<Installed, Failure> {
+    let ders = &prepared.ders;
     let environment = |name: &str| std::env::var_os(name);
     let folder = trust_folder(&environment).map_err(|tried| {
         Failure::new(format!("no folder can be written for the roots of the command: {tried}"))
@@ -282,7 +288,7 @@ fn into_the_environment(ders: &[Vec<u8>], start: &TofuStart, ui: Ui) -> Result<I
     let made = RunEnvironment::trust_alone(&inputs, ders, &folder).map_err(|error| Failure::new(error.to_string()))?;
     made.warnings.iter().for_each(|warning| ui.warning(warning));
     #[cfg(feature = "full")]
-    super::unreached::warn(&made.set, ui);
+    super::unreached::warn(&made.set, prepared.is_limited, ui);
     // Reading what an image's programs are takes more than a program with `tofu` alone has.
     #[cfg(not(feature = "full"))]
     ui.note(

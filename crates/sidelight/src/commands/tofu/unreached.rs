@@ -28,7 +28,8 @@ const REACHED: &[&str] = &["curl", "git-remote-ftp", "git-remote-ftps", "git-rem
 const REACHED_BELOW: &[&str] = &["/apt/methods/", "/git-core/"];
 
 /// Warns of each. A whole machine is not read for it, and nobody's entrypoint runs on one.
-pub(super) fn warn(set: &[(OsString, OsString)], ui: Ui) {
+/// `is_limited`: the CA may speak for some names alone.
+pub(super) fn warn(set: &[(OsString, OsString)], is_limited: bool, ui: Ui) {
     if !sidelight_host::first_use::is_image_root() {
         return;
     }
@@ -49,7 +50,7 @@ pub(super) fn warn(set: &[(OsString, OsString)], ui: Ui) {
     for line in unreached(&survey, set) {
         ui.warning(&format!("not reached by any variable: {}", escape::line(&line)));
     }
-    if has_java(&survey) {
+    if is_limited && has_java(&survey) {
         ui.warning(JAVA);
     }
 }
