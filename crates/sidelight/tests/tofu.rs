@@ -166,6 +166,27 @@ fn pins_by_hand_and_their_policy() {
 }
 
 #[test]
+fn changes_of_the_record_are_told_in_json() {
+    let world = World::new();
+    let key = pin(&Issuer::root("Scanner"));
+    let told = |verb: &[&str], code_wanted: i32| -> serde_json::Value {
+        let ended = run(world.sidelight(&["tofu", "pins"]).args(verb).args(["--pins", "pins", "--json"]));
+        assert_eq!(code(&ended), code_wanted, "{ended}");
+        assert!(ended.errors().contains("pins"), "people are told, too: {ended}");
+        serde_json::from_slice(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended}"))
+    };
+    let begun = told(&["init", "--by", "kim"], 0);
+    assert!(begun["done"] == "begun" && begun["genesis"]["by"] == "kim" && begun["place"] == "pins", "{begun}");
+    assert_eq!(told(&["init"], 0)["done"], "nothing");
+    let accepted = told(&["accept", "a.test", &key], 0);
+    assert!(accepted["done"] == "accepted" && accepted["records"][0]["keys"][0] == key.as_str(), "{accepted}");
+    assert_eq!(told(&["forget", "b.test"], 1)["done"], "nothing");
+    assert_eq!(told(&["forget", "a.test"], 0)["records"], serde_json::json!([]));
+    let revoked = told(&["forget", "--revoke", &key], 0);
+    assert!(revoked["done"] == "revoked" && revoked["revoked"][0]["key"] == key.as_str(), "{revoked}");
+}
+
+#[test]
 fn only_an_unknown_issuer_is_adopted() {
     let scanner = Issuer::root("Scanner").intermediate("Scanner below");
     for (leaf, words) in [

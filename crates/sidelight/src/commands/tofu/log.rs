@@ -143,7 +143,7 @@ fn entry(
         "program": format!("sidelight {}", env!("CARGO_PKG_VERSION")),
         "container": name,
         "container_id": id,
-        "image": wanted.start.image.clone().or(image),
+        "image": wanted.start.image.clone().filter(|image| !image.is_empty()).or(image),
         "endpoint": seen.endpoint.at,
         "name": seen.name.to_string(),
         "via": seen.endpoint.via,
@@ -221,7 +221,8 @@ fn verify(options: &LogVerify, json: bool) -> Result<Exit, Failure> {
         Ok(end) => {
             if !json {
                 let signed = if key.is_some() { ", each signed by the key" } else { "" };
-                println!("{file} is whole: {} lines{signed}; the last is sha256 {}", end.lines, end.sha256);
+                let plural = if end.lines == 1 { "" } else { "s" };
+                println!("{file} is whole: {} line{plural}{signed}; the last is sha256 {}", end.lines, end.sha256);
                 if head.is_none() {
                     println!(
                         "whether last lines were removed cannot be told: {} is missing; compare with what the start printed (--head)",

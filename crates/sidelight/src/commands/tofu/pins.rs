@@ -20,10 +20,10 @@ pub(super) fn run(verb: &PinsVerb, json: bool) -> Result<Exit, Failure> {
         PinsVerb::Show(show) => list(&Pins::of_operator(&show.place)?, Some(&endpoint(&show.host)), json),
         PinsVerb::Init(init) => {
             make_folder(&init.place.pins)?;
-            Pins::of_operator(&init.place)?.settle(|pins| begin(pins, init))
+            Pins::of_operator(&init.place)?.settle(|pins| begin(pins, init, json))
         }
-        PinsVerb::Accept(accept) => Pins::of_operator(&accept.place)?.settle(|pins| self::accept(pins, accept)),
-        PinsVerb::Forget(forget) => Pins::of_operator(&forget.place)?.settle(|pins| self::forget(pins, forget)),
+        PinsVerb::Accept(accept) => Pins::of_operator(&accept.place)?.settle(|pins| self::accept(pins, accept, json)),
+        PinsVerb::Forget(forget) => Pins::of_operator(&forget.place)?.settle(|pins| self::forget(pins, forget, json)),
     }
 }
 
@@ -50,14 +50,7 @@ fn list(pins: &Pins, only: Option<&Endpoint>, json: bool) -> Result<Exit, Failur
         |record: &&Record| only.is_none_or(|only| record.endpoint.at == only.at || record.endpoint.covers(only));
     let records: Vec<&Record> = known.records.iter().filter(wanted).collect();
     if json {
-        let value = json!({
-            "v": 1,
-            "type": "tofu-pins",
-            "place": pins.place,
-            "genesis": known.genesis.as_ref().map(|it| json!({"at": it.at.rfc3339_seconds(), "by": it.by})),
-            "records": records.iter().map(|record| shape(record)).collect::<Vec<_>>(),
-            "revoked": known.revoked.iter().map(|(key, why)| json!({"key": key.to_string(), "why": why})).collect::<Vec<_>>(),
-        });
+        let value = document(pins, &records, None);
         println!("{value}");
     } else {
         match (&known.genesis, records.len()) {
@@ -82,6 +75,32 @@ fn list(pins: &Pins, only: Option<&Endpoint>, json: bool) -> Result<Exit, Failur
         }
     }
     Ok(if only.is_some() && records.is_empty() { Exit::No } else { Exit::Done })
+}
+
+fn document(pins: &Pins, records: &[&Record], done: Option<&str>) -> Value {
+    let known = pins.known();
+    let mut value = json!({
+        "v": 1,
+        "type": "tofu-pins",
+        "place": pins.place,
+        "genesis": known.genesis.as_ref().map(|it| json!({"at": it.at.rfc3339_seconds(), "by": it.by})),
+        "records": records.iter().map(|record| shape(record)).collect::<Vec<_>>(),
+        "revoked": known.revoked.iter().map(|(key, why)| json!({"key": key.to_string(), "why": why})).collect::<Vec<_>>(),
+    });
+    if let Some(done) = done {
+        value["done"] = done.into();
+    }
+    value
+}
+
+/// Says what became of a record; in JSON, the whole of it with the deed.
+fn answer(pins: &Pins, done: &str, text: &str, json: bool) {
+    if json {
+        eprintln!("{text}");
+        println!("{}", document(pins, &pins.known().records.iter().collect::<Vec<_>>(), Some(done)));
+    } else {
+        println!("{text}");
+    }
 }
 
 fn show(record: &Record) {
@@ -124,10 +143,11 @@ fn make_folder(place: &str) -> Result<(), Failure> {
     })
 }
 
-fn begin(pins: &mut Pins, options: &PinsInit) -> Result<Option<Exit>, Failure> {
+fn begin(pins: &mut Pins, options: &PinsInit, json: bool) -> Result<Option<Exit>, Failure> {
     let place = escape::line(&pins.place);
     if let Some(genesis) = &pins.known().genesis {
-        println!("{place} was begun {} already; nothing is changed", genesis.at.date());
+        let text = format!("{place} was begun {} already; nothing is changed", genesis.at.date());
+        answer(pins, "nothing", &text, json);
         return Ok(Some(Exit::Done));
     }
     writable(pins)?;
@@ -135,9 +155,10 @@ fn begin(pins: &mut Pins, options: &PinsInit) -> Result<Option<Exit>, Failure> {
     if pins.save()? == Saved::Conflict {
         return Ok(None);
     }
-    println!(
+    let text = format!(
         "{place} is begun: the first start under the policy tofu may adopt a key, and every later one compares with it"
     );
+    answer(pins, "begun", &text, json);
     Ok(Some(Exit::Done))
 }
 
@@ -151,7 +172,7 @@ fn writable(pins: &Pins) -> Result<(), Failure> {
     )))
 }
 
-fn accept(pins: &mut Pins, options: &PinsAccept) -> Result<Option<Exit>, Failure> {
+fn accept(pins: &mut Pins, options: &PinsAccept, json: bool) -> Result<Option<Exit>, Failure> {
     writable(pins)?;
     let endpoint = endpoint_of(&options.host)?;
     if let Some((_, why)) = pins.known().revoked.iter().find(|(key, _)| *key == options.key) {
@@ -194,11 +215,12 @@ fn accept(pins: &mut Pins, options: &PinsAccept) -> Result<Option<Exit>, Failure
     if pins.save()? == Saved::Conflict {
         return Ok(None);
     }
-    println!("recorded in {}:\n{}", escape::line(&pins.place), escape::line(&line));
+    let text = format!("recorded in {}:\n{}", escape::line(&pins.place), escape::line(&line));
+    answer(pins, "accepted", &text, json);
     Ok(Some(Exit::Done))
 }
 
-fn forget(pins: &mut Pins, options: &PinsForget) -> Result<Option<Exit>, Failure> {
+fn forget(pins: &mut Pins, options: &PinsForget, json: bool) -> Result<Option<Exit>, Failure> {
     writable(pins)?;
     let place = escape::line(&pins.place);
     if let Some(key) = options.revoke {
@@ -206,14 +228,15 @@ fn forget(pins: &mut Pins, options: &PinsForget) -> Result<Option<Exit>, Failure
         if pins.save()? == Saved::Conflict {
             return Ok(None);
         }
-        println!("revoked in {place}: {key}; every start that meets it is refused");
+        answer(pins, "revoked", &format!("revoked in {place}: {key}; every start that meets it is refused"), json);
         return Ok(Some(Exit::Done));
     }
     let endpoint = endpoint_of(options.host.as_deref().unwrap_or_default())?;
     let of_host: Vec<Endpoint> =
         pins.known().records.iter().map(|it| it.endpoint.clone()).filter(|it| it.at == endpoint.at).collect();
     if of_host.is_empty() {
-        println!("{place} records nothing for {}", escape::line(&endpoint.to_string()));
+        let text = format!("{place} records nothing for {}", escape::line(&endpoint.to_string()));
+        answer(pins, "nothing", &text, json);
         return Ok(Some(Exit::No));
     }
     of_host.iter().for_each(|endpoint| {
@@ -227,6 +250,7 @@ fn forget(pins: &mut Pins, options: &PinsForget) -> Result<Option<Exit>, Failure
     } else {
         ""
     };
-    println!("forgotten in {place}: {}{after}", escape::line(&endpoint.to_string()));
+    let text = format!("forgotten in {place}: {}{after}", escape::line(&endpoint.to_string()));
+    answer(pins, "forgotten", &text, json);
     Ok(Some(Exit::Done))
 }

@@ -128,8 +128,9 @@ pub(super) fn failure(seen: &Seen, refusal: &Refusal, context: &Context<'_>) -> 
     let accept = format!("sidelight tofu pins accept {at} {key} --pins {pins}");
     match refusal {
         Refusal::Unreachable(_) => {
-            failure =
-                failure.hint("--on-unreachable continue starts the command all the same; --deadline waits longer");
+            failure = failure
+                .hint("--on-unreachable continue starts the command all the same; --deadline waits longer")
+                .hint(format!("why it is so: sidelight diagnose {at}"));
         }
         Refusal::Broken(cause, _) => {
             failure = failure.hint(format!(
