@@ -191,6 +191,11 @@ fn when_nats_is_down_the_copy_serves_and_adopts_nothing() {
     let quick = ["--pins-cache", "copy", "--deadline", "1s"];
     let served = run(&mut world.start(&at, &world.url(), &quick)).success();
     assert!(served.errors().contains("cannot be reached") && served.errors().contains("the recorded key"), "{served}");
+    // Without a copy, an operator reads where it was sought and what to look at.
+    let down = run(&mut world.pins(&["list"], &world.url()));
+    let place = format!("127.0.0.1:{}: Connection refused", world.port);
+    assert!(code(&down) == 3 && down.errors().contains(&place), "{down}");
+    assert!(down.errors().contains("nats-server with JetStream"), "{down}");
     // A host that is not in the copy is not adopted.
     let (_other, elsewhere) = in_turns(&[&two]);
     let refused = run(&mut world.start(&elsewhere, &world.url(), &quick));

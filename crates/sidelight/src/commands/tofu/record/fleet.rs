@@ -143,7 +143,10 @@ impl Fleet {
             failure.hint("without the record nothing is started and nothing is adopted; once it was read, --pins-cache FILE (on a volume) serves when NATS is down")
         };
         let message = format!("the record of known roots at {place} cannot be reached: {}", escape::line(&why));
-        let Some(copy) = &self.copy else { return Err(Failure::new(message)) };
+        let Some(copy) = &self.copy else {
+            return Err(Failure::new(message)
+                .hint("--pins names the record: is a nats-server with JetStream at that HOST:PORT?"));
+        };
         let document = match copy.read() {
             Ok(Some(document)) => document,
             Ok(None) => return Err(down(Failure::new(message))),

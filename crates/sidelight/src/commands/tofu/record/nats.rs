@@ -241,29 +241,31 @@ impl Client {
 
     async fn connect(&self) -> Result<Connected, Trouble> {
         let resolver = Resolver::new(std::collections::HashMap::new());
-        let mut why = "there is no server".to_owned();
+        // Of each address, not of the one that was tried last.
+        let mut why = Vec::new();
         for server in &self.address.servers {
             let found = tokio::time::timeout(self.step, resolver.addresses(&server.host)).await;
             let addresses = match found {
                 Ok(Ok(addresses)) => addresses,
                 Ok(Err(wrong)) => {
-                    why = format!("{}: {wrong}", server.host);
+                    why.push(format!("{}: {wrong}", server.host));
                     continue;
                 }
                 Err(_) => {
-                    why = format!("{}: no name server answers", server.host);
+                    why.push(format!("{}: no name server answers", server.host));
                     continue;
                 }
             };
             for address in addresses {
-                match self.connect_to(server, (address, server.port).into()).await {
+                let at = std::net::SocketAddr::from((address, server.port));
+                match self.connect_to(server, at).await {
                     Ok(connected) => return Ok(connected),
-                    Err(Trouble::Down(wrong)) => why = format!("{address}: {wrong}"),
+                    Err(Trouble::Down(wrong)) => why.push(format!("{at}: {wrong}")),
                     Err(wrong) => return Err(wrong),
                 }
             }
         }
-        Err(Trouble::Down(why))
+        Err(Trouble::Down(why.join("; ")))
     }
 
     async fn connect_to(&self, server: &Authority, address: std::net::SocketAddr) -> Result<Connected, Trouble> {
@@ -333,7 +335,8 @@ impl Client {
                     .hint(format!("look closer: sidelight diagnose {server}")),
             ),
             ConnectErrorKind::TimedOut => Trouble::Down("no answer in time".to_owned()),
-            _ => Trouble::Down(words),
+            // The library names the kind of each error before its words.
+            _ => Trouble::Down(words.strip_prefix("IO error: ").map_or(words.clone(), str::to_owned)),
         }
     }
 }
