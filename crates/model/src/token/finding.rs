@@ -4,6 +4,7 @@
 use super::kid::{self, Form};
 use super::{Check, CheckName, Generation, Presented, Setting, TokenKey, Verdict, signer};
 use crate::finding::{Cause, Finding};
+use crate::trust::{quoted, quoted_file};
 
 /// How warnings begin that tell of a further check that fails.
 pub const ALSO_REFUSED: &str = "it would also be refused because ";
@@ -99,12 +100,17 @@ fn fixes(
         }
         Cause::TokenMalformed => finding.with_fix(
             "Make the token server write it as a correct one is",
-            format!("sidelight registry token mint --key token.key --issuer {issuer} --service {service} --registry {} | sidelight registry token decode -", generation.name()),
+            format!(
+                "sidelight registry token mint --key token.key --issuer {} --service {} --registry {} | sidelight registry token decode -",
+                quoted(issuer),
+                quoted(service),
+                generation.name()
+            ),
         ),
         Cause::TokenChainUntrusted => match hints.roots {
             Some(roots) => finding.with_fix(
                 "Put the certificate that ends its chain into the bundle, or send the intermediates in `x5c`, the signer's first, in plain base64",
-                format!("cat issuer.pem >> {roots}    # then restart the registry"),
+                format!("cat issuer.pem >> {}    # then restart the registry", quoted_file(roots)),
             ),
             None => finding.with_fix("Give the registry a bundle, or leave `x5c` out so that `kid` is looked up", "auth:\n  token:\n    rootcertbundle: /etc/registry/token.pem"),
         },
@@ -149,7 +155,7 @@ fn signature_fixes(finding: Finding, token: &Presented, setting: &Setting<'_>, h
     finding
         .with_fix(
             "Give the registry the certificate of the key that signs now: the token server may have a new one, or one of several replicas another",
-            format!("sidelight registry key-id token.key {roots}    # the two must have the same ID"),
+            format!("sidelight registry key-id token.key {}    # the two must have the same ID", quoted_file(roots)),
         )
         .with_fix("If they are the same, the token was altered or cut off on its way: compare its length at the token server and here", format!("sidelight registry token decode -    # signature of {} bytes", token.signature.reveal().len()))
 }
@@ -192,11 +198,20 @@ pub fn kid_fixes(
         finding = finding.with_evidence("kid", hints.token, told);
     }
     let Some((key, place)) = owner else {
-        let roots = hints.roots.unwrap_or("token.pem");
-        return finding.with_fix(
-            "Give the registry the certificate of the key that signs; none that it has is the one",
-            format!("cat signer.pem >> {roots}    # then restart the registry; compare: sidelight registry key-id signer.pem --match '{id}'"),
-        );
+        let roots = quoted_file(hints.roots.unwrap_or("token.pem"));
+        let compare = format!("sidelight registry key-id signer.pem --match={}", quoted(id));
+        if setting.bundle().is_empty() && setting.keys().is_empty() {
+            return finding.with_fix(
+                "Compare it with the certificate of the token server's key: that says what it was made from",
+                compare,
+            );
+        }
+        return finding
+            .with_fix("See what the ID was made from, with the certificate of the key that signs", compare)
+            .with_fix(
+                "Give the registry that certificate; none that it has is the one",
+                format!("cat signer.pem >> {roots}    # then restart the registry"),
+            );
     };
     for generation in generations {
         finding = match kid::of(*generation, &key) {
@@ -214,7 +229,11 @@ pub fn kid_fixes(
         let file = hints.roots.or(hints.jwks).unwrap_or("token.pem");
         finding = finding.with_fix(
             "Or leave the token server as it is, and give the registry a JWKS file in which the key has the ID that is sent",
-            format!("sidelight registry token jwks {file} --kid '{id}' -o jwks.json    # then auth.token.jwks: jwks.json"),
+            format!(
+                "sidelight registry token jwks {} --kid={} -o jwks.json    # then auth.token.jwks: jwks.json",
+                quoted_file(file),
+                quoted(id)
+            ),
         );
     }
     finding

@@ -81,6 +81,26 @@ fn verdicts_of_three_generations() {
 }
 
 #[test]
+fn printed_commands_hold_whatever_a_token_says() {
+    let part = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+    let header = r#"{"alg":"ES256","kid":"x'; rm -rf ~ \u001b[2J #"}"#;
+    let token = jwt::read(&format!("{}.{}.{}", part(header), part("{}"), BASE64URL_NOPAD.encode(&[7; 64])));
+    let roots = [Root { der: Vec::new(), key: key().key, place: "token.pem:1".into() }];
+    let setting =
+        Setting { issuer: "a", service: "s", roots: Some(&roots), jwks: None, scope: &[], now: Timestamp::default() };
+    let hints = Hints { token: "the argument", roots: Some("my bundle.pem"), jwks: None, forms: &[] };
+    let verdict = judge(Generation::V3_1, &token, &setting);
+    let finding = finding(&verdict, &token, &setting, &hints);
+    let commands = finding.fixes.iter().map(|fix| fix.how.as_str()).collect::<Vec<_>>().join("\n");
+    assert!(
+        commands.contains(r"--match=$'x\'; rm -rf ~ \033[2J #'") && commands.contains("'my bundle.pem'"),
+        "{commands}"
+    );
+    let text = token::verdicts(Paint::default(), &[Judged { verdict, finding }]);
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
 fn a_token_decoded() {
     let token = wrong_token();
     insta::assert_snapshot!(token::decoded(Paint::default(), &token, Timestamp::from_secs(1_795_372_833)));

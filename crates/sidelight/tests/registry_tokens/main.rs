@@ -6,6 +6,7 @@ mod matrix;
 mod serve;
 mod shown;
 mod story;
+mod three;
 
 use std::path::Path;
 use std::process::Command;

@@ -65,6 +65,7 @@ pub enum Break {
     X5cBase64url,
     JwkUnknown,
     JwkKid,
+    JwkNoKid,
     JwkPrivate,
     Opaque,
     Padding,
@@ -114,6 +115,7 @@ pub const BREAKS: &[(Break, &str, &str)] = &[
     (Break::X5cBase64url, "x5c-base64url", "x5c in base64url"),
     (Break::JwkUnknown, "jwk-unknown", "jwk of a key that nobody knows, signed by it"),
     (Break::JwkKid, "jwk-kid", "jwk with a kid that is not its own"),
+    (Break::JwkNoKid, "jwk-no-kid", "jwk without a kid, which registry 2 computes and registry 3 does not"),
     (Break::JwkPrivate, "jwk-private", "jwk with a private member (a zero, not the key's)"),
     (Break::Opaque, "opaque", "no JWT at all"),
     (Break::Padding, "padding", "base64 with padding and in the wrong alphabet"),
@@ -244,6 +246,11 @@ fn name_key(order: &Order<'_>, header: &mut Map<String, Value>) -> Result<(), St
     let jwk = match (order.broken, order.naming) {
         (Some(B::JwkUnknown), _) => order.other.map(|(key, _)| jwks::write_key(key, &kid::libtrust(key))),
         (Some(B::JwkKid), _) => Some(jwks::write_key(order.key, "another")),
+        (Some(B::JwkNoKid), _) => {
+            let mut jwk = jwks::write_key(order.key, "");
+            drop(jwk.as_object_mut().and_then(|members| members.shift_remove("kid")));
+            Some(jwk)
+        }
         (Some(B::JwkPrivate), _) => {
             let mut jwk = jwks::write_key(order.key, &right_id(order)?);
             // That a key is private is told by the member alone; the token must not carry the real one.

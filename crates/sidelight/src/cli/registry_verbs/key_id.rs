@@ -16,7 +16,7 @@ pub(crate) struct KeyIdCommand {
     pub(crate) files: Vec<PathBuf>,
 
     /// Say what this key ID is of these keys, or by which mistake it was made; a log line or token that holds it will do
-    #[arg(long = "match", value_name = "KID")]
+    #[arg(long = "match", value_name = "KID", allow_hyphen_values = true)]
     pub(crate) wanted: Option<String>,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct TokenJwks {
     pub(crate) ids: IdStyle,
 
     /// The ID of the one key, as the token server sends it
-    #[arg(long, conflicts_with = "ids")]
+    #[arg(long, conflicts_with = "ids", allow_hyphen_values = true)]
     pub(crate) kid: Option<String>,
 
     /// Write it there instead of to standard output

@@ -55,7 +55,7 @@ pub(crate) struct TokenMint {
     pub(crate) jwk: bool,
 
     /// Send this `kid`
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) kid: Option<String>,
 
     /// Sign with this algorithm: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA [default: the key's]
