@@ -1,4 +1,4 @@
-//! The closed vocabulary of why a TLS connection does not work. In: nothing. Out: codes, the party at fault, one line of meaning.
+//! The closed vocabulary of why a TLS connection or a pull does not work. In: nothing. Out: codes, the party at fault, one line of meaning.
 //! Source: docs/causes.md, which has a section for every code.
 
 use super::Party;
@@ -116,6 +116,100 @@ pub enum Cause {
     ClientCertWrongUsage,
     /// The private key given is not the client certificate's.
     ClientKeyMismatch,
+    /// The request brings no bearer token.
+    TokenMissing,
+    /// A registry cannot read the token: its form, its encoding, or a type in it.
+    TokenMalformed,
+    /// The token's issuer is another than the one that the registry was told.
+    TokenWrongIssuer,
+    /// The token is for another service than the registry.
+    TokenWrongAudience,
+    /// The token is no longer good by the registry's clock.
+    TokenExpired,
+    /// The token is not good yet by the registry's clock.
+    TokenNotYetValid,
+    /// The registry knows no key by the ID that the token names.
+    TokenKeyUnknown,
+    /// The certificates that the token brings do not lead to the registry's bundle.
+    TokenChainUntrusted,
+    /// The registry does not know the key that the token brings.
+    TokenJwkUntrusted,
+    /// The token's algorithm does not go with its key, or the registry does not take it.
+    TokenAlgorithm,
+    /// The key that the token names did not sign it, or it is not signed.
+    TokenBadSignature,
+    /// The token allows less than what is asked for.
+    TokenAccessMissing,
+    /// The registry does not start with the keys that it was given.
+    RegistryKeysUnusable,
+    /// The authority was added to the host, but the daemon works with the roots that it read at its start.
+    RootsNotReread,
+    /// The client speaks plain HTTP to a port that speaks TLS.
+    TlsOnPlainPort,
+    /// The client's own files for the registry (`certs.d`, `hosts.toml`) cannot be used.
+    ClientFilesUnusable,
+    /// The registry or its token server wants a login, and the client has none for it.
+    LoginMissing,
+    /// The login is refused: wrong, or expired.
+    LoginRefused,
+    /// The program that keeps the client's logins fails or is missing.
+    LoginHelperFailed,
+    /// A 401 does not say how one can log in.
+    ChallengeMissing,
+    /// The registry names a token server that cannot be asked.
+    TokenRealmUnusable,
+    /// The token server gives no token, whoever asks.
+    TokenServerFailed,
+    /// What answers as the token server gives a web page, or JSON without a token.
+    TokenAnswerUnusable,
+    /// The registry refuses the token that its own token server gave.
+    TokenRefused,
+    /// The registry refuses the request, whoever asks.
+    AccessDenied,
+    /// The repository has no such tag or digest, or does not show it to this login.
+    ManifestUnknown,
+    /// The registry has no such repository.
+    RepositoryUnknown,
+    /// What answers is no registry, or `/v2/` does not lead to one.
+    NotARegistry,
+    /// A web page comes where a registry should answer.
+    WebPageInstead,
+    /// Something before the registry blocks the request with a page of its own.
+    RequestBlocked,
+    /// The storage that holds the blobs refuses what the registry sent the client for.
+    StorageRefused,
+    /// The registry limits how often this address or login may ask.
+    RateLimited,
+    /// The registry, or what stands before it, answers with an error of its own.
+    RegistryFailed,
+    /// The image is not there for this platform.
+    PlatformMissing,
+    /// The transfer of a blob breaks off before its end.
+    TransferCut,
+    /// The bytes of a blob are not those that its digest names.
+    BlobAltered,
+    /// The manifest is not the one that its digest names.
+    ManifestAltered,
+    /// The manifest comes without its media type, or with a wrong one.
+    MediaTypeWrong,
+    /// The image has a manifest of the first schema.
+    ManifestSchemaOld,
+    /// The manifest names a blob that the registry does not have.
+    BlobUnknown,
+    /// The client is sent round in a circle.
+    RedirectLoop,
+    /// The registry does not know the upload that the client goes on with.
+    UploadLost,
+    /// Something before the registry takes no layers of this size.
+    BodyTooLarge,
+    /// The name of the image cannot be one.
+    ImageNameInvalid,
+    /// The disk of the host that pulls is full.
+    NoSpace,
+    /// The daemon that should pull cannot be reached.
+    DaemonUnreachable,
+    /// The words say only that a pull failed; the reason stands in an earlier line.
+    ReasonElsewhere,
 }
 
 impl Cause {
@@ -176,6 +270,53 @@ impl Cause {
         Self::ClientCertExpired,
         Self::ClientCertWrongUsage,
         Self::ClientKeyMismatch,
+        Self::TokenMissing,
+        Self::TokenMalformed,
+        Self::TokenWrongIssuer,
+        Self::TokenWrongAudience,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::TokenKeyUnknown,
+        Self::TokenChainUntrusted,
+        Self::TokenJwkUntrusted,
+        Self::TokenAlgorithm,
+        Self::TokenBadSignature,
+        Self::TokenAccessMissing,
+        Self::RegistryKeysUnusable,
+        Self::RootsNotReread,
+        Self::TlsOnPlainPort,
+        Self::ClientFilesUnusable,
+        Self::LoginMissing,
+        Self::LoginRefused,
+        Self::LoginHelperFailed,
+        Self::ChallengeMissing,
+        Self::TokenRealmUnusable,
+        Self::TokenServerFailed,
+        Self::TokenAnswerUnusable,
+        Self::TokenRefused,
+        Self::AccessDenied,
+        Self::ManifestUnknown,
+        Self::RepositoryUnknown,
+        Self::NotARegistry,
+        Self::WebPageInstead,
+        Self::RequestBlocked,
+        Self::StorageRefused,
+        Self::RateLimited,
+        Self::RegistryFailed,
+        Self::PlatformMissing,
+        Self::TransferCut,
+        Self::BlobAltered,
+        Self::ManifestAltered,
+        Self::MediaTypeWrong,
+        Self::ManifestSchemaOld,
+        Self::BlobUnknown,
+        Self::RedirectLoop,
+        Self::UploadLost,
+        Self::BodyTooLarge,
+        Self::ImageNameInvalid,
+        Self::NoSpace,
+        Self::DaemonUnreachable,
+        Self::ReasonElsewhere,
     ];
 
     /// The code, as in `--json` and on the command line.
@@ -245,6 +386,62 @@ impl Cause {
             Self::ClientCertExpired => ("client_cert_expired", Party::Client),
             Self::ClientCertWrongUsage => ("client_cert_wrong_usage", Party::Client),
             Self::ClientKeyMismatch => ("client_key_mismatch", Party::Client),
+            of_tokens => of_tokens.token_facts(),
+        }
+    }
+
+    /// Those of registries' tokens.
+    const fn token_facts(self) -> (&'static str, Party) {
+        match self {
+            Self::TokenMissing => ("token_missing", Party::Client),
+            Self::TokenMalformed => ("token_malformed", Party::Server),
+            Self::TokenWrongIssuer => ("token_wrong_issuer", Party::Server),
+            Self::TokenWrongAudience => ("token_wrong_audience", Party::Server),
+            Self::TokenExpired => ("token_expired", Party::Server),
+            Self::TokenNotYetValid => ("token_not_yet_valid", Party::Server),
+            Self::TokenKeyUnknown => ("token_key_unknown", Party::Server),
+            Self::TokenChainUntrusted => ("token_chain_untrusted", Party::Server),
+            Self::TokenJwkUntrusted => ("token_jwk_untrusted", Party::Server),
+            Self::TokenAlgorithm => ("token_algorithm", Party::Server),
+            Self::TokenBadSignature => ("token_bad_signature", Party::Server),
+            Self::TokenAccessMissing => ("token_access_missing", Party::Server),
+            Self::RegistryKeysUnusable => ("registry_keys_unusable", Party::Server),
+            Self::RootsNotReread => ("roots_not_reread", Party::Client),
+            Self::TlsOnPlainPort => ("tls_on_plain_port", Party::Client),
+            Self::ClientFilesUnusable => ("client_files_unusable", Party::Client),
+            Self::LoginMissing => ("login_missing", Party::Client),
+            Self::LoginRefused => ("login_refused", Party::Client),
+            Self::LoginHelperFailed => ("login_helper_failed", Party::Client),
+            Self::ChallengeMissing => ("challenge_missing", Party::Server),
+            Self::TokenRealmUnusable => ("token_realm_unusable", Party::Server),
+            Self::TokenServerFailed => ("token_server_failed", Party::Server),
+            Self::TokenAnswerUnusable => ("token_answer_unusable", Party::Server),
+            Self::TokenRefused => ("token_refused", Party::Server),
+            Self::AccessDenied => ("access_denied", Party::Server),
+            Self::ManifestUnknown => ("manifest_unknown", Party::Client),
+            Self::RepositoryUnknown => ("repository_unknown", Party::Client),
+            Self::NotARegistry => ("not_a_registry", Party::Server),
+            Self::WebPageInstead => ("web_page_instead", Party::Proxy),
+            Self::RequestBlocked => ("request_blocked", Party::Proxy),
+            Self::StorageRefused => ("storage_refused", Party::Server),
+            Self::RateLimited => ("rate_limited", Party::Client),
+            Self::RegistryFailed => ("registry_failed", Party::Server),
+            Self::PlatformMissing => ("platform_missing", Party::Server),
+            Self::TransferCut => ("transfer_cut", Party::Proxy),
+            Self::BlobAltered => ("blob_altered", Party::Proxy),
+            Self::ManifestAltered => ("manifest_altered", Party::Proxy),
+            Self::MediaTypeWrong => ("media_type_wrong", Party::Proxy),
+            Self::ManifestSchemaOld => ("manifest_schema_old", Party::Server),
+            Self::BlobUnknown => ("blob_unknown", Party::Server),
+            Self::RedirectLoop => ("redirect_loop", Party::Server),
+            Self::UploadLost => ("upload_lost", Party::Server),
+            Self::BodyTooLarge => ("body_too_large", Party::Proxy),
+            Self::ImageNameInvalid => ("image_name_invalid", Party::Client),
+            Self::NoSpace => ("no_space", Party::Client),
+            Self::DaemonUnreachable => ("daemon_unreachable", Party::Client),
+            Self::ReasonElsewhere => ("reason_elsewhere", Party::None),
+            // Every other has its facts above.
+            _ => ("ok", Party::None),
         }
     }
 }
