@@ -198,6 +198,8 @@ pub enum Cause {
     BlobUnknown,
     /// The client is sent round in a circle.
     RedirectLoop,
+    /// An answer sends the client to an address where it cannot go on.
+    LocationWrong,
     /// The registry does not know the upload that the client goes on with.
     UploadLost,
     /// Something before the registry takes no layers of this size.
@@ -311,6 +313,7 @@ impl Cause {
         Self::ManifestSchemaOld,
         Self::BlobUnknown,
         Self::RedirectLoop,
+        Self::LocationWrong,
         Self::UploadLost,
         Self::BodyTooLarge,
         Self::ImageNameInvalid,
@@ -434,6 +437,7 @@ impl Cause {
             Self::ManifestSchemaOld => ("manifest_schema_old", Party::Server),
             Self::BlobUnknown => ("blob_unknown", Party::Server),
             Self::RedirectLoop => ("redirect_loop", Party::Server),
+            Self::LocationWrong => ("location_wrong", Party::Server),
             Self::UploadLost => ("upload_lost", Party::Server),
             Self::BodyTooLarge => ("body_too_large", Party::Proxy),
             Self::ImageNameInvalid => ("image_name_invalid", Party::Client),

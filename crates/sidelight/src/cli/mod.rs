@@ -50,7 +50,7 @@ pub(crate) use proxy::ProxyCommand;
 pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
 pub(crate) use registry::RegistryOptions;
 pub(crate) use registry_verbs::{
-    IdStyle, KeyIdCommand, RegistryCommand, RegistryVerb, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb,
+    AsClient, CheckCommand, ExplainCommand, IdStyle, KeyIdCommand, RegistryCommand, RegistryVerb, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb,
     TokenVerify,
 };
 pub(crate) use run::RunCommand;
