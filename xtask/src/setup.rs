@@ -19,6 +19,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("debootstrap", "debootstrap"),
     ("docker", "docker.io"),
+    ("docker-compose", "docker-compose"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
     ("file", "file"),
@@ -70,6 +71,12 @@ const MITMPROXY: &str = "mitmproxy";
 /// har-validator holds the schema of HAR 1.2, jest-sarif that of SARIF 2.1.0.
 const NODE_MODULES: &[&str] = &["@microsoft/jest-sarif@1.0.0-beta.0", "har-validator@5", "undici@6"];
 
+/// Packages of the small Debian from which most containers of the tests are made.
+const SMALL: &[&str] = &["ca-certificates", "curl", "git", "python3"];
+
+/// Further ones of the larger: clients of GnuTLS, Node and Java.
+const CLIENTS: &[&str] = &["nodejs", "openjdk-17-jre-headless", "wget"];
+
 /// Installs what is missing; quick when nothing is.
 ///
 /// # Errors
@@ -78,7 +85,8 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     programs()?;
     let peers = workspace.peers();
     fs::create_dir_all(&peers).with_context(|| format!("cannot create {}", peers.display()))?;
-    debian(&peers)?;
+    debian(&peers, "debian", SMALL)?;
+    debian(&peers, "debian-clients", &[SMALL, CLIENTS].concat())?;
     let stamp = peers.join("ready");
     let wanted = format!("python {PYTHON_MODULES:?}\n{MITMPROXY}\nnode {NODE_MODULES:?}\n");
     if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&peers) {
@@ -195,19 +203,19 @@ fn node(peers: &Path) -> Result<()> {
     workspace::run(&mut npm)
 }
 
-/// A small Debian with real clients, as a tar from which tests make images: `debian.tar`.
-fn debian(peers: &Path) -> Result<()> {
-    let tar = peers.join("debian.tar");
+/// A small Debian with these packages, as a tar from which tests make images.
+fn debian(peers: &Path, name: &str, packages: &[&str]) -> Result<()> {
+    let tar = peers.join(format!("{name}.tar"));
     if tar.is_file() {
         return Ok(());
     }
-    let (root, fresh) = (peers.join("debian.root"), peers.join("debian.tar.new"));
+    let (root, fresh) = (peers.join(format!("{name}.root")), peers.join(format!("{name}.tar.new")));
     if root.exists() {
         fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
     }
     eprintln!("setup: a small Debian in {}", tar.display());
     let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", "--include=ca-certificates,curl,git,python3", "bookworm"]);
+    debootstrap.args(["--variant=minbase", &format!("--include={}", packages.join(",")), "bookworm"]);
     workspace::run(debootstrap.arg(&root))?;
     let mut pack = Command::new("tar");
     pack.arg("-C").arg(&root).arg("-cf").arg(&fresh);

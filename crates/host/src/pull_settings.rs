@@ -87,7 +87,16 @@ impl Surroundings<'_> {
     }
 
     fn own_environment(&self) -> Vec<(String, String)> {
-        let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+        let names = [
+            "HTTPS_PROXY",
+            "https_proxy",
+            "HTTP_PROXY",
+            "http_proxy",
+            "ALL_PROXY",
+            "all_proxy",
+            "NO_PROXY",
+            "no_proxy",
+        ];
         let value = |name: &str| Some((name.to_owned(), (self.environment)(name)?.into_string().ok()?));
         names.into_iter().filter_map(value).collect()
     }

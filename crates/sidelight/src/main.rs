@@ -16,9 +16,10 @@ mod schema;
 mod settings;
 mod ui;
 
-/// Of all that is shown, the escaping.
+/// Of all that is shown, the escaping, and what is wrong with certificates.
 #[cfg(not(feature = "full"))]
 mod render {
+    pub(crate) mod certificate_fault;
     pub(crate) mod escape;
 }
 

@@ -59,6 +59,21 @@ impl Ui {
         let _ = writeln!(std::io::stderr().lock(), "{}", escape::block(text));
     }
 
+    /// One line of JSON for programs that read standard error, where standard output is somebody else's. In ASCII: nothing in it steers a
+    /// terminal.
+    pub(crate) fn json(self, value: &serde_json::Value) {
+        let mut line = String::new();
+        for c in value.to_string().chars() {
+            if c.is_ascii() {
+                line.push(c);
+            } else {
+                let mut units = [0; 2];
+                line.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
     fn say(self, colour: AnsiColor, label: &str, text: &str) {
         // Nobody is left to be told when standard error is gone.
         let _ = writeln!(std::io::stderr().lock(), "{}", self.line(colour, label, text));

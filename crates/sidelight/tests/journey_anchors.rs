@@ -63,7 +63,7 @@ fn foreseen(case: &Case) -> Vec<&'static str> {
     };
     let host = Host::parse("localhost").expect("a host");
     let found = refusals(&ders(&case.chain), &ders(&case.roots), &host, std::time::SystemTime::now().into());
-    found.into_iter().map(|(stack, _)| stack.name()).collect()
+    found.into_iter().map(|refusing| refusing.client.name()).collect()
 }
 
 #[test]

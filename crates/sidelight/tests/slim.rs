@@ -18,7 +18,7 @@ fn program() -> PathBuf {
 fn empty_root() -> (TempDir, Command) {
     let root = TempDir::new().expect("a temporary folder");
     std::fs::copy(program(), root.path().join("sidelight")).expect("a copy of the program");
-    let mut command = Command::new("chroot");
+    let mut command = Command::new("/usr/sbin/chroot");
     command.arg(root.path()).arg("/sidelight").env_clear().env("PATH", "/bin").env("HOME", "/");
     (root, command)
 }
@@ -26,7 +26,9 @@ fn empty_root() -> (TempDir, Command) {
 /// The verbs that the help of a program lists.
 fn verbs(help: &str) -> Vec<&str> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    listed.filter_map(|line| line.split_whitespace().next()).collect()
+    // Deeper lines go on with what a verb does.
+    let verb = |line: &&str| line.strip_prefix("  ").is_some_and(|rest| !rest.starts_with(' '));
+    listed.filter(verb).filter_map(|line| line.split_whitespace().next()).collect()
 }
 
 #[test]

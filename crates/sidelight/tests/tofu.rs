@@ -171,7 +171,7 @@ fn only_an_unknown_issuer_is_adopted() {
     for (leaf, words) in [
         (localhost().expired(), "has expired"),
         (localhost().not_yet_valid(), "not valid yet"),
-        (Leaf::named(&["other.test"]), "for other names"),
+        (Leaf::named(&["other.test"]), "is for other.test, not for localhost"),
         (localhost().for_clients(), "not for servers"),
     ] {
         let world = World::new();
@@ -199,7 +199,30 @@ fn unreachable_hosts_are_told_from_others() {
     assert_eq!((code(&refused), refused.text().as_str()), (125, ""), "{refused}");
     let started = world.start("localhost:1", &["--on-unreachable", "continue"], "echo started").success();
     assert_eq!(started.text(), "started\n");
-    assert!(started.errors().contains("cannot be reached"), "{started}");
+    assert!(started.errors().contains("without a look at it: 127.0.0.1:1: the connection is refused"), "{started}");
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let scanner = Issuer::root("Scanner").intermediate("Scanner below");
+    let (_origin, at) = origin(&scanner, &localhost());
+    let refused = world.start(&at, &[], "echo started");
+    assert!(refused.errors().contains("there is no file pins: if it was made before, its volume is not"), "{refused}");
+    std::fs::write(world.path("script"), "#!/nowhere/sh\n").expect("a file");
+    std::fs::set_permissions(world.path("script"), std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    for (command, words) in [
+        ("nosuchcommand", "nosuchcommand is in no folder of PATH (/"),
+        ("/nowhere/command", "the command /nowhere/command is not there"),
+        ("./script", "something that it needs is not in the image"),
+    ] {
+        let pin = pin(&scanner);
+        let options = ["tofu", "--host", &at, "--pin", &pin, "--install", "environment", "--", command];
+        let failed = run(&mut world.sidelight(&options));
+        assert_eq!(code(&failed), 127, "{failed}");
+        assert!(failed.errors().contains(words), "{failed}");
+    }
 }
 
 #[test]
@@ -334,6 +357,39 @@ fn the_log_holds_what_was_decided() {
     // A log that is not whole is not continued, and then nothing is started.
     let refused = world.start(&at, &logged, "echo started");
     assert_eq!((code(&refused), refused.text().as_str()), (125, ""), "{refused}");
+}
+
+#[test]
+fn json_of_a_start_is_a_line_for_each_host_on_standard_error() {
+    let world = World::new();
+    let scanner = Issuer::root("Scänner\u{202e}").intermediate("Scanner below");
+    let (_origin, at) = origin(&scanner, &localhost());
+    let lines = |finished: &Finished| -> Vec<Value> {
+        let errors = finished.errors();
+        assert!(errors.is_ascii(), "{errors}");
+        errors
+            .lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    };
+    let refused = world.start(&at, &[TOFU, &["--json", "--log", "lög"]].concat(), "echo started");
+    assert_eq!((code(&refused), refused.text().as_str()), (125, ""), "{refused}");
+    let told = lines(&refused);
+    assert_eq!(told.len(), 1, "{refused}");
+    assert_eq!((&told[0]["v"], &told[0]["type"], &told[0]["decision"]), (&1.into(), &"tofu".into(), &"refuse".into()));
+    assert!(told[0]["hints"].to_string().contains("tofu pins init") && told[0]["rule"] == "no_genesis", "{refused}");
+    world.begin();
+    let adopted = world.start(&at, &[TOFU, &["--json", "--log", "lög"]].concat(), "echo started").success();
+    assert_eq!(adopted.text(), "started\n", "standard output is the command's");
+    let told = lines(&adopted);
+    assert_eq!((told.len(), &told[0]["decision"], &told[0]["endpoint"]), (1, &"adopt".into(), &at.as_str().into()));
+    assert!(told[0]["message"].as_str().is_some_and(|text| text.contains("adopted on first use")), "{adopted}");
+    // The end of the log is in it, so that what collects standard error holds it.
+    let head = std::fs::read_to_string(world.path("lög.head")).expect("a head");
+    let log = &told[0]["log"];
+    assert_eq!(head, format!("{} {}\n", log["lines"], log["sha256"].as_str().expect("a hash")));
+    assert_eq!(log["file"], "lög");
 }
 
 #[test]

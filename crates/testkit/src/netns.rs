@@ -31,6 +31,13 @@ impl Namespace {
         made
     }
 
+    /// The namespace that a process is in, a container's for instance, under a name of ours. It stays with the process.
+    pub fn of_process(pid: u32) -> Self {
+        let name = format!("sl{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+        ip(&["netns", "attach", &name, &pid.to_string()]);
+        Self { name }
+    }
+
     /// The name, as ip-netns(8) knows it.
     pub fn name(&self) -> &str {
         &self.name

@@ -26,17 +26,28 @@ pub fn lasting(file: &Path) -> Lasting {
     judge(&folder, &mounts, is_container())
 }
 
-/// Whether the root file system is a container's, by its kind.
+/// Whether the root file system is that of an image, and not of a whole machine: by its kind; because we are the first process, as
+/// entrypoints are; or because it is a part of another one (a folder, a subvolume), while an engine left its signs.
 pub fn is_image_root() -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    has_layered_root(&mounts.lines().filter_map(mount).collect::<Vec<_>>())
+    let mounts: Vec<Mount> = mounts.lines().filter_map(mount).collect();
+    std::process::id() == 1 || has_layered_root(&mounts) || (has_partial_root(&mounts) && is_container())
+}
+
+/// The last one is on top.
+fn root(mounts: &[Mount]) -> Option<&Mount> {
+    mounts.iter().rev().find(|mount| mount.at == Path::new("/"))
 }
 
 fn has_layered_root(mounts: &[Mount]) -> bool {
-    // The last one is on top.
-    mounts.iter().rev().find(|mount| mount.at == Path::new("/")).is_some_and(|root| {
+    root(mounts).is_some_and(|root| {
         matches!(root.kind.as_str(), "overlay" | "aufs" | "fuse.fuse-overlayfs" | "fuse-overlayfs" | "tmpfs")
     })
+}
+
+/// Engines without overlays give a folder of vfs, a subvolume of btrfs, a data set of ZFS, or share one with a small machine.
+fn has_partial_root(mounts: &[Mount]) -> bool {
+    root(mounts).is_some_and(|root| root.root != "/" || matches!(root.kind.as_str(), "zfs" | "virtiofs" | "9p"))
 }
 
 /// Signs that engines leave, for those whose root file system does not show it.
@@ -116,6 +127,10 @@ mod tests {
         assert_eq!(say("/anonymous"), Lasting::Anonymous("/anonymous".into()));
         assert_eq!(say("/run/x"), Lasting::Memory("/run".into()));
         assert_eq!(say("/var/lib/sidelight"), Lasting::Layer);
+        let partial = |line: &str| has_partial_root(&line.lines().filter_map(mount).collect::<Vec<_>>());
+        assert!(partial("1 0 8:1 /var/lib/docker/vfs/dir/0a / rw - ext4 /dev/sda rw\n"));
+        assert!(partial("1 0 0:9 / / rw - zfs tank/docker/0a rw\n"));
+        assert!(!partial("1 0 8:1 / / rw - ext4 /dev/sda rw\n"));
         let host = "1 0 8:1 / / rw - ext4 /dev/sda rw\n";
         assert_eq!(judge(Path::new("/var/lib"), host, false), Lasting::Yes);
         assert_eq!(judge(Path::new("/var/lib"), host, true), Lasting::Layer);

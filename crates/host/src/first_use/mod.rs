@@ -3,6 +3,7 @@
 
 mod become_command;
 mod folder;
+mod identity;
 mod lasting;
 mod log;
 mod record;
@@ -10,6 +11,7 @@ mod user;
 
 pub use become_command::{Became, become_command, drop_rights};
 pub use folder::trust_folder;
+pub use identity::Identity;
 pub use lasting::{Lasting, is_image_root, lasting};
 pub use log::{LogError, append, head_path};
 pub use record::{RecordError, RecordFile};

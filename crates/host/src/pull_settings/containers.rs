@@ -60,7 +60,9 @@ pub(super) fn podman(here: &Surroundings<'_>, image: &str) -> PullSettings {
 fn read(here: &Surroundings<'_>, settings: &mut PullSettings) -> RegistriesConf {
     let mut conf = RegistriesConf::default();
     let home = (here.environment)("HOME").and_then(|home| home.into_string().ok()).filter(|home| !home.is_empty());
-    let own = home.map(|home| format!("{home}/.config/containers/registries.conf")).filter(|file| std::fs::exists(file).unwrap_or(false));
+    let own = home
+        .map(|home| format!("{home}/.config/containers/registries.conf"))
+        .filter(|file| std::fs::exists(file).unwrap_or(false));
     let main = own.unwrap_or_else(|| "/etc/containers/registries.conf".to_owned());
     let mut texts = Vec::new();
     texts.extend(here.text(&main, settings).map(|text| (main, text)));

@@ -14,7 +14,8 @@ use crate::files::within;
 const CERTS: [&str; 2] = ["/etc/containerd/certs.d", "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"];
 
 pub(super) fn docker(here: &Surroundings<'_>, registry: &str, addresses: &[IpAddr]) -> PullSettings {
-    let mut settings = PullSettings { cert_folders: vec![within(here.root, "/etc/docker/certs.d")], ..Default::default() };
+    let mut settings =
+        PullSettings { cert_folders: vec![within(here.root, "/etc/docker/certs.d")], ..Default::default() };
     let json = here.text("/etc/docker/daemon.json", &mut settings);
     let daemon = json.map_or_else(|| Ok(DaemonJson::default()), |text| DaemonJson::parse(text.as_bytes()));
     let daemon = daemon.unwrap_or_else(|why| {
@@ -71,13 +72,16 @@ pub(super) fn containerd(here: &Surroundings<'_>, registry: &str) -> PullSetting
             Some(Ok(hosts)) => settings.asked = places(here.root, folder, &hosts),
             Some(Err(why)) => settings.notes.push(format!("{folder}/hosts.toml cannot be read: {why}")),
             // Without one, files named as docker has them count.
-            None => settings.cert_folders = within(here.root, folder).parent().map(Path::to_owned).into_iter().collect(),
+            None => {
+                settings.cert_folders = within(here.root, folder).parent().map(Path::to_owned).into_iter().collect()
+            }
         }
     }
     let has_own = settings.asked.iter().any(|it| !it.is_mirror);
     if !has_own {
         // As CRI has it: plain HTTP for localhost where TLS is not spoken.
-        let is_local = registry.starts_with("localhost") || registry.starts_with("127.") || registry.starts_with("[::1]");
+        let is_local =
+            registry.starts_with("localhost") || registry.starts_with("127.") || registry.starts_with("[::1]");
         settings.asked.push(Asked { may_be_plain: is_local, ..Asked::default() });
     }
     settings
@@ -106,6 +110,42 @@ fn places(root: &Path, folder: &str, hosts: &HostsToml) -> Vec<Asked> {
     mirrors.chain(hosts.server.iter().map(|place| asked(place, false))).collect()
 }
 
+/// The bundles of distributions, one of which a host has.
+const BUNDLES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+];
+
+/// Ticks a second in `/proc/PID/stat` (USER_HZ), which is the same on every machine that is supported.
+const TICKS: u64 = 100;
+
+/// When a process began, in seconds since 1970. Spec: proc(5), `stat` of a process (22) and of the system (btime).
+fn began(proc: &Path, pid: u32) -> Option<u64> {
+    let text = |name: &str| Some(String::from_utf8_lossy(&read_bounded(&proc.join(name), LARGEST).ok()?).into_owned());
+    let stat = text(&format!("{pid}/stat"))?;
+    // The name in brackets may hold anything.
+    let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    let system = text("stat")?;
+    let boot: u64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(boot + ticks / TICKS)
+}
+
+/// Says so where the host's roots are younger than the daemon, which reads them once.
+fn note_old_roots(here: &Surroundings<'_>, program: &str, (proc, pid): (&Path, u32), settings: &mut PullSettings) {
+    let Some(began) = began(proc, pid) else { return };
+    for bundle in BUNDLES {
+        let changed = std::fs::metadata(within(here.root, bundle)).and_then(|meta| meta.modified());
+        let changed = changed.ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        if changed.is_some_and(|changed| changed.as_secs() > began) {
+            settings.notes.push(format!(
+                "{bundle} was changed after {program} (process {pid}) began: it still works with the roots of its start (roots_not_reread); \
+                 systemctl restart {program}, or use certs.d or hosts.toml, which are read on each pull"
+            ));
+        }
+    }
+}
+
 /// The environment of the daemon that runs, of several the first.
 fn environment_of(here: &Surroundings<'_>, program: &str, settings: &mut PullSettings) {
     let proc = within(here.root, "/proc");
@@ -117,9 +157,12 @@ fn environment_of(here: &Surroundings<'_>, program: &str, settings: &mut PullSet
         comm.trim_ascii_end() == program.as_bytes()
     };
     let Some(pid) = pids.into_iter().find(is_it) else {
-        settings.notes.push(format!("no {program} runs here: which proxies it would use is not known, and none is assumed"));
+        settings
+            .notes
+            .push(format!("no {program} runs here: which proxies it would use is not known, and none is assumed"));
         return;
     };
+    note_old_roots(here, program, (&proc, pid), settings);
     match read_bounded(&proc.join(pid.to_string()).join("environ"), LARGEST) {
         Ok(bytes) => {
             let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
@@ -129,7 +172,9 @@ fn environment_of(here: &Surroundings<'_>, program: &str, settings: &mut PullSet
             settings.environment = pairs.filter(|(name, _)| name.to_ascii_lowercase().ends_with("_proxy")).collect();
             settings.environment_of = Some(format!("the environment of {program} (process {pid})"));
         }
-        Err(error) => settings.notes.push(format!("the environment of {program} cannot be read: {error} (that takes root's rights)")),
+        Err(error) => settings
+            .notes
+            .push(format!("the environment of {program} cannot be read: {error} (that takes root's rights)")),
     }
 }
 
@@ -157,6 +202,9 @@ mod tests {
         let root = root(&[
             ("etc/docker/daemon.json", r#"{"registry-mirrors":["https://m.test"],"insecure-registries":["r.test"]}"#),
             ("proc/12/comm", "dockerd\n"),
+            ("proc/12/stat", "12 (docker) d) S 1 12 12 0 -1 0 0 0 0 0 0 0 0 0 20 0 9 0 500 0"),
+            ("proc/stat", "cpu 1 2\nbtime 1000000\n"),
+            ("etc/ssl/certs/ca-certificates.crt", ""),
             ("proc/12/environ", "PATH=/bin\0HTTPS_PROXY=http://p.test:3128\0NO_PROXY=r.test\0"),
         ]);
         let settings = docker(&here(root.path()), "docker.io", &[]);
@@ -164,6 +212,8 @@ mod tests {
         assert!(settings.asked[0].is_mirror && settings.asked.len() == 2);
         assert_eq!(settings.environment[0], ("HTTPS_PROXY".to_owned(), "http://p.test:3128".to_owned()));
         assert!(settings.environment_of.unwrap().contains("process 12"));
+        assert!(settings.notes.iter().any(|note| note.contains("was changed after dockerd")), "{:?}", settings.notes);
+        assert_eq!(began(&root.path().join("proc"), 12), Some(1_000_005));
         assert_eq!(settings.login_files, [PathBuf::from("/home/joe/.docker/config.json")]);
         let other = docker(&here(root.path()), "r.test", &[]);
         assert!(other.asked.len() == 1 && other.asked[0].insecure.as_ref().unwrap().contains("insecure-registries"));

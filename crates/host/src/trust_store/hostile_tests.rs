@@ -182,7 +182,7 @@ fn of_two_certificates_both_are_added_or_none() {
     assert!(was_there.get(), "the first was never installed, so nothing was taken back");
     assert!(journal.entries().is_empty(), "{:?}", journal.entries());
     fs::remove_dir(&blocked).unwrap();
-    assert_eq!(differing(&snapshots(&root), &before), [PathBuf::new(); 0]);
+    assert_eq!(differing(&snapshots(&root), &before), Vec::<PathBuf>::new());
 
     drop(journal);
     let mut journal = world.journal(|_| ());

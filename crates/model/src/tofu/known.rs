@@ -23,7 +23,7 @@ pub enum Match {
     Known {
         /// Its place among the keys that were shown.
         place: usize,
-        /// Whether the certificate is the one that was seen last; a record that names none knows none.
+        /// Whether nothing speaks against its being the certificate that was seen last; a pin names none.
         same_certificate: bool,
     },
     /// One of the keys is recorded as the next one.
@@ -74,7 +74,7 @@ impl KnownRoots {
             records.into_iter().partition(|record| record.expires.is_none_or(|at| now < at));
         for (place, (key, certificate)) in shown.iter().enumerate() {
             if let Some(record) = valid.iter().find(|record| record.keys.contains(key)) {
-                let same_certificate = record.ca.as_ref() == Some(certificate);
+                let same_certificate = record.ca.as_ref().is_none_or(|known| known == certificate);
                 return Match::Known { place, same_certificate };
             }
         }
@@ -121,6 +121,8 @@ mod tests {
         known.records[0].expires = Some(now);
         assert_eq!(say(&known, &[1]), Match::Expired { at: now, recorded: vec![key(1)] });
         known.records.push(Record::new(Endpoint::any(), vec![key(1)]));
+        assert_eq!(say(&known, &[1]), Match::Known { place: 0, same_certificate: true }, "a pin names no certificate");
+        known.records[1].ca = Some("bb".into());
         assert_eq!(say(&known, &[1]), Match::Known { place: 0, same_certificate: false });
         known.records.clear();
         assert_eq!(say(&known, &[1]), Match::Nothing);

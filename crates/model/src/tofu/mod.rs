@@ -14,7 +14,7 @@ pub use decide::{Decision, Refusal, Rule, Surroundings, decide, same_scanner};
 pub use known::{KnownRoots, Match};
 pub use pin::{KeyPin, ParsePinError};
 pub use record::{Endpoint, Genesis, Record, Scope};
-pub use shown::{Candidate, Shown, classify, refusals, scope_holds};
+pub use shown::{Candidate, Refusing, Shown, classify, refusals, scope_holds};
 
 use std::fmt;
 use std::str::FromStr;

@@ -9,7 +9,7 @@ use crate::finding::Cause;
 use crate::flow::Host;
 use crate::time::Timestamp;
 use crate::trust::Runtime;
-use crate::x509::path::{AnchorSet, Asked, Profile, Purpose, Question, Stack, explore};
+use crate::x509::path::{AnchorSet, Asked, Found, Profile, Purpose, Question, Stack, explore};
 use crate::x509::{Certificate, San, fingerprint};
 
 use super::{KeyPin, Scope};
@@ -102,18 +102,38 @@ const CLIENTS: [Stack; 9] = [
     Stack::Of(Runtime::RustNative),
 ];
 
-/// The clients that refuse a chain with these anchors alone, each with its reason.
-pub fn refusals(chain: &[Vec<u8>], anchors: &[Vec<u8>], host: &Host, now: Timestamp) -> Vec<(Stack, Cause)> {
+/// A client that refuses a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusing {
+    /// Whose rules.
+    pub client: Stack,
+    /// The cause.
+    pub cause: Cause,
+    /// What is wrong with which certificate (0 is the leaf); none where no path leads to an anchor.
+    pub found: Option<Found>,
+}
+
+/// The clients that refuse a chain with these anchors alone.
+pub fn refusals(chain: &[Vec<u8>], anchors: &[Vec<u8>], host: &Host, now: Timestamp) -> Vec<Refusing> {
     let anchors = AnchorSet::new(anchors.iter().map(Vec::as_slice));
-    let refuses = |stack: Stack| Some((stack, judge(chain, &anchors, host, now, Profile::Stack(stack)).err()?));
+    let refuses = |client: Stack| {
+        let (cause, found) = judge(chain, &anchors, host, now, Profile::Stack(client)).err()?;
+        Some(Refusing { client, cause, found })
+    };
     CLIENTS.into_iter().filter_map(refuses).collect()
 }
 
 fn verify(chain: &[Vec<u8>], anchors: &AnchorSet, host: &Host, now: Timestamp) -> Result<(), Cause> {
-    judge(chain, anchors, host, now, Profile::Lenient)
+    judge(chain, anchors, host, now, Profile::Lenient).map_err(|(cause, _)| cause)
 }
 
-fn judge(chain: &[Vec<u8>], anchors: &AnchorSet, host: &Host, now: Timestamp, profile: Profile) -> Result<(), Cause> {
+fn judge(
+    chain: &[Vec<u8>],
+    anchors: &AnchorSet,
+    host: &Host,
+    now: Timestamp,
+    profile: Profile,
+) -> Result<(), (Cause, Option<Found>)> {
     let name = Asked::from(host);
     let exploration = explore(&Question {
         chain,
@@ -126,7 +146,10 @@ fn judge(chain: &[Vec<u8>], anchors: &AnchorSet, host: &Host, now: Timestamp, pr
         profile,
         every_path: false,
     });
-    exploration.good_path().map_or_else(|| Err(exploration.cause()), |_| Ok(()))
+    match exploration.good_path() {
+        Some(_) => Ok(()),
+        None => Err((exploration.cause(), exploration.best().and_then(|path| path.first_fault()).cloned())),
+    }
 }
 
 impl Scope {

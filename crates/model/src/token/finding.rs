@@ -5,6 +5,9 @@ use super::kid::{self, Form};
 use super::{Check, CheckName, Generation, Presented, Setting, TokenKey, Verdict, signer};
 use crate::finding::{Cause, Finding};
 
+/// How warnings begin that tell of a further check that fails.
+pub const ALSO_REFUSED: &str = "it would also be refused because ";
+
 /// Names of the user's own things, for the commands.
 #[derive(Clone, Copy, Debug)]
 pub struct Hints<'a> {
@@ -39,7 +42,8 @@ pub fn finding(verdict: &Verdict, token: &Presented, setting: &Setting<'_>, hint
     let mut finding = Finding::new(check.cause, summary, "log", format!("registry {title}"), log.join("\n"));
     if let Some(status) = verdict.status() {
         let error = verdict.error().map_or_else(|| "without error=".to_owned(), |error| format!("error=\"{error}\""));
-        finding = finding.with_evidence("answer", format!("registry {title}"), format!("{status}, WWW-Authenticate {error}"));
+        finding =
+            finding.with_evidence("answer", format!("registry {title}"), format!("{status}, WWW-Authenticate {error}"));
     }
     if token.header_json.is_some() {
         let (alg, kid) = (&token.header.alg, &token.header.kid);
@@ -49,10 +53,12 @@ pub fn finding(verdict: &Verdict, token: &Presented, setting: &Setting<'_>, hint
         finding = finding.with_evidence("signature", place, format!("made by this key ({})", key.kind()));
     }
     for other in verdict.others() {
-        finding = finding.with_warning(format!("it would also be refused because {}", other.words));
+        finding = finding.with_warning(format!("{ALSO_REFUSED}{}", other.words));
     }
     if token.header.jwk.as_ref().is_some_and(|jwk| jwk.is_private) {
-        finding = finding.with_warning("its `jwk` is a private key: whoever saw the token can sign as the token server; make a new key");
+        finding = finding.with_warning(
+            "its `jwk` is a private key: whoever saw the token can sign as the token server; make a new key",
+        );
     }
     fixes(finding, check, verdict.generation, token, setting, hints)
 }
@@ -84,7 +90,10 @@ fn fixes(
         ),
         Cause::TokenExpired => finding
             .with_fix("Compare the clocks of registry, token server and client", "date -u; timedatectl status")
-            .with_fix("If they agree, have it renewed sooner: `expires_in` of the token server's answer must not be longer than `exp` allows", "docker logout HOST; docker login HOST".replace("HOST", service)),
+            .with_fix(
+                "If they agree, the client keeps it too long: let the token server's answer say no more than the token's life",
+                format!("expires_in: {}    # exp - iat", token.claims.expires.saturating_sub(token.claims.issued_at).max(60)),
+            ),
         Cause::TokenNotYetValid => {
             finding.with_fix("Compare the clocks of registry and token server; theirs is ahead, or the registry's is behind", "date -u; timedatectl status")
         }
@@ -118,14 +127,23 @@ fn fixes(
 }
 
 fn signer_algorithm(token: &Presented, setting: &Setting<'_>) -> &'static str {
-    let by_id = setting.bundle().iter().filter_map(|root| root.key.as_ref().ok()).find(|key| kid::libtrust(key) == token.header.kid || kid::rfc7638(key) == token.header.kid);
-    by_id.or_else(|| setting.bundle().iter().find_map(|root| root.key.as_ref().ok())).map_or("RS256", TokenKey::algorithm)
+    let by_id = setting
+        .bundle()
+        .iter()
+        .filter_map(|root| root.key.as_ref().ok())
+        .find(|key| kid::libtrust(key) == token.header.kid || kid::rfc7638(key) == token.header.kid);
+    by_id
+        .or_else(|| setting.bundle().iter().find_map(|root| root.key.as_ref().ok()))
+        .map_or("RS256", TokenKey::algorithm)
 }
 
 fn signature_fixes(finding: Finding, token: &Presented, setting: &Setting<'_>, hints: &Hints<'_>) -> Finding {
     let roots = hints.roots.or(hints.jwks).unwrap_or("token.pem");
     let finding = match signer(token, setting) {
-        Some((_, place)) => finding.with_fix("Send the ID of the key that signs", format!("the token is signed by {place}: send the ID of that one")),
+        Some((_, place)) => finding.with_fix(
+            "Send the ID of the key that signs",
+            format!("the token is signed by {place}: send the ID of that one"),
+        ),
         None => finding,
     };
     finding
@@ -142,7 +160,8 @@ pub fn known_as(id: &str, setting: &Setting<'_>, hints: &Hints<'_>) -> Option<(T
         let key = root.key.as_ref().ok()?;
         Some((key, root.place.clone(), Form::of(key, Some(&root.der))))
     });
-    let of_keys = setting.keys().iter().map(|(listed, key)| (key, format!("the JWKS key {listed}"), Form::of(key, None)));
+    let of_keys =
+        setting.keys().iter().map(|(listed, key)| (key, format!("the JWKS key {listed}"), Form::of(key, None)));
     of_roots.chain(of_keys).take(256).find_map(|(key, place, mut forms)| {
         let files = hints.forms.iter().filter(|(spki_kid, _)| *spki_kid == kid::libtrust(key));
         forms.extend(files.flat_map(|(_, more)| more.iter().cloned()));

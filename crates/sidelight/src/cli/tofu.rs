@@ -163,6 +163,10 @@ pub(crate) struct TofuStart {
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
 
+    /// The image's name and digest, for the audit log [default: what the engine tells, which is mostly nothing]
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+
     /// Sign the audit log with this Ed25519 key (PKCS#8, PEM)
     #[arg(long, value_name = "FILE", requires = "log")]
     pub(crate) log_key: Option<PathBuf>,

@@ -15,7 +15,7 @@ pub(crate) fn render(look: &Look, report: &Report) -> String {
             text.push_str(&finding::render(look, &way.finding, true));
         }
         if let Some(prints) = &way.prints {
-            labelled(look, (&format!("    {} prints:", report.client), Meaning::Faint), prints, &mut text);
+            labelled(look, (&format!("    {} prints such as:", report.client), Meaning::Faint), prints, &mut text);
         }
     }
     for way in &report.ways {

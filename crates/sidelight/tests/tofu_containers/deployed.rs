@@ -1,7 +1,7 @@
 //! The other images, and what is in `deploy/`. In: Dockerfiles and manifests as they lie in the repository. Out: each built, checked against
 //! what its platform demands, and run with the engine's flags that say the same.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use sidelight_testkit::process::run;
 use sidelight_testkit::{Finished, Hosts, Issuer, Leaf, Origin, peers};
 
-use crate::engine::{Engine, VOLUME, leaf, repository, scanner};
+use crate::engine::{Engine, leaf, repository, scanner};
 
 /// The service of the manifests.
 const EXAMPLE: &str = "api.example";
@@ -21,10 +21,10 @@ fn images_of_other_bases() {
     alpine_look_alike(&engine);
     engine.build("sidelight:alpine", "images/alpine/Dockerfile", &["BASE=base:alpine"]);
     engine.build("sidelight:scratch", "images/scratch/Dockerfile", &[]);
-    engine.import_debian();
+    engine.import("debian");
     engine.build("sidelight:add", "images/add/Dockerfile", &["IMAGE=base:debian"]);
     let _service = engine.service(&leaf(&scanner()));
-    let run = |image: &str, command: &[&str]| engine.container(&format!("run --rm {VOLUME}"), image, command);
+    let run = |image: &str, command: &[&str]| engine.container(&format!("run --rm {}", engine.pins()), image, command);
 
     let url = engine.url();
     let curl = ["curl", "--silent", "--max-time", "30", "--write-out", "%{http_code}", &url];
@@ -81,15 +81,9 @@ fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value:#}"))
 }
 
-/// An address of loopback that no other test uses, for services on their usual port.
-fn own_address() -> Ipv4Addr {
-    let [.., high, low] = std::process::id().to_be_bytes();
-    Ipv4Addr::new(127, 100, high, low)
-}
-
 /// The service of the manifests, on HTTPS's own port.
-fn example(issuer: &Issuer) -> Origin {
-    Origin::https(&format!("{}:443", own_address()), &issuer.issue(&Leaf::named(&[EXAMPLE])), &["http/1.1"])
+fn example(engine: &Engine, issuer: &Issuer) -> Origin {
+    Origin::https(&format!("{}:443", engine.address()), &issuer.issue(&Leaf::named(&[EXAMPLE])), &["http/1.1"])
 }
 
 /// What every pod must say under the restricted Pod Security Standard, version 1.30.
@@ -127,7 +121,7 @@ fn containers(pod: &Value) -> Vec<&Value> {
 fn run_of_pod(engine: &Engine, pod: &Value, container: &Value, further: &[&str]) -> Finished {
     let user =
         format!("{}:{}", pod["spec"]["securityContext"]["runAsUser"], pod["spec"]["securityContext"]["runAsGroup"]);
-    let host = format!("{EXAMPLE}:{}", own_address());
+    let host = format!("{EXAMPLE}:{}", engine.address());
     let mut all: Vec<String> =
         ["run", "--network", "host", "--read-only", "--cap-drop", "ALL"].map(str::to_owned).into();
     all.extend(["--security-opt", "no-new-privileges", "--user", &user, "--add-host", &host].map(str::to_owned));
@@ -171,10 +165,10 @@ fn pods_under_the_restricted_standard() {
     alpine_look_alike(&engine);
     engine.build("sidelight:alpine", "images/alpine/Dockerfile", &["BASE=base:alpine"]);
     engine.line("tag base:debian app:1").success();
-    let service = example(&scanner());
+    let service = example(&engine, &scanner());
 
     // The ConfigMap, as its head says that it is made.
-    let hosts = Hosts::new(&engine.path(""), &[(EXAMPLE, IpAddr::V4(own_address()))]);
+    let hosts = Hosts::new(&engine.path(""), &[(EXAMPLE, IpAddr::V4(engine.address()))]);
     let mut enrol = hosts.command(env!("CARGO_BIN_EXE_sidelight"));
     let made = run(enrol.args(["tofu", "enrol", EXAMPLE, "--yes", "--format", "kubernetes"])).success();
     std::fs::write(engine.path("known-roots.yaml"), &made.stdout).unwrap();
@@ -207,8 +201,8 @@ fn pods_under_the_restricted_standard() {
     let done = run_of_pod(&engine, &sidecar, app, &[]).success();
     assert_eq!(done.text(), "a local origin\n", "{done}");
     drop(service);
-    drop(retry(|| std::net::TcpListener::bind((own_address(), 443)).ok()));
-    let _attacked = example(&scanner());
+    engine.until(|| std::net::TcpListener::bind((engine.address(), 443)).is_ok());
+    let _attacked = example(&engine, &scanner());
     until_logged(&engine, "watch", "another key than the one recorded");
     let refused = run_of_pod(&engine, &sidecar, app, &[]);
     assert_eq!(refused.status.code(), Some(121), "{refused}");
@@ -216,39 +210,29 @@ fn pods_under_the_restricted_standard() {
 }
 
 fn until_logged(engine: &Engine, container: &str, words: &str) {
-    retry(|| engine.line(&format!("logs {container}")).errors().contains(words).then_some(()));
-}
-
-fn retry<T>(mut holds: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..300 {
-        if let Some(it) = holds() {
-            return it;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
-    panic!("it does not come to be within a minute");
+    engine.until(|| engine.line(&format!("logs {container}")).errors().contains(words));
 }
 
 #[test]
 #[ignore = "needs the static program of `cargo xtask dist`"]
 fn the_compose_file_and_the_mirror() {
     let engine = Engine::with_debian();
-    let service = example(&scanner());
-    let compose = yaml(&repository().join("deploy/compose/compose.yaml"));
+    let service = example(&engine, &scanner());
+    let file = repository().join("deploy/compose/compose.yaml");
+    let compose = yaml(&file);
     let app = &compose["services"]["app"];
-    let volume = words(&app["volumes"])[0];
-    let name = volume.split(':').next().unwrap();
+    let name = words(&app["volumes"])[0].split(':').next().unwrap();
     assert_eq!(text(&compose["volumes"], &format!("/{name}/name")), name, "the volume has no name of its own");
-    let mut all = vec!["run", "--rm", "--network", "host", "-v", volume, "--cap-drop", words(&app["cap_drop"])[0]];
-    let (host, option) = (format!("{EXAMPLE}:{}", own_address()), words(&app["security_opt"])[0]);
-    all.extend(["--add-host", &host, "--security-opt", option]);
-    let variables = app["environment"].as_object().unwrap().iter();
-    let variables: Vec<String> = variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap())).collect();
-    variables.iter().for_each(|variable| all.extend(["-e", variable]));
-    all.push(text(app, "/image"));
-    all.extend(words(&app["command"]));
+    assert_eq!((words(&app["cap_drop"]), words(&app["security_opt"])), (vec!["ALL"], vec!["no-new-privileges:true"]));
+
+    // The engine has no network of its own, and the example's name leads nowhere; all else is as it is written.
+    let here = engine.path("here.yaml");
+    let host = format!("{EXAMPLE}:{}", engine.address());
+    std::fs::write(&here, format!("services: {{app: {{network_mode: host, extra_hosts: [\"{host}\"]}}}}\n")).unwrap();
     for said in ["adopted on first use", "the recorded key"] {
-        let done = engine.docker(&all).success();
+        let mut compose = engine.compose();
+        compose.arg("--file").arg(&file).arg("--file").arg(&here).args(["run", "--rm", "-T", "app"]);
+        let done = run(&mut compose).success();
         assert_eq!(done.text(), "a local origin\n", "{done}");
         assert!(done.errors().contains(said), "{done}");
     }
@@ -280,7 +264,8 @@ fn mirror(engine: &Engine) {
     std::fs::create_dir(&mirrored).unwrap();
     let source = format!("https://{}:{}/app.git", crate::engine::NAME, engine.port);
     let options = format!(
-        "run --rm -v git:/var/lib/sidelight -v {}:/mirror -e SOURCE={source} -e DESTINATION=/mirror/app.git -e EVERY=0",
+        "run --rm {} -v {}:/mirror -e SOURCE={source} -e DESTINATION=/mirror/app.git -e EVERY=0",
+        engine.volume("git"),
         mirrored.display()
     );
     engine.container(&options, "git-mirror", &[]).success();

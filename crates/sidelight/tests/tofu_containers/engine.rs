@@ -1,9 +1,12 @@
-//! An engine with the images of `images/`. In: Debian's dockerd, the static program, Debian's base from `cargo xtask setup`. Out: containers
-//! that run, in a folder of the test's own.
+//! One engine for all tests, with the images of `images/`. In: Debian's dockerd, the static program, Debian's bases from `cargo xtask setup`.
+//! Out: containers that run; each test has a folder, volumes, container names and a port of its own.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sidelight_testkit::peers::{self, Dockerd};
 use sidelight_testkit::process::{free_port, run};
@@ -11,36 +14,108 @@ use sidelight_testkit::{Finished, Hosts, Identity, Issuer, Leaf, Origin};
 
 /// The name of the service behind the scanner.
 pub(crate) const NAME: &str = "api.test";
-/// What the earlier tool's users give, and the volume of the record.
-pub(crate) const VOLUME: &str = "-v pins:/var/lib/sidelight";
 
-/// A dockerd, and a folder for what is built.
-pub(crate) struct Engine {
+/// A dockerd, and the images that were made so far.
+struct Shared {
     dockerd: Dockerd,
     folder: tempfile::TempDir,
+    images: Mutex<BTreeSet<String>>,
+}
+
+/// As long as any test holds it: it ends with the last one.
+static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+
+impl Shared {
+    fn get() -> Arc<Self> {
+        // Held while it starts: whoever else asks waits for the same one.
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let folder = tempfile::Builder::new().prefix("sl").tempdir().unwrap();
+            let hosts = Hosts::new(folder.path(), &[]);
+            let dockerd = Dockerd::start_with(hosts.command("dockerd"), folder.path(), "overlay2");
+            let made = Arc::new(Self { dockerd, folder, images: Mutex::default() });
+            *shared = Arc::downgrade(&made);
+            made
+        })
+    }
+
+    fn docker(&self) -> Command {
+        let mut docker = self.dockerd.docker(self.folder.path());
+        docker.env("DOCKER_BUILDKIT", "0");
+        docker
+    }
+
+    /// Makes an image unless it is there. A test that fails meanwhile leaves the others to try it themselves.
+    fn make(&self, image: &str, with: impl FnOnce()) {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if !images.contains(image) {
+            with();
+            images.insert(image.to_owned());
+        }
+    }
+}
+
+/// What one test has of it.
+pub(crate) struct Engine {
+    shared: Arc<Shared>,
+    folder: tempfile::TempDir,
+    number: u8,
     /// Where the service listens, whoever holds it.
     pub(crate) port: u16,
 }
 
 impl Engine {
     pub(crate) fn new() -> Self {
+        static COUNT: AtomicU8 = AtomicU8::new(1);
         let folder = tempfile::Builder::new().prefix("sl").tempdir().unwrap();
-        let hosts = Hosts::new(folder.path(), &[]);
-        let dockerd = Dockerd::start_with(hosts.command("dockerd"), folder.path(), "overlay2");
-        Self { dockerd, folder, port: free_port() }
+        Self { shared: Shared::get(), folder, number: COUNT.fetch_add(1, Ordering::SeqCst), port: free_port() }
     }
 
     /// The same with `base:debian` and `sidelight:debian`.
     pub(crate) fn with_debian() -> Self {
         let engine = Self::new();
-        engine.import_debian();
+        engine.import("debian");
         engine.build("sidelight:debian", "images/debian/Dockerfile", &["BASE=base:debian"]);
         engine
     }
 
-    pub(crate) fn import_debian(&self) {
-        let tar = peers::folder().join("debian.tar");
-        self.docker(&["import", tar.to_str().unwrap(), "base:debian"]).success();
+    /// The same with Node, Java, wget and an image `sidelight:debian-clients` around them.
+    pub(crate) fn with_clients() -> Self {
+        let engine = Self::new();
+        engine.import("debian-clients");
+        engine.build("sidelight:debian-clients", "images/debian/Dockerfile", &["BASE=base:debian-clients"]);
+        engine
+    }
+
+    /// A Debian of `cargo xtask setup` as `base:NAME`.
+    pub(crate) fn import(&self, name: &str) {
+        let image = format!("base:{name}");
+        self.shared.make(&image, || {
+            let tar = peers::folder().join(format!("{name}.tar"));
+            assert!(tar.is_file(), "no {}; run `cargo xtask setup`", tar.display());
+            self.docker(&["import", tar.to_str().unwrap(), &image]).success();
+        });
+    }
+
+    /// A name that no other test's containers and volumes have.
+    pub(crate) fn own(&self, name: &str) -> String {
+        format!("{name}-{}", self.number)
+    }
+
+    /// `-v NAME:/var/lib/sidelight`: a volume for a record.
+    pub(crate) fn volume(&self, name: &str) -> String {
+        format!("-v {}:/var/lib/sidelight", self.own(name))
+    }
+
+    /// The volume of the record, if a test needs one alone.
+    pub(crate) fn pins(&self) -> String {
+        self.volume("pins")
+    }
+
+    /// An address of loopback that no other test uses, for services on their usual port.
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        let [.., high, low] = std::process::id().to_be_bytes();
+        Ipv4Addr::new(127, 100 + self.number, high, low)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -49,8 +124,15 @@ impl Engine {
 
     /// docker(1), with arguments as they are.
     pub(crate) fn docker(&self, arguments: &[&str]) -> Finished {
-        let mut docker = self.dockerd.docker(self.folder.path());
-        run(docker.env("DOCKER_BUILDKIT", "0").current_dir(self.folder.path()).args(arguments))
+        run(self.shared.docker().current_dir(self.folder.path()).args(arguments))
+    }
+
+    /// docker-compose(1), for a project of this test's own.
+    pub(crate) fn compose(&self) -> Command {
+        let mut compose = Command::new("docker-compose");
+        compose.env("DOCKER_HOST", self.shared.dockerd.address()).env("DOCKER_CONFIG", self.path("docker-config"));
+        compose.args(["--project-name", &self.own("compose")]);
+        compose
     }
 
     /// docker(1), with a line.
@@ -62,11 +144,11 @@ impl Engine {
     #[track_caller]
     pub(crate) fn build(&self, image: &str, dockerfile: &str, arguments: &[&str]) {
         let context = self.path("context");
-        if !context.exists() {
-            std::fs::create_dir(&context).unwrap();
+        self.shared.make(image, || {
+            std::fs::create_dir_all(&context).unwrap();
             std::fs::copy(program(), context.join("sidelight")).unwrap();
-        }
-        self.build_in(image, dockerfile, arguments, &context);
+            self.build_in(image, dockerfile, arguments, &context);
+        });
     }
 
     #[track_caller]
@@ -102,6 +184,18 @@ impl Engine {
         )
     }
 
+    /// Waits until something holds, for a minute.
+    #[track_caller]
+    pub(crate) fn until(&self, mut holds: impl FnMut() -> bool) {
+        for _ in 0..600 {
+            if holds() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("it does not come to be within a minute");
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("https://{NAME}:{}/status/204", self.port)
     }
@@ -134,7 +228,7 @@ pub(crate) fn leaf(issuer: &Issuer) -> Identity {
 }
 
 /// The static program.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     std::env::var_os("SIDELIGHT_DIST").expect("SIDELIGHT_DIST names the static program; run `cargo xtask test`").into()
 }
 

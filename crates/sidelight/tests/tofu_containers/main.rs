@@ -3,7 +3,9 @@
 //! Ignored in an ordinary `cargo test`, because the static program takes minutes to build; `cargo xtask test` runs it.
 
 mod cases;
+mod clients;
 mod deployed;
 mod engine;
 mod process;
 mod roots;
+mod unreached;

@@ -7,14 +7,14 @@ use crate::engine::{Engine, NAME, files, leaf};
 
 #[test]
 #[ignore = "needs the static program of `cargo xtask dist`"]
-fn a_root_that_is_not_sent_is_found_or_done_without() {
+fn root_not_sent() {
     let engine = Engine::with_debian();
     let root = Issuer::root("Far Root");
     let middle = root.intermediate("Near Issuer");
 
     // Nowhere to be had: the topmost issuer that was seen is adopted.
     let service = engine.service(&leaf(&middle));
-    let said = engine.connects("-v nowhere:/var/lib/sidelight");
+    let said = engine.connects(&engine.volume("nowhere"));
     assert!(said.errors().contains("CN=Near Issuer"), "{said}");
 
     // Given by hand.
@@ -22,7 +22,7 @@ fn a_root_that_is_not_sent_is_found_or_done_without() {
     std::fs::create_dir(&folder).unwrap();
     root.write_to(&folder.join("root.pem"));
     let given = format!("-v {}:/issuers:ro -e SIDELIGHT_ISSUERS=/issuers", folder.display());
-    let said = engine.connects(&format!("-v given:/var/lib/sidelight {given}"));
+    let said = engine.connects(&format!("{} {given}", engine.volume("given")));
     assert!(said.errors().contains("CN=Far Root"), "{said}");
     drop(service);
 
@@ -33,7 +33,7 @@ fn a_root_that_is_not_sent_is_found_or_done_without() {
     let server = files(&served);
     let at = format!("http://{}/root.der", server.address);
     let _service = engine.service(&root.issue(&Leaf::named(&[NAME]).issuer_at(&at)));
-    let said = engine.connects("-v named:/var/lib/sidelight");
+    let said = engine.connects(&engine.volume("named"));
     assert!(said.errors().contains("CN=Far Root"), "{said}");
     assert!(server.process.said().contains("GET /root.der"), "{}", server.process.said());
 }

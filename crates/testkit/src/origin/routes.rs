@@ -9,6 +9,7 @@
 //! | `/trailers` | a chunked body and two trailers |
 //! | `/events` | server-sent events; event N+1 only after `POST /ack/N` |
 //! | `/cut/N` | half of a body of N bytes, then the connection breaks |
+//! | `/git/info/refs` | one branch, as git's dumb protocol lists it |
 //! | `/endless` | bytes until the client goes away, which is counted |
 
 use std::convert::Infallible;
@@ -72,6 +73,7 @@ pub(crate) async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Resul
         ("ack", Some(event)) => acknowledge(&seen, event),
         ("cut", Some(length)) => cut(length),
         ("endless", None) => endless(seen),
+        ("git", None) if second == "info/refs" => text(format!("{}\trefs/heads/main\n", "1".repeat(40))),
         ("", None) => text("a local origin\n"),
         _ => status(404),
     })

@@ -78,7 +78,8 @@ pub fn explain<'t>(table: &'t Table, text: &str) -> Explanation<'t> {
     // Of equally likely ones the longer pattern was the more particular.
     candidates.sort_by_key(|it| std::cmp::Reverse((it.pattern.weight, it.pattern.text.len())));
     let top = candidates.first().map_or(0, |first| first.pattern.weight);
-    candidates.retain(|it| (top < WRAPPER || it.pattern.weight >= WRAPPER) && (top < TELLING || it.pattern.weight >= FAINT));
+    candidates
+        .retain(|it| (top < WRAPPER || it.pattern.weight >= WRAPPER) && (top < TELLING || it.pattern.weight >= FAINT));
     candidates.truncate(MOST);
     let nearest = if candidates.is_empty() { nearest(table, pasted.readable()) } else { Vec::new() };
     Explanation { subject, candidates, nearest }

@@ -41,6 +41,8 @@ pub struct Subject {
     pub host: Option<String>,
     /// Who printed it.
     pub client: Option<Client>,
+    /// The address that was connected to, where that is known.
+    pub address: Option<String>,
 }
 
 /// Words by which a client is known, the surest first.
@@ -69,14 +71,18 @@ const NAME: &str = r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?";
 /// An image where messages write one.
 static IMAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let path = format!("{NAME}(?::[0-9]+)?(?:/{NAME})*(?::[A-Za-z0-9_][A-Za-z0-9._-]*)?(?:@sha256:[0-9a-f]{{64}})?");
-    let before = r#"(?:image|reference|docker://|Trying to pull|manifest for|access denied for|repository|from manifest list)"#;
+    let before =
+        r#"(?:image|reference|docker://|Trying to pull|manifest for|access denied for|repository|from manifest list)"#;
     Regex::new(&format!(r#"{before}\s*"?(?:docker://)?({path})"#)).ok()
 });
 
 /// A URL, and what of the registry's interface it asks for.
 static URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let reference = r"/v2/([a-z0-9._/-]+)/manifests/([A-Za-z0-9._:-]+)";
-    Regex::new(&format!(r#"https?://(?:[^@/\s"']*@)?([A-Za-z0-9.-]+(?::[0-9]+)?|\[[0-9a-f:]+\](?::[0-9]+)?)(?:{reference})?"#)).ok()
+    Regex::new(&format!(
+        r#"https?://(?:[^@/\s"']*@)?([A-Za-z0-9.-]+(?::[0-9]+)?|\[[0-9a-f:]+\](?::[0-9]+)?)(?:{reference})?"#
+    ))
+    .ok()
 });
 
 /// A name that was looked up.
@@ -101,18 +107,20 @@ impl Subject {
         let looked_up = LOOKED_UP.iter().flat_map(|it| it.captures_iter(text)).last();
         let looked_up = looked_up.and_then(|found| found.get(1)).map(|name| name.as_str().to_owned());
         let host = last.or(looked_up).or_else(|| image.as_ref().map(|image: &Reference| place_of(image)));
-        Self { image, host, client }
+        Self { image, host, client, address: None }
     }
 
     /// A subject that is known without a message.
     pub const fn new(image: Reference, host: Option<String>, client: Option<Client>) -> Self {
-        Self { image: Some(image), host, client }
+        Self { image: Some(image), host, client, address: None }
     }
 
     /// Whether the host that failed is another than the registry: its token server or storage.
     pub fn failed_elsewhere(&self) -> bool {
         let registry = self.image.as_ref().map(place_of);
-        registry.zip(self.host.as_ref()).is_some_and(|(registry, host)| registry != *host && !host.starts_with(&format!("{registry}:")))
+        registry
+            .zip(self.host.as_ref())
+            .is_some_and(|(registry, host)| registry != *host && !host.starts_with(&format!("{registry}:")))
     }
 
     /// A sentence of the table with these names in it.
@@ -136,15 +144,21 @@ impl Subject {
             Some(Client::Registry) | None => "docker",
             Some(client) => client.name(),
         };
+        let registry = image.map(|image| image.registry.clone()).or_else(|| self.host.clone());
         let values = [
-            ("{image}", image.map_or_else(|| "HOST/NAME:TAG".to_owned(), ToString::to_string)),
-            ("{registry}", image.map_or_else(|| registry_unknown.to_owned(), |image| image.registry.clone())),
+            (
+                "{image}",
+                image
+                    .map_or_else(|| format!("{}/NAME:TAG", registry.as_deref().unwrap_or("HOST")), ToString::to_string),
+            ),
+            ("{registry}", registry.clone().unwrap_or_else(|| registry_unknown.to_owned())),
             ("{repository}", image.map_or_else(|| name_unknown.to_owned(), |image| image.repository.clone())),
             ("{tag}", image.map_or_else(|| tag_unknown.to_owned(), |image| image.asked().to_owned())),
             ("{host}", host),
             ("{name}", name),
             ("{port}", port),
             ("{client}", client.to_owned()),
+            ("{address}", self.address.clone().unwrap_or_else(|| "ADDRESS".to_owned())),
         ];
         values.iter().fold(template.to_owned(), |text, (key, value)| text.replace(key, value))
     }

@@ -35,11 +35,15 @@ fn the_table_can_be_read_and_every_entry_is_whole() {
         assert!(entry.means.len() > 20 && entry.seen.len() > 20, "{code}: says nothing");
         let proofs = entry.samples.len() + entry.among.len() + entry.prints.len();
         assert!(proofs > 0, "{code}: no message proves it");
-        let firsts = entry.samples.len() + entry.prints.values().filter(|it| causes(&filled(it)).first() == Some(&entry.cause)).count();
+        let firsts = entry.samples.len()
+            + entry.prints.values().filter(|it| causes(&filled(it)).first() == Some(&entry.cause)).count();
         assert!(firsts > 0 || NEVER_FIRST.contains(&entry.cause), "{code}: first of no message");
         for text in entry.fixes.iter().flat_map(|(a, b)| [a, b]).chain([&entry.means, &entry.seen]) {
             let left = subject().command(text);
-            assert!(!["{image}", "{host}", "{name}", "{client}"].iter().any(|key| left.contains(key)), "{code}: {left}");
+            assert!(
+                !["{image}", "{host}", "{name}", "{client}"].iter().any(|key| left.contains(key)),
+                "{code}: {left}"
+            );
         }
     }
 }
@@ -101,9 +105,11 @@ fn the_output_of_kubectl_describe_is_understood() {
 
 #[test]
 fn wrapping_colours_and_escapes_hide_nothing() {
-    let plain = r#"Error response from daemon: Get "https://r.test/v2/": http: server gave HTTP response to HTTPS client"#;
+    let plain =
+        r#"Error response from daemon: Get "https://r.test/v2/": http: server gave HTTP response to HTTPS client"#;
     let json = format!(r#"{{"level":"error","msg":{:?}}}"#, format!("pull: {plain:?}"));
-    let wrapped: String = plain.chars().collect::<Vec<_>>().chunks(20).map(|it| it.iter().collect::<String>() + "\n").collect();
+    let wrapped: String =
+        plain.chars().collect::<Vec<_>>().chunks(20).map(|it| it.iter().collect::<String>() + "\n").collect();
     let coloured = plain.split(' ').map(|word| format!("\u{1b}[31m{word}\u{1b}[0m ")).collect::<String>();
     for text in [plain.to_owned(), json, wrapped, coloured, plain.to_uppercase()] {
         assert_eq!(causes(&text).first(), Some(&Cause::PlainHttp), "{text}");

@@ -12,6 +12,7 @@ use sidelight_host::first_use::trust_folder;
 use sidelight_host::journal::{Action, Journal};
 use sidelight_host::run_env::{RunEnvironment, RunInputs};
 use sidelight_host::trust_store::{Anchor, STOREPASS, Target, TrustStoreError, add_all, remove_all, undo_edit};
+use sidelight_model::finding::Cause;
 use sidelight_model::flow::Host;
 use sidelight_model::time::Timestamp;
 use sidelight_model::tofu::{Scope, refusals, scope_holds};
@@ -30,6 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LARGEST: u64 = 64 << 20;
 /// What is installed must last so long, else it is made anew.
 const SPARE: Duration = Duration::from_secs(24 * 3600);
+
+/// What is said where Java is, whichever way it gets its roots.
+pub(super) const JAVA: &str =
+    "Java does not keep to the names for which the CA may speak: to Java it speaks for all (docs/tofu.md)";
 
 /// A CA that is to be trusted.
 pub(super) struct Adopted {
@@ -82,8 +87,10 @@ pub(super) fn prepare(adopted: &[Adopted], now: Timestamp) -> Result<Prepared, F
         let pair = found.map_or_else(|| made(one, now), Ok)?;
         for (host, chain) in &one.hosts {
             let refusing = refusals(chain, &pair, host, now);
-            let itself = refusals(chain, std::slice::from_ref(&one.ca.der), host, now);
-            it.warnings.extend(super::told::not_helped(host, &refusing, &itself));
+            if !refusing.is_empty() {
+                let itself = refusals(chain, std::slice::from_ref(&one.ca.der), host, now);
+                it.warnings.extend(super::told::not_helped(host, &refusing, &itself));
+            }
         }
         it.ders.extend(pair);
     }
@@ -144,27 +151,32 @@ fn made(one: &Adopted, now: Timestamp) -> Result<Vec<Vec<u8>>, Failure> {
         .map_err(|error| Failure::new(format!("no certificate can be made: {error}")))?;
     let pair = vec![wrapped.root, wrapped.cross];
     for (host, chain) in &one.hosts {
-        if scope_holds(chain, &pair, host, now).is_ok() {
-            continue;
+        if let Err(cause) = scope_holds(chain, &pair, host, now) {
+            return Err(outside(one, host, chain, cause));
         }
-        let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
-        let outside = leaf.map(|leaf| one.scope.left_out(&leaf)).unwrap_or_default();
-        let mut failure = Failure::new(format!(
-            "{host}: its certificate does not fit the names for which the CA may speak ({})",
-            one.scope
-        ));
-        if !outside.is_empty() {
-            let names: Vec<&str> = outside.iter().map(|name| name.strip_prefix("*.").unwrap_or(name)).collect();
-            failure = failure
-                .hint(format!(
-                    "it is also for {}, and clients refuse a certificate any name of which is left out",
-                    escape::line(&outside.join(", "))
-                ))
-                .hint(format!("let it speak for these, too: --scope {},{}", one.scope, escape::line(&names.join(","))));
-        }
-        return Err(failure.hint("or for all names: --scope any"));
     }
     Ok(pair)
+}
+
+/// A host's certificate does not fit the scope: clients refuse one any name of which is left out.
+fn outside(one: &Adopted, host: &Host, chain: &[Vec<u8>], cause: Cause) -> Failure {
+    let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
+    let outside = leaf.map(|leaf| one.scope.left_out(&leaf)).unwrap_or_default();
+    let scope = &one.scope;
+    if outside.is_empty() {
+        let message =
+            format!("the command is not started: {host}: clients would refuse its certificate ({})", cause.code());
+        return Failure::new(message)
+            .hint(format!("its CA would be trusted for {scope} alone; for all names: --scope any"));
+    }
+    let names: Vec<&str> = outside.iter().map(|name| name.strip_prefix("*.").unwrap_or(name)).collect();
+    let message = format!(
+        "the command is not started: {host}: clients would refuse its certificate, which is for {}, too; its CA would be trusted for {scope} alone",
+        escape::line(&outside.join(", "))
+    );
+    Failure::new(message)
+        .hint(format!("trust it for these names, too: --scope {scope},{}", escape::line(&names.join(","))))
+        .hint("or for all names: --scope any")
 }
 
 /// Adds to every store that the image's runtimes read, and takes out what earlier starts put there and is not wanted any more. The error
@@ -187,12 +199,13 @@ fn into_the_stores(
         env.retain(|(name, _)| name != "SSL_CERT_FILE");
         env.push(("SSL_CERT_FILE".to_owned(), bundle.to_owned()));
     }
+    let passwords = [STOREPASS.to_owned()];
     let target = Target {
         root: Path::new("/"),
         place: "host",
         guard: None,
         env: &env,
-        passwords: &[],
+        passwords: &passwords,
         openssl_dirs: &[],
         only: None,
     };
@@ -223,9 +236,7 @@ fn into_the_stores(
         ui.warning(&format!("not changed: {}", escape::line(&left)));
     }
     if java {
-        ui.warning(
-            "Java does not keep to the names for which the CA may speak: to Java it speaks for all (docs/tofu.md)",
-        );
+        ui.warning(JAVA);
     }
     Ok(installed)
 }
@@ -270,7 +281,13 @@ fn into_the_environment(ders: &[Vec<u8>], start: &TofuStart, ui: Ui) -> Result<I
     };
     let made = RunEnvironment::trust_alone(&inputs, ders, &folder).map_err(|error| Failure::new(error.to_string()))?;
     made.warnings.iter().for_each(|warning| ui.warning(warning));
-    super::unreached::warn(ui);
+    #[cfg(feature = "full")]
+    super::unreached::warn(&made.set, ui);
+    // Reading what an image's programs are takes more than a program with `tofu` alone has.
+    #[cfg(not(feature = "full"))]
+    ui.note(
+        "whether some program here reads no variable is not known to this small program; `sidelight trust list IMAGE --as auto` of the whole one tells",
+    );
     if let Some(bundle) = &start.bundle {
         ui.warning(&format!("{} is not changed: roots are in variables", bundle.display()));
     }

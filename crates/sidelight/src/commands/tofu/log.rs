@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_lc_rs::signature::{self, KeyPair as _};
 use serde_json::{Map, Value, json};
 use sidelight_host::files::read_bounded;
-use sidelight_host::first_use::{append, head_path};
+use sidelight_host::first_use::{Identity, append, head_path};
 use sidelight_model::time::Timestamp;
 use sidelight_model::tofu::{Decision, Shown};
 use sidelight_model::x509::fingerprint;
@@ -25,30 +25,40 @@ const LARGEST: u64 = 256 << 20;
 /// Most bytes of a key.
 const LARGEST_KEY: u64 = 64 << 10;
 
-/// Writes the log of one start.
+/// Writes the log of one start, and tells standard error: standard output is the command's.
 pub(super) struct Logger {
     file: Option<std::path::PathBuf>,
     key: Option<signature::Ed25519KeyPair>,
+    json: bool,
+    now: Timestamp,
+    ui: Ui,
 }
 
 impl Logger {
-    /// Reads the key, and looks whether the log can be continued.
+    /// Reads the key. With `json`, what is told of each host is one line of JSON.
     ///
     /// # Errors
     /// When the key cannot be read.
-    pub(super) fn open(start: &TofuStart) -> Result<Self, Failure> {
+    pub(super) fn open(start: &TofuStart, json: bool, now: Timestamp, ui: Ui) -> Result<Self, Failure> {
         let key = start.log_key.as_deref().map(read_key).transpose()?;
-        Ok(Self { file: start.log.clone(), key })
+        Ok(Self { file: start.log.clone(), key, json, now, ui })
     }
 
-    /// Logs a refusal; nothing else is written on one. What cannot be logged is told, and does not hide the refusal.
-    pub(super) fn refused(&self, seen: &Seen, decision: &Decision, wanted: &Wanted, now: Timestamp, ui: Ui) {
-        if let Err(failure) = self.write(&entry(seen, decision, wanted, None, now), ui) {
-            ui.warning(&failure.message);
+    /// Logs what ends the start. What cannot be logged is told, and does not hide the reason.
+    pub(super) fn failed(&self, seen: &Seen, decision: &Decision, wanted: &Wanted, why: &Failure) {
+        let entry = entry(seen, decision, wanted, None, self.now);
+        let head = self.write(&entry).unwrap_or_else(|failure| {
+            self.ui.warning(&failure.message);
+            None
+        });
+        if self.json {
+            self.tell(entry, &why.message, &why.hints, head.as_ref());
+        } else {
+            self.tell_head(head.as_ref());
         }
     }
 
-    /// Logs a decision after which the command is started.
+    /// Logs a decision after which the command is started, and tells it: `told` says it in a sentence.
     ///
     /// # Errors
     /// When the log was asked for and cannot be written: a start that leaves no trail is no start.
@@ -58,19 +68,47 @@ impl Logger {
         decision: &Decision,
         wanted: &Wanted,
         installed: &Installed,
-        now: Timestamp,
-        ui: Ui,
+        told: &str,
     ) -> Result<(), Failure> {
-        self.write(&entry(seen, decision, wanted, Some(installed), now), ui)
+        let entry = entry(seen, decision, wanted, Some(installed), self.now);
+        if !self.json {
+            self.ui.note(told);
+        }
+        let head = self.write(&entry)?;
+        if self.json {
+            self.tell(entry, told, &[], head.as_ref());
+        } else {
+            self.tell_head(head.as_ref());
+        }
+        Ok(())
     }
 
-    fn write(&self, entry: &Map<String, Value>, ui: Ui) -> Result<(), Failure> {
-        let Some(file) = &self.file else { return Ok(()) };
+    fn write(&self, entry: &Map<String, Value>) -> Result<Option<Head>, Failure> {
+        let Some(file) = &self.file else { return Ok(None) };
         let sign = |text: &[u8]| self.key.as_ref().map(|key| key.sign(text).as_ref().to_vec()).unwrap_or_default();
         let signer: Option<tofu_log::Sign<'_>> = if self.key.is_some() { Some(&sign) } else { None };
-        let head = append(file, entry, signer).map_err(|error| Failure::new(format!("the audit log: {error}")))?;
-        ui.note(&format!("audit log {}: line {} is sha256 {}", file.display(), head.lines, head.sha256));
-        Ok(())
+        append(file, entry, signer).map(Some).map_err(|error| Failure::new(format!("the audit log: {error}")))
+    }
+
+    fn tell_head(&self, head: Option<&Head>) {
+        if let (Some(file), Some(head)) = (&self.file, head) {
+            self.ui.note(&format!("audit log {}: line {} is sha256 {}", file.display(), head.lines, head.sha256));
+        }
+    }
+
+    /// One line of JSON: what the log holds of the host, in a sentence too, and the end of the log.
+    fn tell(&self, entry: Map<String, Value>, message: &str, hints: &[String], head: Option<&Head>) {
+        let mut whole = Map::new();
+        whole.insert("v".into(), 1.into());
+        whole.insert("type".into(), "tofu".into());
+        whole.extend(entry);
+        whole.insert("message".into(), message.into());
+        whole.insert("hints".into(), hints.into());
+        let log = head.zip(self.file.as_ref()).map(
+            |(head, file)| json!({"file": file.display().to_string(), "lines": head.lines, "sha256": head.sha256}),
+        );
+        whole.insert("log".into(), log.into());
+        self.ui.json(&Value::Object(whole));
     }
 }
 
@@ -99,11 +137,13 @@ fn entry(
         Shown::Broken { cause, .. } => Some(cause.code()),
         _ => None,
     };
-    let container = std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned());
+    let Identity { name, id, image } = Identity::of_this_container();
     let value = json!({
         "at": now.rfc3339_seconds(),
         "program": format!("sidelight {}", env!("CARGO_PKG_VERSION")),
-        "container": container,
+        "container": name,
+        "container_id": id,
+        "image": wanted.start.image.clone().or(image),
         "endpoint": seen.endpoint.at,
         "name": seen.name.to_string(),
         "via": seen.endpoint.via,

@@ -252,7 +252,7 @@ fn why_not(facts: &Facts) -> String {
         Some(format!("{}: {why}", reach.address))
     });
     let all: Vec<String> = words.collect();
-    if all.is_empty() { "it cannot be reached".to_owned() } else { all.join("; ") }
+    if all.is_empty() { "nobody answers".to_owned() } else { all.join("; ") }
 }
 
 fn ended(attempt: &Attempt) -> String {

@@ -9,6 +9,7 @@ mod pins;
 mod record;
 mod start;
 mod told;
+#[cfg(feature = "full")]
 mod unreached;
 mod wanted;
 
@@ -26,7 +27,7 @@ pub(crate) fn run(command: &TofuCommand, ui: Ui, json: bool) -> Result<Exit, Fai
         Some(TofuVerb::Pins(pins)) => pins::run(&pins.verb, json),
         Some(TofuVerb::Enrol(enrol)) => enrol::run(enrol, ui, json),
         Some(TofuVerb::Log(log)) => log::run(&log.verb, json),
-        None => start::run(command, ui).map_err(|failure| match failure.exit {
+        None => start::run(command, ui, json).map_err(|failure| match failure.exit {
             Exit::KeyRefused | Exit::NotFound | Exit::NotExecutable => failure,
             _ => failure.exit(Exit::RunFailed),
         }),

@@ -27,10 +27,10 @@ const SELDOM: i64 = 24 * 3600;
 ///
 /// # Errors
 /// When anything speaks against starting it; nothing is written then.
-pub(super) fn run(command: &TofuCommand, ui: Ui) -> Result<Exit, Failure> {
+pub(super) fn run(command: &TofuCommand, ui: Ui, json: bool) -> Result<Exit, Failure> {
     let Some(wanted) = Wanted::of(command, ui)? else { return become_it(command, None, &[]) };
     let now = probe::now();
-    let logger = Logger::open(&wanted.start)?;
+    let logger = Logger::open(&wanted.start, json, now, ui)?;
     let mut pins = Pins::open(&wanted.trust.pins, &reach(command, &wanted))?;
     let looker = Arc::new(Looker::new(&wanted.look, &wanted.trust.roots, &wanted.trust.issuers, now)?);
     let seen = looker.all(&wanted.look.host)?;
@@ -46,10 +46,13 @@ pub(super) fn run(command: &TofuCommand, ui: Ui) -> Result<Exit, Failure> {
         Ok((saved == Saved::Yes).then_some((prepared, decided)))
     })?;
     pins.remarks().iter().for_each(|remark| ui.warning(remark));
-    let installed = install(&prepared, &wanted.start, now, ui)?;
-    for (it, (_, decision)) in seen.iter().zip(&decided) {
-        ui.note(&told::line(it, decision, &pins.place));
-        logger.decided(it, decision, &wanted, &installed, now, ui)?;
+    let all = || seen.iter().zip(&decided).map(|(it, (_, decision))| (it, decision));
+    let installed = install(&prepared, &wanted.start, now, ui).inspect_err(|why| {
+        // What was adopted is recorded by now.
+        all().for_each(|(it, decision)| logger.failed(it, decision, &wanted, why));
+    })?;
+    for (it, decision) in all() {
+        logger.decided(it, decision, &wanted, &installed, &told::line(it, decision, &pins.place))?;
     }
     drop(pins);
     become_it(command, wanted.user.as_ref(), &installed.set)
@@ -93,10 +96,17 @@ fn judged(
     for (it, (recorded, decision)) in seen.iter().zip(&decided) {
         if let Decision::Refuse(refusal) = decision {
             pins.remarks().iter().for_each(|remark| ui.warning(remark));
-            logger.refused(it, decision, wanted, now, ui);
             let of = known.of(&it.endpoint);
-            let context = Context { place: &pins.place, recorded, lasting: &lasting, known: of.first().copied() };
-            return Err(told::failure(it, refusal, &context));
+            let context = Context {
+                place: &pins.place,
+                is_there: pins.is_there(),
+                recorded,
+                lasting: &lasting,
+                known: of.first().copied(),
+            };
+            let failure = told::failure(it, refusal, &context);
+            logger.failed(it, decision, wanted, &failure);
+            return Err(failure);
         }
     }
     Ok((known, decided))
@@ -237,7 +247,9 @@ fn become_it(
     let name = command.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = crate::render::escape::line(&name);
     match become_command(&command.command, &set, &secret) {
-        Became::NotFound(error) => Err(Failure::new(format!("{name}: {error}")).exit(Exit::NotFound)),
-        Became::NotExecutable(error) => Err(Failure::new(format!("{name}: {error}")).exit(Exit::NotExecutable)),
+        Became::NotFound(_) => Err(told::not_found(&name).exit(Exit::NotFound)),
+        Became::NotExecutable(error) => {
+            Err(Failure::new(format!("{name} cannot be started: {error}")).exit(Exit::NotExecutable))
+        }
     }
 }

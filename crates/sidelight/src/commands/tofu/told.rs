@@ -3,14 +3,18 @@
 use sidelight_host::first_use::Lasting;
 use sidelight_model::finding::Cause;
 use sidelight_model::flow::Host;
-use sidelight_model::tofu::{Candidate, Decision, Match, Refusal, Rule, Shown};
+use sidelight_model::tofu::{Candidate, Decision, Match, Refusal, Refusing, Rule, Shown};
 use sidelight_model::trust::Runtime;
 use sidelight_model::x509::path::Stack;
-use sidelight_model::x509::{Certificate, fingerprint};
+use sidelight_model::x509::{Certificate, San, fingerprint};
 
 use super::look::Seen;
 use crate::exit::{Exit, Failure};
+use crate::render::certificate_fault::words;
 use crate::render::escape;
+
+/// Names of a certificate that are told.
+const MOST_NAMES: usize = 6;
 
 /// `CN=Scanner (sha256//…)`.
 pub(super) fn issuer(candidate: &Candidate) -> String {
@@ -23,7 +27,10 @@ pub(super) fn line(seen: &Seen, decision: &Decision, place: &str) -> String {
     let at = |place: usize| issuers(&seen.shown).get(place).map(issuer).unwrap_or_default();
     match decision {
         Decision::Start(Rule::OrdinaryRoots) => format!("{endpoint}: the ordinary roots verify it; nothing is changed"),
-        Decision::Start(_) => format!("{endpoint}: it cannot be reached; the command is started without looking"),
+        Decision::Start(_) => {
+            let why = if let Shown::Unreachable(why) = &seen.shown { escape::line(why) } else { String::new() };
+            format!("{endpoint}: the command is started without a look at it: {why}")
+        }
         Decision::Install { place, rule } => {
             let why = match rule {
                 Rule::KnownKey => "the recorded key, with a new certificate",
@@ -56,8 +63,12 @@ pub(super) fn issuers(shown: &Shown) -> &[Candidate] {
 fn refused(seen: &Seen, refusal: &Refusal) -> String {
     let top = || issuers(&seen.shown).first().map(issuer).unwrap_or_default();
     match refusal {
-        Refusal::Unreachable(why) => escape::line(why),
-        Refusal::Broken(_, summary) => escape::line(summary),
+        Refusal::Unreachable(why) => format!("it cannot be looked at: {}", escape::line(why)),
+        Refusal::Broken(Cause::HostnameMismatch, _) => format!("its certificate is for {}", names(seen)),
+        Refusal::Broken(_, summary) => {
+            let own = format!("{}: ", seen.name);
+            escape::line(summary.strip_prefix(&own).unwrap_or(summary))
+        }
         Refusal::NoIssuer(name) => {
             format!("signed by {}, which is unknown and was not sent", escape::line(name))
         }
@@ -74,10 +85,25 @@ fn refused(seen: &Seen, refusal: &Refusal) -> String {
     }
 }
 
+/// The names of the leaf, for people.
+fn names(seen: &Seen) -> String {
+    let leaf = seen.chain.first().and_then(|der| Certificate::parse(der).ok());
+    let text = |san: &San| match san {
+        San::Dns(text) | San::Other(text) => text.clone(),
+        San::Ip(address) => address.to_string(),
+    };
+    let all: Vec<String> = leaf.iter().flat_map(|leaf| leaf.sans.iter().map(text)).collect();
+    let more = if all.len() > MOST_NAMES { format!(" and {} more", all.len() - MOST_NAMES) } else { String::new() };
+    let shown = escape::line(&all.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", "));
+    if shown.is_empty() { "no name at all".to_owned() } else { format!("{shown}{more}, not for {}", seen.name) }
+}
+
 /// What else an error rests on.
 pub(super) struct Context<'a> {
     /// The record as the user named it.
     pub(super) place: &'a str,
+    /// Whether the record is there at all.
+    pub(super) is_there: bool,
     /// What the record says of the keys.
     pub(super) recorded: &'a Match,
     /// Where the record lies.
@@ -94,6 +120,11 @@ pub(super) fn failure(seen: &Seen, refusal: &Refusal, context: &Context<'_>) -> 
     let at = seen.endpoint.at.as_deref().unwrap_or("*");
     let top = issuers(&seen.shown).first();
     let key = top.map(|it| it.key.to_string()).unwrap_or_default();
+    if !context.is_there && !context.place.contains("://") && matches!(refusal, Refusal::NotPinned | Refusal::NoGenesis)
+    {
+        failure =
+            failure.hint(format!("there is no file {pins}: if it was made before, its volume is not mounted here"));
+    }
     let accept = format!("sidelight tofu pins accept {at} {key} --pins {pins}");
     match refusal {
         Refusal::Unreachable(_) => {
@@ -177,23 +208,26 @@ fn not_lasting(failure: Failure, context: &Context<'_>, key: &str) -> Failure {
 
 /// Clients that refuse a host's certificate although its CA is trusted: a warning for each reason. `itself`: those that would refuse it with
 /// the CA itself among their roots, too.
-pub(super) fn not_helped(host: &Host, refusing: &[(Stack, Cause)], itself: &[(Stack, Cause)]) -> Vec<String> {
-    let mut groups: Vec<(Cause, bool, Vec<&str>)> = Vec::new();
-    for (stack, cause) in refusing {
-        let anyway = itself.iter().any(|(other, _)| other == stack);
-        match groups.iter_mut().find(|(known, known_anyway, _)| known == cause && *known_anyway == anyway) {
-            Some((_, _, names)) => names.push(called(*stack)),
-            None => groups.push((*cause, anyway, vec![called(*stack)])),
+pub(super) fn not_helped(host: &Host, refusing: &[Refusing], itself: &[Refusing]) -> Vec<String> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for one in refusing {
+        let (what, why) = match &one.found {
+            Some(found) if found.position == 0 => ("its certificate", words(&found.fault)),
+            Some(found) => ("the CA above its certificate", words(&found.fault)),
+            None => ("its certificate", one.cause.code().to_owned()),
+        };
+        let why = escape::line(&why);
+        let told = if itself.iter().any(|other| other.client == one.client) {
+            format!("{what}, whatever is trusted: {why}; whoever runs the proxy can mend that")
+        } else {
+            format!("{what}, because its CA is trusted for some names alone: {why}")
+        };
+        match groups.iter_mut().find(|(known, _)| *known == told) {
+            Some((_, names)) => names.push(called(one.client)),
+            None => groups.push((told, vec![called(one.client)])),
         }
     }
-    let line = |(cause, anyway, names): (Cause, bool, Vec<&str>)| {
-        let why = if anyway {
-            "whatever they trust: that is the proxy's to mend"
-        } else {
-            "for the CA is trusted for some names alone, which does not work for them here"
-        };
-        format!("{host}: programs on {} will refuse its certificate ({}), {why}", names.join(", "), cause.code())
-    };
+    let line = |(told, names): (String, Vec<&str>)| format!("{host}: {} will refuse {told}", names.join(", "));
     groups.into_iter().map(line).collect()
 }
 
@@ -249,7 +283,49 @@ fn is(certificate: &Certificate) -> String {
     format!(" {}, certificate sha256 {}", escape::line(&certificate.subject), fingerprint(&certificate.der))
 }
 
+/// The command is not there.
+pub(super) fn not_found(name: &str) -> Failure {
+    if !name.contains('/') {
+        let path = std::env::var("PATH").unwrap_or_default();
+        return Failure::new(format!("the command {name} is in no folder of PATH ({})", escape::line(&path)));
+    }
+    if std::path::Path::new(name).exists() {
+        return Failure::new(format!("{name} cannot be started: something that it needs is not in the image")).hint(
+            "for a script, the program of its first line; else the loader that it is linked for (a glibc program on Alpine, say)",
+        );
+    }
+    Failure::new(format!("the command {name} is not there"))
+}
+
 /// A word for a shell.
 pub(super) fn shell(text: &str) -> String {
     sidelight_model::trust::quoted(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidelight_model::x509::path::{Fault, Found};
+
+    #[test]
+    fn who_is_not_helped_is_told_once_for_each_reason() {
+        let host = Host::parse("a.test").unwrap();
+        let refusing = |client, position| Refusing {
+            client,
+            cause: Cause::IssuerNotCa,
+            found: Some(Found { position, fault: Fault::NoCertSign }),
+        };
+        let strict = refusing(Stack::PythonStrict, 0);
+        let both = [refusing(Stack::Of(Runtime::OpenSsl), 1), strict.clone(), refusing(Stack::Of(Runtime::Curl), 1)];
+        let told = not_helped(&host, &both, &[strict]);
+        assert_eq!(told.len(), 2, "{told:#?}");
+        assert!(told[0].starts_with(
+            "a.test: OpenSSL, curl will refuse the CA above its certificate, because its CA is trusted for some names alone: it issued"
+        ), "{told:#?}");
+        assert!(
+            told[1].starts_with("a.test: Python from 3.13 will refuse its certificate, whatever is trusted: it issued"),
+            "{told:#?}"
+        );
+        assert!(not_helped(&host, &[], &[]).is_empty());
+    }
 }

@@ -70,7 +70,8 @@ pub(super) async fn converse(with: &Prepared, wanted: &Wanted<'_>) -> Way {
         Err(Stop::Seen(finding)) => *finding,
         Err(Stop::Refused(error)) => talk.explain(error).await,
     };
-    let subject = talk.scene().subject(Some(shown(&with.authority)));
+    let mut subject = talk.scene().subject(Some(shown(&with.authority)));
+    subject.address = talk.address();
     let entry = symptom::Table::builtin().of(finding.cause);
     let prints = entry.zip(wanted.client).and_then(|(entry, client)| entry.prints.get(client.name()));
     Way {
@@ -90,7 +91,19 @@ fn shown(at: &Authority) -> String {
 
 impl Talk<'_> {
     fn scene(&self) -> Scene<'_> {
-        Scene { image: self.wanted.image, client: self.wanted.client, registry: &self.with.client, trail: &self.with.trail }
+        Scene {
+            image: self.wanted.image,
+            client: self.wanted.client,
+            registry: &self.with.client,
+            trail: &self.with.trail,
+        }
+    }
+
+    /// The address that the registry's name led to.
+    fn address(&self) -> Option<String> {
+        let tcp = self.steps.iter().rev().find(|step| step.name == "tcp" && step.party == "registry")?;
+        let (ip, _) = tcp.words.split(' ').next()?.trim_end_matches(':').rsplit_once(':')?;
+        Some(ip.to_owned())
     }
 
     /// Takes over what happened on the connections.
@@ -132,8 +145,10 @@ impl Talk<'_> {
     fn judge_ping(&mut self) -> Result<(), Stop> {
         let Some(first) = self.with.client.first_answer().cloned() else { return Ok(()) };
         let field = |name: &str| first.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        let is_page = field("content-type").is_some_and(|kind| kind.contains("html")) || first.body.trim_ascii_start().starts_with(b"<");
-        let here = field("location").is_some_and(|to| to.ends_with("/v2/") && to.contains(&self.with.authority.host.to_string()));
+        let is_page = field("content-type").is_some_and(|kind| kind.contains("html"))
+            || first.body.trim_ascii_start().starts_with(b"<");
+        let here = field("location")
+            .is_some_and(|to| to.ends_with("/v2/") && to.contains(&self.with.authority.host.to_string()));
         let server = field("server").map_or(String::new(), |server| format!(", Server: {server}"));
         let words = format!("/v2/ answers {}{server}", first.status);
         // containerd asks no such question: what is odd here may not matter to it.
@@ -164,11 +179,15 @@ impl Talk<'_> {
         let answer = self.with.trail.last_answer();
         let said = answer.as_ref().and_then(|it| it.field("content-type")).unwrap_or("none").to_owned();
         let bare = said.split(';').next().unwrap_or_default().trim();
-        if bare.contains("manifest.v1+") {
+        if bare.contains("docker.distribution.manifest.v1") {
             return Err(self.seen(Cause::ManifestSchemaOld, "manifest", &format!("{reference} comes as `{said}`")));
         }
         if !KNOWN_TYPES.contains(&bare) {
-            return Err(self.seen(Cause::MediaTypeWrong, "manifest", &format!("{reference} comes with Content-Type `{said}`")));
+            return Err(self.seen(
+                Cause::MediaTypeWrong,
+                "manifest",
+                &format!("{reference} comes with Content-Type `{said}`"),
+            ));
         }
         let kind = if bare.contains("index") || bare.contains("list") { "an index" } else { "a manifest" };
         self.note("manifest", State::Good, format!("{reference} is {kind}, {}", found.digest));
@@ -265,17 +284,22 @@ impl Talk<'_> {
         let at = finding.evidence().first().map_or_else(String::new, |it| it.place.clone());
         let party = super::trail::party_name(party);
         self.steps.push(Step { name, party, at, state: State::Bad, words: error.to_string() });
-        self.with.client.login_problems().iter().fold(finding, |finding, problem| {
-            finding.with_warning(format!("a login could not be read: {problem}"))
-        })
+        self.with
+            .client
+            .login_problems()
+            .iter()
+            .fold(finding, |finding, problem| finding.with_warning(format!("a login could not be read: {problem}")))
     }
 }
 
 /// In which step an error stopped it.
 fn stage(error: &RegistryError, last: Option<Party>) -> (&'static str, Party) {
-    let path = |url: &sidelight_engine::registry_client::Url| if url.path().contains("/blobs/") { "blob" } else { "manifest" };
+    let path =
+        |url: &sidelight_engine::registry_client::Url| if url.path().contains("/blobs/") { "blob" } else { "manifest" };
     match error {
-        RegistryError::Token { .. } | RegistryError::Realm { .. } | RegistryError::NoScheme { .. } => ("token", Party::TokenServer),
+        RegistryError::Token { .. } | RegistryError::Realm { .. } | RegistryError::NoScheme { .. } => {
+            ("token", Party::TokenServer)
+        }
         RegistryError::HostFiles(_) => ("tls", Party::Registry),
         RegistryError::Denied { url, .. }
         | RegistryError::NotFound { url, .. }

@@ -7,6 +7,7 @@ mod refusal;
 mod report;
 mod trail;
 
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(super) fn run(options: &CheckCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     let name = options.image.strip_prefix("docker://").unwrap_or(&options.image);
     let image: Reference = name.parse().map_err(Failure::usage)?;
-    let platform = options.platform.as_deref().map_or_else(|| Ok(Platform::here()), str::parse).map_err(Failure::usage)?;
+    let platform =
+        options.platform.as_deref().map_or_else(|| Ok(Platform::here()), str::parse).map_err(Failure::usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("no threads: {error}")))?;
     let exit = runtime.block_on(watch(options, &image, &platform, global, ui));
@@ -76,7 +78,7 @@ fn show(report: &Report, options: &CheckCommand, global: &GlobalOptions) -> Resu
     let text = words::render(&look, report);
     if options.watch.is_some() && global.json {
         // One document a change: JSON Lines.
-        eprint!("{text}");
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
         return super::show(format!("{document}\n").as_bytes());
     }
     super::print(&text, &document, global)
@@ -105,7 +107,10 @@ async fn check(options: &CheckCommand, image: &Reference, platform: &Platform, u
     if let Some(why) = &settings.blocked {
         let summary = format!("podman would not ask for {image} at all: {why}");
         let finding = Finding::new(Cause::ClientFilesUnusable, summary, "settings", "registries.conf", why.clone())
-            .with_fix("Take the block away, or ask for the image under another name", "grep -rn blocked /etc/containers/registries.conf*");
+            .with_fix(
+                "Take the block away, or ask for the image under another name",
+                "grep -rn blocked /etc/containers/registries.conf*",
+            );
         let place = image.registry.clone();
         report.ways.push(Way { place, is_mirror: false, insecure: None, steps: Vec::new(), finding, prints: None });
         return Ok(report);

@@ -90,10 +90,17 @@ pub(super) fn prepare(
     settings.asked.iter().map(|asked| one(options, image, settings, asked, ui)).collect()
 }
 
-fn one(options: &CheckCommand, image: &Reference, settings: &PullSettings, asked: &Asked, ui: Ui) -> Result<Prepared, Failure> {
+fn one(
+    options: &CheckCommand,
+    image: &Reference,
+    settings: &PullSettings,
+    asked: &Asked,
+    ui: Ui,
+) -> Result<Prepared, Failure> {
     let trail = Trail::default();
     let place = place(asked, image)?;
-    let variable = |name: &str| settings.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let variable =
+        |name: &str| settings.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let way = |names| -> Result<Way, Failure> {
         Ok(Way { proxy: named_in(names, variable)?.map(|(upstream, _)| further_proxy(&upstream)), inside: None })
     };
@@ -127,7 +134,8 @@ fn place(asked: &Asked, image: &Reference) -> Result<Option<Place>, Failure> {
     }
     let with_scheme = asked.location.contains("://");
     let text = if with_scheme { asked.location.clone() } else { format!("https://{}", asked.location) };
-    let url = Url::parse(&text).map_err(|why| Failure::new(format!("the client's settings name `{}`: {why}", asked.location)))?;
+    let url = Url::parse(&text)
+        .map_err(|why| Failure::new(format!("the client's settings name `{}`: {why}", asked.location)))?;
     let path = url.path().trim_matches('/').to_owned();
     let namespace = asked.names_registry.then(|| image.registry.clone());
     let (base, repository) = match (with_scheme, path.is_empty()) {

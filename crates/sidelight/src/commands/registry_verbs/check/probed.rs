@@ -60,7 +60,7 @@ async fn facts(client: &Client, at: &Authority, inputs: TrustInputs, adding: Add
         starttls: None,
         proxy: proxy.as_ref().map(|proxy| (proxy.at.clone(), proxy_named.to_owned())),
         patience: PATIENCE,
-        may_fetch: false,
+        may_fetch: true,
         every_address: false,
         client: identity.as_ref().map(|(identity, _)| identity.clone()),
         source: None,
@@ -111,7 +111,8 @@ fn steps(facts: &Facts, diagnosis: &Diagnosis, party: Party, at: &Authority) -> 
         };
         steps.push(step("tcp", party, at, state, words));
     }
-    let reached = facts.proxy_failure.is_none() && (facts.reached.is_empty() || facts.reached.iter().any(|it| it.outcome.is_ok()));
+    let reached = facts.proxy_failure.is_none()
+        && (facts.reached.is_empty() || facts.reached.iter().any(|it| it.outcome.is_ok()));
     if reached {
         let (state, words) = match diagnosis.finding.cause {
             Cause::Ok => (State::Good, "as it should be".to_owned()),

@@ -129,7 +129,9 @@ impl Scene<'_> {
         let Some((_, token)) = self.trail.token() else { return false };
         let wanted = self.registry.repository();
         let grants = |access: &sidelight_model::token::Access| {
-            access.kind == "repository" && access.name == wanted && access.actions.iter().any(|it| it == "pull" || it == "*")
+            access.kind == "repository"
+                && access.name == wanted
+                && access.actions.iter().any(|it| it == "pull" || it == "*")
         };
         token.claims_json.is_some() && !token.claims.access.iter().any(grants)
     }
@@ -141,7 +143,13 @@ impl Scene<'_> {
     }
 
     fn evidence_of_token(&self, finding: Finding, cause: Cause) -> Finding {
-        let concerns = [Cause::TokenRefused, Cause::TokenWrongAudience, Cause::TokenExpired, Cause::TokenNotYetValid, Cause::TokenAccessMissing];
+        let concerns = [
+            Cause::TokenRefused,
+            Cause::TokenWrongAudience,
+            Cause::TokenExpired,
+            Cause::TokenNotYetValid,
+            Cause::TokenAccessMissing,
+        ];
         let Some((scope, token)) = self.trail.token().filter(|_| concerns.contains(&cause)) else { return finding };
         let challenges = self.trail.challenges().unwrap_or_default();
         let service = challenges.iter().find_map(|it| it.param("service")).unwrap_or("none").to_owned();
@@ -151,7 +159,11 @@ impl Scene<'_> {
         let granted = if access.is_empty() { "nothing".to_owned() } else { access.join(" ") };
         finding
             .with_evidence("token", "header", format!("alg {}, kid {}", header.alg, header.kid))
-            .with_evidence("token", "claims", format!("iss {}, aud {}, exp {}", claims.issuer, claims.audience.join(" "), claims.expires))
+            .with_evidence(
+                "token",
+                "claims",
+                format!("iss {}, aud {}, exp {}", claims.issuer, claims.audience.join(" "), claims.expires),
+            )
             .with_evidence("challenge", "service", service)
             .with_evidence("access", "asked", scope)
             .with_evidence("access", "granted", granted)
@@ -177,8 +189,12 @@ fn not_found(path: &str, errors: &[sidelight_wire::registry::ApiError], last: Op
         () if said("NAME_UNKNOWN") => Cause::RepositoryUnknown,
         () if said("MANIFEST_UNKNOWN") => Cause::ManifestUnknown,
         () if said("BLOB_UNKNOWN") || (path.contains("/blobs/") && !errors.is_empty()) => Cause::BlobUnknown,
-        () if last.is_some_and(|answer| answer.party == Party::Storage) || path.contains("/blobs/") => Cause::BlobUnknown,
-        () if errors.is_empty() && last.is_some_and(|answer| answer.field("docker-distribution-api-version").is_none()) => {
+        () if last.is_some_and(|answer| answer.party == Party::Storage) || path.contains("/blobs/") => {
+            Cause::BlobUnknown
+        }
+        () if errors.is_empty()
+            && last.is_some_and(|answer| answer.field("docker-distribution-api-version").is_none()) =>
+        {
             Cause::NotARegistry
         }
         () => Cause::ManifestUnknown,
@@ -190,6 +206,11 @@ fn broken(url: &sidelight_engine::registry_client::Url, last: Option<&Answered>)
     let whole = last.is_some_and(|answer| answer.url.as_ref() == Some(url) && answer.status == 200);
     match last {
         Some(answer) if answer.is_page() => Cause::WebPageInstead,
+        Some(answer)
+            if answer.field("content-type").is_some_and(|kind| kind.contains("docker.distribution.manifest.v1")) =>
+        {
+            Cause::ManifestSchemaOld
+        }
         _ if whole => Cause::MediaTypeWrong,
         _ => Cause::ConnectionClosed,
     }
@@ -224,7 +245,17 @@ fn evidence_of(finding: Finding, answer: &Answered) -> Finding {
         Proof::Bearer => "asked with a token",
         Proof::Refresh => "asked with an identity token",
     };
-    let told = ["content-type", "www-authenticate", "server", "via", "retry-after", "ratelimit-remaining", "docker-ratelimit-source", "location", "date"];
+    let told = [
+        "content-type",
+        "www-authenticate",
+        "server",
+        "via",
+        "retry-after",
+        "ratelimit-remaining",
+        "docker-ratelimit-source",
+        "location",
+        "date",
+    ];
     let mut finding = finding.with_evidence("answer", place.clone(), format!("{}, {proof}", answer.status));
     for name in told {
         if let Some(value) = answer.field(name) {

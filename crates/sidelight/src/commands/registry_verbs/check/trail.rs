@@ -117,9 +117,6 @@ impl Trail {
                 Event::Connected { party, to, address, proxy, tls } => {
                     connected(*party, to, &address.to_string(), proxy.as_ref(), tls.as_deref())
                 }
-                Event::Plain { at } => {
-                    vec![step("tls", Party::Registry, at, State::Odd, "none is spoken; plain HTTP is allowed here".to_owned())]
-                }
                 Event::Granted { scope, expires_in, token } => granted(&all, scope, *expires_in, token),
                 Event::Resumed { what, at, why } => {
                     let words = format!("{what} broke off at byte {at} and was taken up again: {why}");
@@ -151,23 +148,35 @@ pub(super) fn step(name: &'static str, party: Party, at: &Authority, state: Stat
     Step { name, party: party_name(party), at: at.to_string(), state, words }
 }
 
-fn connected(party: Party, to: &Authority, address: &str, proxy: Option<&Authority>, tls: Option<&TlsSide>) -> Vec<Step> {
+fn connected(
+    party: Party,
+    to: &Authority,
+    address: &str,
+    proxy: Option<&Authority>,
+    tls: Option<&TlsSide>,
+) -> Vec<Step> {
     let mut steps = Vec::new();
     match proxy {
         Some(proxy) => steps.push(step("proxy", party, to, State::Good, format!("through {proxy} ({address})"))),
         None => {
             let ip = address.rsplit_once(':').map_or(address, |(ip, _)| ip);
-            steps.push(step("dns", party, to, State::Good, format!("{} is {ip}", to.host)));
+            if to.host.ip().is_none() {
+                steps.push(step("dns", party, to, State::Good, format!("{} is {ip}", to.host)));
+            }
             steps.push(step("tcp", party, to, State::Good, format!("{address} answers")));
         }
     }
     steps.push(match tls {
-        None => step("tls", party, to, State::Odd, "plain HTTP".to_owned()),
+        None => step("tls", party, to, State::Odd, "none: plain HTTP, which is allowed here".to_owned()),
         Some(side) => {
             let leaf = side.chain.first().and_then(|der| Certificate::parse(der).ok());
-            let until = leaf.map_or(String::new(), |leaf| format!(", certificate of {} until {}", leaf.issuer, leaf.not_after.date()));
+            let until = leaf.map_or(String::new(), |leaf| {
+                format!(", certificate of {} until {}", leaf.issuer, leaf.not_after.date())
+            });
             match &side.verified {
-                Some(Err(why)) => step("tls", party, to, State::Odd, format!("{}{until}; not verified: {why}", side.version.name())),
+                Some(Err(why)) => {
+                    step("tls", party, to, State::Odd, format!("{}{until}; not verified: {why}", side.version.name()))
+                }
                 _ => step("tls", party, to, State::Good, format!("{}{until}", side.version.name())),
             }
         }
