@@ -32,7 +32,9 @@ pub(crate) fn render(look: &Look, explanation: &Explanation<'_>) -> String {
     }
     if subject.failed_elsewhere() {
         let host = subject.host.as_deref().unwrap_or_default();
-        let words = format!("the message is about {host}, not about the registry itself: its token server, storage or a mirror");
+        let words = format!(
+            "the message is about {host}, not about the registry itself: its token server, storage or a mirror"
+        );
         page.line(("    note:", Meaning::Caution), &words, Meaning::Plain);
     }
     page.text
@@ -48,7 +50,11 @@ impl Page<'_> {
         let entry = candidate.entry;
         let head = if index == 0 { ("✗", Meaning::Bad) } else { ("  or:", Meaning::Caution) };
         self.line(head, &subject.sentence(&entry.means), if index == 0 { Meaning::Bad } else { Meaning::Strong });
-        self.line(("    read:", Meaning::Faint), &format!("`{}` ({})", candidate.pattern.text, candidate.pattern.by), Meaning::Plain);
+        self.line(
+            ("    read:", Meaning::Faint),
+            &format!("`{}` ({})", candidate.pattern.text, candidate.pattern.by),
+            Meaning::Plain,
+        );
         self.line(("    told by:", Meaning::Faint), &subject.sentence(&entry.seen), Meaning::Plain);
         for (action, how) in &entry.fixes {
             self.line(("    fix:", Meaning::Good), &subject.sentence(action), Meaning::Plain);
@@ -63,10 +69,19 @@ impl Page<'_> {
     fn unknown(&mut self, explanation: &Explanation<'_>) {
         self.line(("?", Meaning::Caution), "this message is not known", Meaning::Strong);
         for near in &explanation.nearest {
-            let words = format!("`{}` ({}): {}", near.pattern.text, near.entry.cause.code(), explanation.subject.sentence(&near.entry.means));
+            let words = format!(
+                "`{}` ({}): {}",
+                near.pattern.text,
+                near.entry.cause.code(),
+                explanation.subject.sentence(&near.entry.means)
+            );
             self.line(("    near:", Meaning::Faint), &words, Meaning::Plain);
         }
-        self.line(("    next:", Meaning::Good), "make the pull's conversation from here, and see the step that fails:", Meaning::Plain);
+        self.line(
+            ("    next:", Meaning::Good),
+            "make the pull's conversation from here, and see the step that fails:",
+            Meaning::Plain,
+        );
         self.command(&explanation.subject.command(NEXT));
         self.line(("    next:", Meaning::Good), "or record what the client itself does:", Meaning::Plain);
         self.command(&explanation.subject.command("sidelight run -- COMMAND; sidelight registry timeline"));

@@ -110,7 +110,8 @@ impl HostsToml {
         let file: Table = text.parse().map_err(|error: toml::de::Error| error.message().to_owned())?;
         let server = file.get("server").and_then(Value::as_str).map(|url| place(url, &file));
         let hosts = file.get("host").and_then(Value::as_table).into_iter().flatten();
-        let mut hosts: Vec<Place> = hosts.filter_map(|(url, value)| Some(place(url, value.as_table()?))).take(MOST).collect();
+        let mut hosts: Vec<Place> =
+            hosts.filter_map(|(url, value)| Some(place(url, value.as_table()?))).take(MOST).collect();
         let written = |place: &Place| text.find(&format!("\"{}\"", place.url)).unwrap_or(usize::MAX);
         hosts.sort_by_key(written);
         // Without a server of its own, what stands at the top still counts for the registry.
@@ -227,7 +228,8 @@ mod tests {
 
     #[test]
     fn docker_s_insecure_registries_are_hosts_ports_and_networks() {
-        let text = br#"{"insecure-registries":["r.test:5000","10.0.0.0/8","plain.test"],"registry-mirrors":["https://m.test"],
+        let text =
+            br#"{"insecure-registries":["r.test:5000","10.0.0.0/8","plain.test"],"registry-mirrors":["https://m.test"],
             "proxies":{"https-proxy":"http://p:1","no-proxy":"x"}}"#;
         let daemon = DaemonJson::parse(text).unwrap();
         let by = |registry: &str, address: &str| daemon.insecure_by(registry, &[address.parse().unwrap()]).is_some();
@@ -256,7 +258,10 @@ mod tests {
         let hosts = HostsToml::parse(text).unwrap();
         let server = hosts.server.unwrap();
         assert_eq!((server.url.as_str(), server.ca.as_slice()), ("https://r.test", &["own.crt".to_owned()][..]));
-        assert_eq!(hosts.hosts.iter().map(|it| it.url.as_str()).collect::<Vec<_>>(), ["https://z.test", "http://a.test:5000/v2/mirror"]);
+        assert_eq!(
+            hosts.hosts.iter().map(|it| it.url.as_str()).collect::<Vec<_>>(),
+            ["https://z.test", "http://a.test:5000/v2/mirror"]
+        );
         assert_eq!(hosts.hosts[0].client[0], ("c.cert".to_owned(), Some("c.key".to_owned())));
         assert!(hosts.hosts[1].skip_verify && hosts.hosts[1].override_path && !hosts.hosts[1].resolves);
         assert!(HostsToml::parse("ca = 'x'").unwrap().server.is_some());

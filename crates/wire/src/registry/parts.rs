@@ -72,11 +72,15 @@ mod tests {
     #[test]
     fn indexes_and_manifests_are_told_apart_and_garbage_is_left_out() {
         let digest = format!("sha256:{}", "0".repeat(64));
-        let index = format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{digest}","size":3,"platform":{{"os":"linux","architecture":"arm64"}}}},{{"digest":"x"}},7]}}"#);
+        let index = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"digest":"{digest}","size":3,"platform":{{"os":"linux","architecture":"arm64"}}}},{{"digest":"x"}},7]}}"#
+        );
         let parts = parse_parts(index.as_bytes()).unwrap();
         let manifests = parts.manifests.unwrap();
         assert_eq!((manifests.len(), manifests[0].platform[1].as_str(), manifests[0].size), (1, "arm64", Some(3)));
-        let manifest = format!(r#"{{"config":{{"digest":"{digest}"}},"layers":[{{"digest":"{digest}","mediaType":"a.foreign.b"}}]}}"#);
+        let manifest = format!(
+            r#"{{"config":{{"digest":"{digest}"}},"layers":[{{"digest":"{digest}","mediaType":"a.foreign.b"}}]}}"#
+        );
         let parts = parse_parts(manifest.as_bytes()).unwrap();
         assert!(parts.manifests.is_none() && parts.config.is_some() && parts.layers[0].is_foreign);
         assert!(parse_parts(b"[]").is_err() && parse_parts(b"<html>").is_err());
