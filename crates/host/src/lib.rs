@@ -10,6 +10,7 @@ mod netlink;
 pub mod netns;
 mod nft;
 pub mod process;
+pub mod pull_settings;
 pub mod registry_login;
 pub mod run_env;
 pub mod trust_store;

@@ -29,7 +29,7 @@ impl Platform {
     }
 
     /// How well an offered platform serves this wish: 0 not at all, more is better.
-    pub(crate) fn suits(&self, os: &str, architecture: &str, variant: Option<&str>) -> u8 {
+    pub fn suits(&self, os: &str, architecture: &str, variant: Option<&str>) -> u8 {
         if os != self.os || architecture != self.architecture {
             return 0;
         }

@@ -130,7 +130,11 @@ impl Client {
             }
             Some(Login::Identity(token)) => (self.post_token(&realm, service, &scope, token).await?, true),
         };
-        self.tell(|| Event::Granted { scope: scope.clone(), expires_in: token.expires_in });
+        self.tell(|| Event::Granted {
+            scope: scope.clone(),
+            expires_in: token.expires_in,
+            token: Box::new(sidelight_wire::jwt::read(token.token.reveal())),
+        });
         let life = Duration::from_secs(token.expires_in.min(86_400)).saturating_sub(MARGIN);
         let value = Secret::new(format!("Bearer {}", token.token.reveal()));
         Ok(Known { proof: Proof::Bearer, value, until: Some(Instant::now() + life), with_login })
@@ -142,7 +146,7 @@ impl Client {
         let realm = bearer.param("realm").unwrap_or_default();
         let refused = |why: String| RegistryError::Realm { realm: realm.chars().take(200).collect(), why };
         let url = Url::parse(realm).map_err(refused)?;
-        if !url.tls && !url.is_loopback() && !self.options.insecure {
+        if !url.tls && !url.is_loopback() && !self.options.insecure && !self.options.follow_plain {
             return Err(refused("it would be asked without TLS, and a login goes there".to_owned()));
         }
         Ok(url)

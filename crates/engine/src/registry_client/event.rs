@@ -79,6 +79,8 @@ pub enum Event {
         scope: String,
         /// Seconds for which it counts.
         expires_in: u64,
+        /// The token as it can be read; its text and signature are secrets in it.
+        token: Box<sidelight_model::token::Presented>,
     },
     /// An answer led elsewhere.
     Redirected {

@@ -295,7 +295,7 @@ fn words(error: &hyper::Error) -> String {
 }
 
 /// The fields of an answer for those who listen.
-fn told(fields: &HeaderMap) -> Vec<(String, String)> {
+pub(super) fn told(fields: &HeaderMap) -> Vec<(String, String)> {
     let all = fields.iter().filter(|(name, _)| name.as_str() != "set-cookie");
     all.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }

@@ -18,7 +18,7 @@ pub use error::RegistryError;
 pub use event::{Event, Listener, Party, Proof};
 pub use pull::Manifest;
 pub use push::BlobSource;
-pub use trust::Trust;
+pub use trust::{Trust, TrustInputs};
 pub use url::Url;
 
 use std::collections::HashMap;
@@ -51,9 +51,30 @@ pub struct FoundLogins {
     pub problems: Vec<String>,
 }
 
+/// Another place than the registry's own that is asked for its images: a mirror, or the address that a client's settings give it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where it is.
+    pub authority: Authority,
+    /// Whether plain HTTP is spoken there from the beginning.
+    pub plain: bool,
+    /// What stands before the repository in paths: `/v2`, or another beginning of it.
+    pub base: String,
+    /// The repository there, where it has another name.
+    pub repository: Option<String>,
+    /// The registry that is meant, told with each request (`?ns=`).
+    pub namespace: Option<String>,
+}
+
 /// How a registry is talked to.
 #[derive(Clone, Default)]
 pub struct Options {
+    /// Asked in the registry's place.
+    pub place: Option<Place>,
+    /// Plain HTTP is not spoken on loopback either, unless `insecure`.
+    pub strict_loopback: bool,
+    /// Token servers and redirects without TLS are followed, as most clients do. For those who ask what such a client meets.
+    pub follow_plain: bool,
     /// How TLS connections go out: through which proxy.
     pub https_way: Way,
     /// How plain connections go out.
@@ -68,6 +89,17 @@ pub struct Options {
     pub listener: Option<Listener>,
 }
 
+/// What a registry answered to the first question, `/v2/`, which is asked as nobody.
+#[derive(Clone, Debug)]
+pub struct FirstAnswer {
+    /// Its status.
+    pub status: u16,
+    /// Its fields, in the order in which they came.
+    pub fields: Vec<(String, String)>,
+    /// The beginning of its body.
+    pub body: bytes::Bytes,
+}
+
 /// A client of one repository.
 pub struct Client {
     dialer: Dialer,
@@ -80,6 +112,7 @@ pub struct Client {
     authority: Authority,
     /// Whether it speaks TLS, once that is known.
     tls: OnceLock<bool>,
+    first: OnceLock<FirstAnswer>,
     idle: Pool,
     known: Mutex<HashMap<String, Known>>,
     logins: OnceCell<FoundLogins>,
@@ -88,14 +121,17 @@ pub struct Client {
 impl Client {
     /// A client for the repository of `reference`; nothing is asked yet.
     pub fn new(reference: &Reference, dialer: Dialer, trust: Trust, options: Options) -> Arc<Self> {
+        let place = options.place.as_ref();
+        let repository = place.and_then(|place| place.repository.clone());
         Arc::new(Self {
+            registry: reference.registry.clone(),
+            repository: repository.unwrap_or_else(|| reference.repository.clone()),
+            authority: place.map_or_else(|| reference.authority(), |place| place.authority.clone()),
             dialer,
             trust,
             options,
-            registry: reference.registry.clone(),
-            repository: reference.repository.clone(),
-            authority: reference.authority(),
             tls: OnceLock::new(),
+            first: OnceLock::new(),
             idle: Mutex::default(),
             known: Mutex::default(),
             logins: OnceCell::new(),
@@ -123,7 +159,31 @@ impl Client {
     }
 
     fn url(&self, rest: &str) -> Url {
-        Url::new(self.speaks_tls(), self.authority.clone(), format!("/v2/{}/{rest}", self.repository))
+        let place = self.options.place.as_ref();
+        let base = place.map_or("/v2", |place| place.base.as_str());
+        let url = Url::new(self.speaks_tls(), self.authority.clone(), format!("{base}/{}/{rest}", self.repository));
+        match place.and_then(|place| place.namespace.as_deref()) {
+            Some(registry) => url.with_param("ns", registry),
+            None => url,
+        }
+    }
+
+    /// What was answered to the first question, `/v2/`; `None` before [`Client::find_scheme`].
+    pub fn first_answer(&self) -> Option<&FirstAnswer> {
+        self.first.get()
+    }
+
+    /// What a place is verified against, as a handshake with it would be.
+    ///
+    /// # Errors
+    /// When a file in one of the folders cannot be used; the words name it.
+    pub fn trust_inputs(&self, at: &Authority) -> Result<TrustInputs, String> {
+        self.trust.inputs(&self.registry, at)
+    }
+
+    /// How names become addresses, and through which proxy this place is reached.
+    pub fn way_to(&self, at: &Authority) -> Option<Arc<crate::dial::Proxy>> {
+        self.dialer.proxy_for(at, &self.options.https_way).cloned()
     }
 
     /// What a request that reads must be allowed to do.
@@ -147,18 +207,25 @@ impl Client {
         if self.tls.get().is_some() {
             return Ok(());
         }
-        let at = |tls| Url::new(tls, self.authority.clone(), "/v2/");
+        let base = self.options.place.as_ref().map_or("/v2", |place| place.base.as_str());
+        let at = |tls| Url::new(tls, self.authority.clone(), format!("{base}/"));
         let ask = |tls| http::Ask::new(Party::Registry, hyper::Method::GET, at(tls));
-        let allowed = self.options.insecure || at(true).is_loopback();
+        let allowed = self.options.insecure || (at(true).is_loopback() && !self.options.strict_loopback);
+        if self.options.place.as_ref().is_some_and(|place| place.plain) {
+            let answer = self.exchange(ask(false)).await?;
+            self.note_first(answer).await;
+            let _ = self.tls.set(false);
+            return Ok(());
+        }
         let speaks_tls = match self.exchange(ask(true)).await {
             Ok(answer) => {
-                let _ = answer.beginning(self, LARGEST_ERROR).await;
+                self.note_first(answer).await;
                 true
             }
             Err(error) if allowed && may_be_plain(&error) => {
                 self.tell(|| Event::Plain { at: self.authority.clone() });
                 let answer = self.exchange(ask(false)).await.map_err(|_| error)?;
-                let _ = answer.beginning(self, LARGEST_ERROR).await;
+                self.note_first(answer).await;
                 false
             }
             Err(RegistryError::Tls { at, error: crate::tls::ServiceError::NotTls(heard) })
@@ -170,6 +237,12 @@ impl Client {
         };
         let _ = self.tls.set(speaks_tls);
         Ok(())
+    }
+
+    async fn note_first(&self, answer: http::Answer) {
+        let (status, fields) = (answer.status, http::told(&answer.fields));
+        let body = answer.beginning(self, LARGEST_ERROR).await;
+        let _ = self.first.set(FirstAnswer { status, fields, body });
     }
 }
 

@@ -155,7 +155,7 @@ impl Client {
         let refused = |why: String| RegistryError::Redirect { from: answer.url.clone(), why };
         let location = answer.field("location").ok_or_else(|| refused("it does not say where to".to_owned()))?;
         let to = answer.url.join(location).map_err(refused)?;
-        if answer.url.tls && !to.tls && !self.options.insecure {
+        if answer.url.tls && !to.tls && !self.options.insecure && !self.options.follow_plain {
             return Err(refused(format!("it leads from TLS to plain HTTP at {to}")));
         }
         Ok(to)

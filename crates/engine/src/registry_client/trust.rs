@@ -17,6 +17,8 @@ const MOST_FILES: usize = 256;
 pub struct Trust {
     roots: Trusted,
     folders: Vec<PathBuf>,
+    /// Roots and a client certificate for the registry, wherever they lie.
+    own: (Vec<PathBuf>, Option<(PathBuf, PathBuf)>),
     limit: Duration,
     made: Mutex<HashMap<Authority, Arc<Service>>>,
 }
@@ -25,13 +27,29 @@ pub struct Trust {
 #[derive(Default)]
 struct Found {
     roots: Vec<PathBuf>,
-    identity: Option<Identity>,
+    identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// What a place is verified against, and shown.
+#[derive(Clone, Debug)]
+pub struct TrustInputs {
+    /// All roots that count there.
+    pub trusted: Trusted,
+    /// The client certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl Trust {
     /// Verifies against `roots` and what `folders` (each as `/etc/docker/certs.d`) hold for a host; handshakes get `limit`.
     pub fn new(roots: Trusted, folders: Vec<PathBuf>, limit: Duration) -> Self {
-        Self { roots, folders, limit, made: Mutex::default() }
+        Self { roots, folders, own: (Vec::new(), None), limit, made: Mutex::default() }
+    }
+
+    /// With further roots, and a client certificate, wherever the conversation leads: as containerd has it.
+    #[must_use]
+    pub fn with_own(mut self, roots: Vec<PathBuf>, identity: Option<(PathBuf, PathBuf)>) -> Self {
+        self.own = (roots, identity);
+        self
     }
 
     /// The handshake maker for a host. As docker does it, the registry's own roots also count for its token server and storage;
@@ -50,6 +68,20 @@ impl Trust {
     }
 
     fn make(&self, registry: &str, at: &Authority) -> Result<Service, String> {
+        let inputs = self.inputs(registry, at)?;
+        let verifier = Verifier::new(&inputs.trusted)?;
+        let mut identities = Identities::default();
+        if let Some((cert, key)) = &inputs.identity {
+            identities.add(None, Some(Identity::read(cert, key)?));
+        }
+        Ok(Service::new(verifier, identities, self.limit))
+    }
+
+    /// What a place is verified against, and shown.
+    ///
+    /// # Errors
+    /// When a file cannot be used; the words name it.
+    pub(super) fn inputs(&self, registry: &str, at: &Authority) -> Result<TrustInputs, String> {
         let mut own = vec![at.to_string()];
         if at.port == 443 {
             own.push(at.host.to_string());
@@ -62,6 +94,7 @@ impl Trust {
         }
         let found = self.found(&own)?;
         let mut files = found.roots;
+        files.extend(self.own.0.iter().cloned());
         if !is_registry {
             files.extend(self.found(&[of_registry])?.roots);
         }
@@ -71,12 +104,7 @@ impl Trust {
             trusted.source = format!("{} and {}", trusted.source, more.source);
             trusted.roots.extend(more.roots);
         }
-        let verifier = Verifier::new(&trusted)?;
-        let mut identities = Identities::default();
-        if let Some(identity) = found.identity {
-            identities.add(None, Some(identity));
-        }
-        Ok(Service::new(verifier, identities, self.limit))
+        Ok(TrustInputs { trusted, identity: found.identity.or_else(|| self.own.1.clone()) })
     }
 
     /// `*.crt` are roots; `*.cert` with `*.key` of the same name is a client certificate, of which the first counts.
@@ -86,7 +114,11 @@ impl Trust {
             match file.extension().and_then(|extension| extension.to_str()) {
                 Some("crt") => found.roots.push(file),
                 Some("cert") if found.identity.is_none() => {
-                    found.identity = Some(Identity::read(&file, &file.with_extension("key"))?);
+                    let key = file.with_extension("key");
+                    if !key.exists() {
+                        return Err(format!("{}: its key {} is missing", file.display(), key.display()));
+                    }
+                    found.identity = Some((file, key));
                 }
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! The closed vocabulary of why a TLS connection does not work, or a registry refuses a token. In: nothing. Out: codes, the party at fault, one line of meaning.
+//! The closed vocabulary of why a TLS connection or a pull does not work. In: nothing. Out: codes, the party at fault, one line of meaning.
 //! Source: docs/causes.md, which has a section for every code.
 
 use super::Party;
@@ -142,6 +142,76 @@ pub enum Cause {
     TokenAccessMissing,
     /// The registry does not start with the keys that it was given.
     RegistryKeysUnusable,
+    /// The authority was added to the host, but the daemon works with the roots that it read at its start.
+    RootsNotReread,
+    /// The client speaks plain HTTP to a port that speaks TLS.
+    TlsOnPlainPort,
+    /// The client's own files for the registry (`certs.d`, `hosts.toml`) cannot be used.
+    ClientFilesUnusable,
+    /// The registry or its token server wants a login, and the client has none for it.
+    LoginMissing,
+    /// The login is refused: wrong, or expired.
+    LoginRefused,
+    /// The program that keeps the client's logins fails or is missing.
+    LoginHelperFailed,
+    /// A 401 does not say how one can log in.
+    ChallengeMissing,
+    /// The registry names a token server that cannot be asked.
+    TokenRealmUnusable,
+    /// The token server gives no token, whoever asks.
+    TokenServerFailed,
+    /// What answers as the token server gives a web page, or JSON without a token.
+    TokenAnswerUnusable,
+    /// The registry refuses the token that its own token server gave.
+    TokenRefused,
+    /// The registry refuses the request, whoever asks.
+    AccessDenied,
+    /// The repository has no such tag or digest, or does not show it to this login.
+    ManifestUnknown,
+    /// The registry has no such repository.
+    RepositoryUnknown,
+    /// What answers is no registry, or `/v2/` does not lead to one.
+    NotARegistry,
+    /// A web page comes where a registry should answer.
+    WebPageInstead,
+    /// Something before the registry blocks the request with a page of its own.
+    RequestBlocked,
+    /// The storage that holds the blobs refuses what the registry sent the client for.
+    StorageRefused,
+    /// The registry limits how often this address or login may ask.
+    RateLimited,
+    /// The registry, or what stands before it, answers with an error of its own.
+    RegistryFailed,
+    /// The image is not there for this platform.
+    PlatformMissing,
+    /// The transfer of a blob breaks off before its end.
+    TransferCut,
+    /// The bytes of a blob are not those that its digest names.
+    BlobAltered,
+    /// The manifest is not the one that its digest names.
+    ManifestAltered,
+    /// The manifest comes without its media type, or with a wrong one.
+    MediaTypeWrong,
+    /// The image has a manifest of the first schema.
+    ManifestSchemaOld,
+    /// The manifest names a blob that the registry does not have.
+    BlobUnknown,
+    /// The client is sent round in a circle.
+    RedirectLoop,
+    /// An answer sends the client to an address where it cannot go on.
+    LocationWrong,
+    /// The registry does not know the upload that the client goes on with.
+    UploadLost,
+    /// Something before the registry takes no layers of this size.
+    BodyTooLarge,
+    /// The name of the image cannot be one.
+    ImageNameInvalid,
+    /// The disk of the host that pulls is full.
+    NoSpace,
+    /// The daemon that should pull cannot be reached.
+    DaemonUnreachable,
+    /// The words say only that a pull failed; the reason stands in an earlier line.
+    ReasonElsewhere,
 }
 
 impl Cause {
@@ -215,6 +285,41 @@ impl Cause {
         Self::TokenBadSignature,
         Self::TokenAccessMissing,
         Self::RegistryKeysUnusable,
+        Self::RootsNotReread,
+        Self::TlsOnPlainPort,
+        Self::ClientFilesUnusable,
+        Self::LoginMissing,
+        Self::LoginRefused,
+        Self::LoginHelperFailed,
+        Self::ChallengeMissing,
+        Self::TokenRealmUnusable,
+        Self::TokenServerFailed,
+        Self::TokenAnswerUnusable,
+        Self::TokenRefused,
+        Self::AccessDenied,
+        Self::ManifestUnknown,
+        Self::RepositoryUnknown,
+        Self::NotARegistry,
+        Self::WebPageInstead,
+        Self::RequestBlocked,
+        Self::StorageRefused,
+        Self::RateLimited,
+        Self::RegistryFailed,
+        Self::PlatformMissing,
+        Self::TransferCut,
+        Self::BlobAltered,
+        Self::ManifestAltered,
+        Self::MediaTypeWrong,
+        Self::ManifestSchemaOld,
+        Self::BlobUnknown,
+        Self::RedirectLoop,
+        Self::LocationWrong,
+        Self::UploadLost,
+        Self::BodyTooLarge,
+        Self::ImageNameInvalid,
+        Self::NoSpace,
+        Self::DaemonUnreachable,
+        Self::ReasonElsewhere,
     ];
 
     /// The code, as in `--json` and on the command line.
@@ -304,6 +409,41 @@ impl Cause {
             Self::TokenBadSignature => ("token_bad_signature", Party::Server),
             Self::TokenAccessMissing => ("token_access_missing", Party::Server),
             Self::RegistryKeysUnusable => ("registry_keys_unusable", Party::Server),
+            Self::RootsNotReread => ("roots_not_reread", Party::Client),
+            Self::TlsOnPlainPort => ("tls_on_plain_port", Party::Client),
+            Self::ClientFilesUnusable => ("client_files_unusable", Party::Client),
+            Self::LoginMissing => ("login_missing", Party::Client),
+            Self::LoginRefused => ("login_refused", Party::Client),
+            Self::LoginHelperFailed => ("login_helper_failed", Party::Client),
+            Self::ChallengeMissing => ("challenge_missing", Party::Server),
+            Self::TokenRealmUnusable => ("token_realm_unusable", Party::Server),
+            Self::TokenServerFailed => ("token_server_failed", Party::Server),
+            Self::TokenAnswerUnusable => ("token_answer_unusable", Party::Server),
+            Self::TokenRefused => ("token_refused", Party::Server),
+            Self::AccessDenied => ("access_denied", Party::Server),
+            Self::ManifestUnknown => ("manifest_unknown", Party::Client),
+            Self::RepositoryUnknown => ("repository_unknown", Party::Client),
+            Self::NotARegistry => ("not_a_registry", Party::Server),
+            Self::WebPageInstead => ("web_page_instead", Party::Proxy),
+            Self::RequestBlocked => ("request_blocked", Party::Proxy),
+            Self::StorageRefused => ("storage_refused", Party::Server),
+            Self::RateLimited => ("rate_limited", Party::Client),
+            Self::RegistryFailed => ("registry_failed", Party::Server),
+            Self::PlatformMissing => ("platform_missing", Party::Server),
+            Self::TransferCut => ("transfer_cut", Party::Proxy),
+            Self::BlobAltered => ("blob_altered", Party::Proxy),
+            Self::ManifestAltered => ("manifest_altered", Party::Proxy),
+            Self::MediaTypeWrong => ("media_type_wrong", Party::Proxy),
+            Self::ManifestSchemaOld => ("manifest_schema_old", Party::Server),
+            Self::BlobUnknown => ("blob_unknown", Party::Server),
+            Self::RedirectLoop => ("redirect_loop", Party::Server),
+            Self::LocationWrong => ("location_wrong", Party::Server),
+            Self::UploadLost => ("upload_lost", Party::Server),
+            Self::BodyTooLarge => ("body_too_large", Party::Proxy),
+            Self::ImageNameInvalid => ("image_name_invalid", Party::Client),
+            Self::NoSpace => ("no_space", Party::Client),
+            Self::DaemonUnreachable => ("daemon_unreachable", Party::Client),
+            Self::ReasonElsewhere => ("reason_elsewhere", Party::None),
             // Every other has its facts above.
             _ => ("ok", Party::None),
         }

@@ -21,6 +21,8 @@ mod survey;
 mod tofu;
 mod trust;
 
+pub(crate) use registry_verbs::check as registry_check;
+
 use crate::cli::Command;
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;

@@ -14,6 +14,8 @@ mod ledger;
 mod outlet;
 pub(crate) mod paths;
 mod quantity;
+pub(crate) mod registry_check;
+pub(crate) mod registry_explain;
 mod rows;
 mod stats;
 mod stream;

@@ -436,9 +436,11 @@ fn check(cause: Cause, pki: &Pki) -> Result<(), String> {
 
 #[test]
 fn every_cause_is_provoked_and_named() {
+    // What follows are causes of registries, which have tests of their own.
+    let of_tls: Vec<Cause> = Cause::ALL.iter().copied().take_while(|cause| *cause != Cause::TokenMissing).collect();
     let folder = tempfile::tempdir().unwrap();
     let pki = Pki::new(folder.path());
-    let todo = Mutex::new(Cause::ALL.to_vec());
+    let todo = Mutex::new(of_tls.clone());
     let wrong = Mutex::new(BTreeMap::new());
     let next = || todo.lock().unwrap().pop();
     let work = || {
@@ -449,5 +451,5 @@ fn every_cause_is_provoked_and_named() {
     std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
     let wrong = wrong.into_inner().unwrap();
     let all: Vec<String> = wrong.values().cloned().collect();
-    assert!(wrong.is_empty(), "{} of {} causes:\n{}", wrong.len(), Cause::ALL.len(), all.join("\n----\n"));
+    assert!(wrong.is_empty(), "{} of {} causes:\n{}", wrong.len(), of_tls.len(), all.join("\n----\n"));
 }

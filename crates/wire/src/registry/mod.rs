@@ -4,8 +4,12 @@
 
 mod answer;
 mod challenge;
+mod client_files;
 mod login_file;
+mod parts;
 
 pub use answer::{ApiError, Token, parse_errors, parse_token};
 pub use challenge::{Challenge, parse_challenges};
+pub use client_files::{DaemonJson, HostsToml, Place, RegistriesConf, RegistryEntry, containerd_config_path};
 pub use login_file::{Login, LoginFile, LoginFileError, Stored, parse_helper_answer};
+pub use parts::{Blob, Parts, parse_parts};

@@ -1,14 +1,18 @@
 //! `sidelight registry`: one file a verb. In: arguments. Out: [`RegistryCommand`].
 
+mod check;
+mod explain;
 mod key_id;
 mod token;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use check::{AsClient, CheckCommand};
+pub(crate) use explain::ExplainCommand;
 pub(crate) use key_id::KeyIdCommand;
 pub(crate) use token::{IdStyle, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb, TokenVerify};
 
-/// Say which key ID a registry looks up, and why it refuses a token; make tokens, and serve them
+/// Say why a pull fails, what a message means, and why a registry refuses a token; make tokens, and serve them
 #[derive(Debug, Args)]
 pub(crate) struct RegistryCommand {
     /// What to do.
@@ -19,6 +23,8 @@ pub(crate) struct RegistryCommand {
 /// What to do with registries.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryVerb {
+    Check(Box<CheckCommand>),
+    Explain(ExplainCommand),
     KeyId(KeyIdCommand),
     Token(TokenCommand),
 }

@@ -55,6 +55,9 @@ impl Session {
         let trusted = trusted(options, ui)?;
         let way = |proxy| Way { proxy, inside: None };
         let settings = Options {
+            place: None,
+            strict_loopback: false,
+            follow_plain: false,
             https_way: way(proxy(FOR_HTTPS)?),
             http_way: way(proxy(FOR_HTTP)?),
             insecure: options.insecure_registry,
@@ -81,7 +84,7 @@ impl Session {
     }
 }
 
-fn trusted(options: &RegistryOptions, ui: Ui) -> Result<Trusted, Failure> {
+pub(crate) fn trusted(options: &RegistryOptions, ui: Ui) -> Result<Trusted, Failure> {
     if options.registry_roots.is_empty() {
         return Ok(Trusted::of_host());
     }

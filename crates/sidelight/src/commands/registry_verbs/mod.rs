@@ -1,5 +1,7 @@
 //! `sidelight registry`: one file a verb. In: typed options. Out: how the command ended.
 
+pub(crate) mod check;
+mod explain;
 mod key_id;
 mod token;
 
@@ -19,6 +21,8 @@ const LARGEST: u64 = 16 << 20;
 /// Does what is asked.
 pub(super) fn run(command: &RegistryCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     match &command.verb {
+        RegistryVerb::Check(options) => check::run(options, global, ui),
+        RegistryVerb::Explain(options) => explain::run(options, global),
         RegistryVerb::KeyId(options) => key_id::run(options, global, ui),
         RegistryVerb::Token(options) => token::run(options, global, ui),
     }
