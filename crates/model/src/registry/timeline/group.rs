@@ -1,0 +1,250 @@
+//! Which requests belong together. In: [`Seen`] in the order of time. Out: [`Group`]s: who asked, which registry, which repository.
+//!
+//! What comes before a repository is named (a ping, a connection that failed) waits until a request of the same client to the same
+//! registry tells what it was for.
+
+use std::collections::HashMap;
+
+use super::super::seen::{Asks, Caller, Credentials, Seen};
+use super::fit::{Place, begins_anew};
+use crate::time::Timestamp;
+
+/// The requests of one pull, push or login.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    pub(super) caller: Caller,
+    pub(super) host: String,
+    pub(super) repository: Option<String>,
+    pub(super) seen: Vec<Seen>,
+}
+
+/// Groups of one client, registry and repository that are looked at again: pulls of several tags may go on beside each other.
+const MOST_OPEN: usize = 8;
+
+/// What belongs to one login comes within these microseconds.
+const LOGIN_TIME: i64 = 30_000_000;
+
+/// Client, registry, repository.
+type Key = (Caller, String, Option<String>);
+
+#[derive(Default)]
+struct Sorter {
+    groups: Vec<Group>,
+    open: HashMap<Key, Vec<usize>>,
+    /// The latest login of a client to a registry.
+    logins: HashMap<(Caller, String), usize>,
+    /// Pings and failed connections that wait.
+    waiting: HashMap<(Caller, String), Vec<Seen>>,
+    /// Where the host of a registry is known from: challenges, by the place of their realm, newest last.
+    realms: HashMap<(Option<std::net::IpAddr>, Place), Vec<String>>,
+    /// Redirections, by where they led and from which client.
+    redirects: HashMap<(Option<std::net::IpAddr>, Place), usize>,
+}
+
+/// Sorts requests into groups, in the order of their beginnings.
+pub(super) fn groups(mut seen: Vec<Seen>) -> Vec<Group> {
+    one_process(&mut seen);
+    let mut sorter = Sorter::default();
+    for it in seen {
+        sorter.place(it);
+    }
+    sorter.finish()
+}
+
+/// The process behind a connection is not always found. Where a client has but one, it is behind all of its connections.
+fn one_process(seen: &mut [Seen]) {
+    let mut known: HashMap<(Option<std::net::IpAddr>, String), Option<(u32, String)>> = HashMap::new();
+    for it in seen.iter() {
+        let Some(process) = &it.caller.process else { continue };
+        let entry = known.entry((it.caller.address, it.caller.agent.clone())).or_insert_with(|| Some(process.clone()));
+        if entry.as_ref().is_some_and(|known| known.0 != process.0) {
+            *entry = None;
+        }
+    }
+    for it in seen.iter_mut().filter(|it| it.caller.process.is_none()) {
+        it.caller.process = known.get(&(it.caller.address, it.caller.agent.clone())).cloned().flatten();
+    }
+}
+
+impl Sorter {
+    fn place(&mut self, seen: Seen) {
+        if let Some(challenge) = &seen.challenge
+            && let Some(realm) = &challenge.place
+        {
+            let hosts = self.realms.entry((seen.caller.address, realm.clone())).or_default();
+            hosts.retain(|it| *it != seen.place.host);
+            hosts.push(seen.place.host.clone());
+        }
+        match &seen.asks {
+            Asks::Redirected => self.follow(seen),
+            Asks::Connection => self.wait(seen),
+            Asks::Ping if !matches!(seen.credentials, Credentials::None | Credentials::Unknown) => self.login(seen),
+            Asks::Ping => self.wait(seen),
+            Asks::Token { .. } => self.token(seen),
+            Asks::Catalog => {
+                let (caller, host) = (seen.caller.clone(), seen.place.host.clone());
+                let waited = self.waited(&seen, &host, true);
+                self.begin(caller, host, None, waited, seen);
+            }
+            _ => {
+                let (host, repository) =
+                    (seen.place.host.clone(), seen.asks.repository().unwrap_or_default().to_owned());
+                self.repository(seen, host, repository);
+            }
+        }
+    }
+
+    /// A request about a repository joins a group, or begins one.
+    fn repository(&mut self, seen: Seen, host: String, repository: String) {
+        let key = (seen.caller.clone(), host.clone(), Some(repository.clone()));
+        let open = self.open.get(&key).cloned().unwrap_or_default();
+        let is_waiting = self.waiting.get(&(seen.caller.clone(), host.clone())).is_some_and(|it| !it.is_empty());
+        // What a manifest names belongs to that manifest's group; other things to the latest.
+        let named = open.iter().rev().copied().find(|at| self.groups[*at].names(&seen));
+        let joined = named.or_else(|| open.last().copied());
+        match joined {
+            Some(at) if !begins_anew(&self.groups[at], &seen, is_waiting) => self.join(at, seen),
+            _ => {
+                let waited = self.waited(&seen, &host, false);
+                self.begin(seen.caller.clone(), host, Some(repository), waited, seen);
+            }
+        }
+    }
+
+    fn token(&mut self, seen: Seen) {
+        let hosts = self.realms.get(&(seen.caller.address, seen.place.clone()));
+        let service = match &seen.asks {
+            Asks::Token { service, .. } => service.clone(),
+            _ => String::new(),
+        };
+        let known = hosts.and_then(|hosts| hosts.iter().rev().find(|it| **it == service).or_else(|| hosts.last()));
+        let host = known
+            .cloned()
+            .unwrap_or_else(|| if service.contains(['.', ':']) { service.clone() } else { seen.place.host.clone() });
+        match seen.asks.repository().map(str::to_owned) {
+            Some(repository) => self.repository(seen, host, repository),
+            None => {
+                // Whose challenge named a repository is known, although its content was not kept.
+                let mut open = self.open.iter().filter(|((caller, at, _), _)| *caller == seen.caller && *at == host);
+                let challenged = open.find_map(|(_, groups)| {
+                    groups
+                        .iter()
+                        .rev()
+                        .copied()
+                        .find(|at| self.groups[*at].seen.last().is_some_and(Seen::is_challenged))
+                });
+                match challenged {
+                    Some(at) => self.join(at, seen),
+                    None => self.login_at(seen, host),
+                }
+            }
+        }
+    }
+
+    fn login(&mut self, seen: Seen) {
+        let host = seen.place.host.clone();
+        self.login_at(seen, host);
+    }
+
+    fn login_at(&mut self, seen: Seen, host: String) {
+        let key = (seen.caller.clone(), host.clone());
+        let waited = self.waited(&seen, &host, true);
+        let is_recent = |group: &Group| match (group.latest(), seen.start) {
+            (Some(latest), Some(start)) => start.0.saturating_sub(latest.0) <= LOGIN_TIME,
+            _ => true,
+        };
+        match self.logins.get(&key).copied() {
+            Some(at) if waited.is_empty() && is_recent(&self.groups[at]) => self.join(at, seen),
+            _ => {
+                self.begin(seen.caller.clone(), host, None, waited, seen);
+                self.logins.insert(key, self.groups.len() - 1);
+            }
+        }
+    }
+
+    fn wait(&mut self, seen: Seen) {
+        self.waiting.entry((seen.caller.clone(), seen.place.host.clone())).or_default().push(seen);
+    }
+
+    /// What waited for this: the oldest ping with the failed connections before it, or everything.
+    /// What waited for longer than a client takes to go on was given up.
+    fn waited(&mut self, for_: &Seen, host: &str, all: bool) -> Vec<Seen> {
+        let caller = &for_.caller;
+        let Some(waiting) = self.waiting.get_mut(&(caller.clone(), host.to_owned())) else { return Vec::new() };
+        let is_stale = |it: &Seen| match (it.end.or(it.start), for_.start) {
+            (Some(ended), Some(start)) => start.0.saturating_sub(ended.0) > LOGIN_TIME,
+            _ => false,
+        };
+        let stale = waiting.iter().take_while(|it| is_stale(it)).count();
+        if stale > 0 {
+            self.groups.push(alone(caller, host, waiting.drain(..stale).collect()));
+        }
+        let ping = waiting.iter().position(|it| it.asks == Asks::Ping).map_or(waiting.len(), |at| at + 1);
+        waiting.drain(..if all { waiting.len() } else { ping }).collect()
+    }
+
+    /// Goes where a registry redirected to.
+    fn follow(&mut self, seen: Seen) {
+        match self.redirects.get(&(seen.caller.address, seen.place.clone())).copied() {
+            Some(at) => self.join(at, seen),
+            None => {
+                let (caller, host) = (seen.caller.clone(), seen.place.host.clone());
+                self.begin(caller, host, None, Vec::new(), seen);
+            }
+        }
+    }
+
+    fn begin(&mut self, caller: Caller, host: String, repository: Option<String>, waited: Vec<Seen>, seen: Seen) {
+        let at = self.groups.len();
+        let open = self.open.entry((caller.clone(), host.clone(), repository.clone())).or_default();
+        if open.len() == MOST_OPEN {
+            open.remove(0);
+        }
+        open.push(at);
+        self.groups.push(Group { caller, host, repository, seen: waited });
+        self.join(at, seen);
+    }
+
+    fn join(&mut self, at: usize, seen: Seen) {
+        if seen.is_redirect()
+            && let Some(location) = &seen.says.location
+        {
+            self.redirects.insert((seen.caller.address, location.clone()), at);
+        }
+        self.groups[at].seen.push(seen);
+    }
+
+    /// What still waits was all that a client asked: each connection or ping by itself, those close to each other together.
+    fn finish(mut self) -> Vec<Group> {
+        let waiting: Vec<_> = self.waiting.drain().collect();
+        for ((caller, host), all) in waiting {
+            let mut rest: Vec<Seen> = Vec::new();
+            for seen in all {
+                let gap = rest.last().and_then(|it: &Seen| Some(seen.start?.0.saturating_sub(it.start?.0)));
+                if gap.is_some_and(|gap| gap > LOGIN_TIME) {
+                    self.groups.push(alone(&caller, &host, std::mem::take(&mut rest)));
+                }
+                rest.push(seen);
+            }
+            self.groups.push(alone(&caller, &host, rest));
+        }
+        self.groups.retain(|it| !it.seen.is_empty());
+        self.groups.sort_by_key(|it| (it.seen.iter().filter_map(|seen| seen.start).min(), it.first_flow()));
+        self.groups
+    }
+}
+
+fn alone(caller: &Caller, host: &str, seen: Vec<Seen>) -> Group {
+    Group { caller: caller.clone(), host: host.to_owned(), repository: None, seen }
+}
+
+impl Group {
+    /// When its last request ended or began.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.recent().filter_map(|it| it.end.or(it.start)).max()
+    }
+
+    fn first_flow(&self) -> Option<u64> {
+        self.seen.iter().filter_map(|it| it.flow).min()
+    }
+}
