@@ -13,5 +13,6 @@ pub mod redact;
 pub mod registry;
 pub mod time;
 pub mod tofu;
+pub mod token;
 pub mod trust;
 pub mod x509;

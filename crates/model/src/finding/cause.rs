@@ -1,4 +1,4 @@
-//! The closed vocabulary of why a TLS connection does not work. In: nothing. Out: codes, the party at fault, one line of meaning.
+//! The closed vocabulary of why a TLS connection does not work, or a registry refuses a token. In: nothing. Out: codes, the party at fault, one line of meaning.
 //! Source: docs/causes.md, which has a section for every code.
 
 use super::Party;
@@ -116,6 +116,32 @@ pub enum Cause {
     ClientCertWrongUsage,
     /// The private key given is not the client certificate's.
     ClientKeyMismatch,
+    /// The request brings no bearer token.
+    TokenMissing,
+    /// A registry cannot read the token: its form, its encoding, or a type in it.
+    TokenMalformed,
+    /// The token's issuer is another than the one that the registry was told.
+    TokenWrongIssuer,
+    /// The token is for another service than the registry.
+    TokenWrongAudience,
+    /// The token is no longer good by the registry's clock.
+    TokenExpired,
+    /// The token is not good yet by the registry's clock.
+    TokenNotYetValid,
+    /// The registry knows no key by the ID that the token names.
+    TokenKeyUnknown,
+    /// The certificates that the token brings do not lead to the registry's bundle.
+    TokenChainUntrusted,
+    /// The registry does not know the key that the token brings.
+    TokenJwkUntrusted,
+    /// The token's algorithm does not go with its key, or the registry does not take it.
+    TokenAlgorithm,
+    /// The key that the token names did not sign it, or it is not signed.
+    TokenBadSignature,
+    /// The token allows less than what is asked for.
+    TokenAccessMissing,
+    /// The registry does not start with the keys that it was given.
+    RegistryKeysUnusable,
 }
 
 impl Cause {
@@ -176,6 +202,19 @@ impl Cause {
         Self::ClientCertExpired,
         Self::ClientCertWrongUsage,
         Self::ClientKeyMismatch,
+        Self::TokenMissing,
+        Self::TokenMalformed,
+        Self::TokenWrongIssuer,
+        Self::TokenWrongAudience,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::TokenKeyUnknown,
+        Self::TokenChainUntrusted,
+        Self::TokenJwkUntrusted,
+        Self::TokenAlgorithm,
+        Self::TokenBadSignature,
+        Self::TokenAccessMissing,
+        Self::RegistryKeysUnusable,
     ];
 
     /// The code, as in `--json` and on the command line.
@@ -245,6 +284,28 @@ impl Cause {
             Self::ClientCertExpired => ("client_cert_expired", Party::Client),
             Self::ClientCertWrongUsage => ("client_cert_wrong_usage", Party::Client),
             Self::ClientKeyMismatch => ("client_key_mismatch", Party::Client),
+            of_tokens => of_tokens.token_facts(),
+        }
+    }
+
+    /// Those of registries' tokens.
+    const fn token_facts(self) -> (&'static str, Party) {
+        match self {
+            Self::TokenMissing => ("token_missing", Party::Client),
+            Self::TokenMalformed => ("token_malformed", Party::Server),
+            Self::TokenWrongIssuer => ("token_wrong_issuer", Party::Server),
+            Self::TokenWrongAudience => ("token_wrong_audience", Party::Server),
+            Self::TokenExpired => ("token_expired", Party::Server),
+            Self::TokenNotYetValid => ("token_not_yet_valid", Party::Server),
+            Self::TokenKeyUnknown => ("token_key_unknown", Party::Server),
+            Self::TokenChainUntrusted => ("token_chain_untrusted", Party::Server),
+            Self::TokenJwkUntrusted => ("token_jwk_untrusted", Party::Server),
+            Self::TokenAlgorithm => ("token_algorithm", Party::Server),
+            Self::TokenBadSignature => ("token_bad_signature", Party::Server),
+            Self::TokenAccessMissing => ("token_access_missing", Party::Server),
+            Self::RegistryKeysUnusable => ("registry_keys_unusable", Party::Server),
+            // Every other has its facts above.
+            _ => ("ok", Party::None),
         }
     }
 }

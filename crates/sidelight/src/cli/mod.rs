@@ -17,6 +17,7 @@ mod period;
 mod proxy;
 mod recording;
 mod registry;
+mod registry_verbs;
 mod run;
 mod show;
 mod tofu;
@@ -48,6 +49,10 @@ pub(crate) use period::Period;
 pub(crate) use proxy::ProxyCommand;
 pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
 pub(crate) use registry::RegistryOptions;
+pub(crate) use registry_verbs::{
+    IdStyle, KeyIdCommand, RegistryCommand, RegistryVerb, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb,
+    TokenVerify,
+};
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;
 pub(crate) use tofu::{
@@ -118,6 +123,7 @@ pub(crate) enum Command {
     Flows(FlowsCommand),
     Diagnose(Box<DiagnoseCommand>),
     Trust(Box<TrustCommand>),
+    Registry(Box<RegistryCommand>),
     Tofu(Box<TofuCommand>),
     Ca(CaCommand),
     Config(ConfigCommand),

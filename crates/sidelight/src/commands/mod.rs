@@ -11,9 +11,10 @@ mod flows;
 mod image_source;
 mod interception;
 mod man;
-mod proxy;
+pub(crate) mod proxy;
 mod recording;
 mod registry;
+mod registry_verbs;
 mod run;
 mod source_roots;
 mod survey;
@@ -34,6 +35,7 @@ pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
         Command::Diagnose(diagnose) => diagnose::run(diagnose, &settings.cli.global, ui),
         Command::Tofu(tofu) => tofu::run(tofu, ui, settings.cli.global.json),
         Command::Trust(trust) => trust::run(trust, &settings.cli.global, ui),
+        Command::Registry(registry) => registry_verbs::run(registry, &settings.cli.global, ui),
         Command::Ca(ca) => ca::run(ca, settings.cli.global.json, ui),
         Command::Completions { shell } => completions::print(*shell),
         Command::Config(config) => config::run(config, settings),

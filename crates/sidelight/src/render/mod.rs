@@ -9,6 +9,7 @@ pub(crate) mod escape;
 mod exchange;
 mod finding;
 pub(crate) mod flow;
+pub(crate) mod key_id;
 mod ledger;
 mod outlet;
 pub(crate) mod paths;
@@ -18,6 +19,7 @@ mod stats;
 mod stream;
 mod style;
 mod text;
+pub(crate) mod token;
 pub(crate) mod trust;
 mod trust_edit;
 

@@ -2,7 +2,9 @@
 //! results. Out: serialisable values. Every document begins with `v` and `type`; within a version, members are only added.
 
 mod diagnosis;
+pub(crate) mod key_id;
 pub(crate) mod sarif;
+pub(crate) mod token;
 pub(crate) mod trust_audit;
 pub(crate) mod trust_diff;
 pub(crate) mod trust_edit;

@@ -14,7 +14,7 @@ mod pool;
 mod revocation;
 mod rules;
 mod search;
-mod signatures;
+pub(crate) mod signatures;
 mod syntax;
 
 use std::fmt;

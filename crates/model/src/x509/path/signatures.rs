@@ -44,7 +44,7 @@ impl Signatures {
 }
 
 /// Whether `key` made `signature` over `data`.
-pub(super) fn verify(data: &[u8], signature: &Signature, key: &PublicKey) -> bool {
+pub(crate) fn verify(data: &[u8], signature: &Signature, key: &PublicKey) -> bool {
     algorithm(signature.algorithm, &key.kind)
         .is_some_and(|algorithm| UnparsedPublicKey::new(algorithm, &key.bits).verify(data, &signature.value).is_ok())
 }

@@ -68,7 +68,11 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    pub(super) fn read(der: &[u8]) -> Result<Self> {
+    /// Reads a SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// When the DER is not that of a public key.
+    pub fn read(der: &[u8]) -> Result<Self> {
         let mut reader = Reader(only(der, SEQUENCE)?.content);
         let mut algorithm = Reader(reader.expect(SEQUENCE)?.content);
         let bits = whole_bits(reader.expect(super::der::BIT_STRING)?.content)?;
