@@ -4,10 +4,8 @@
 
 mod client;
 mod reference;
-mod scope;
 pub mod seen;
 pub mod timeline;
 
 pub use client::Program;
 pub use reference::{ParseReferenceError, Reference, is_digest};
-pub use scope::Scope;

@@ -3,9 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::Scope;
 use crate::finding::Finding;
 use crate::time::Timestamp;
+use crate::token::{Access, Scope};
 
 /// One request and its answer; or a connection on which none was seen.
 #[derive(Clone, Debug, Default)]
@@ -229,8 +229,8 @@ pub struct Claims {
     pub not_before: Option<i64>,
     /// `iat`.
     pub issued: Option<i64>,
-    /// `access`; `None` where there is no such claim.
-    pub access: Option<Vec<Scope>>,
+    /// `access`.
+    pub access: Vec<Access>,
 }
 
 /// What an answer asks for.

@@ -3,6 +3,7 @@
 
 mod diagnosis;
 pub(crate) mod key_id;
+pub(crate) mod registry_timeline;
 pub(crate) mod sarif;
 pub(crate) mod token;
 pub(crate) mod trust_audit;

@@ -3,7 +3,7 @@
 //! What comes before a repository is named (a ping, a connection that failed) waits until a request of the same client to the same
 //! registry tells what it was for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::seen::{Asks, Caller, Credentials, Seen};
 use super::fit::{Place, begins_anew};
@@ -44,6 +44,8 @@ struct Sorter {
 /// Sorts requests into groups, in the order of their beginnings.
 pub(super) fn groups(mut seen: Vec<Seen>) -> Vec<Group> {
     one_process(&mut seen);
+    let mut seen = about_registries(seen);
+    one_agent(&mut seen);
     let mut sorter = Sorter::default();
     for it in seen {
         sorter.place(it);
@@ -66,7 +68,94 @@ fn one_process(seen: &mut [Seen]) {
     }
 }
 
+/// Registries that are known by their names.
+const KNOWN: &[&str] = &[
+    "docker.io",
+    "ghcr.io",
+    "quay.io",
+    "gcr.io",
+    "pkg.dev",
+    "azurecr.io",
+    "mcr.microsoft.com",
+    "registry.k8s.io",
+    "public.ecr.aws",
+];
+
+/// Programs that talk to registries.
+const PROGRAMS: &[&str] = &[
+    "dockerd",
+    "containerd",
+    "podman",
+    "skopeo",
+    "buildah",
+    "buildkitd",
+    "crio",
+    "crane",
+    "nerdctl",
+    "ctr",
+    "oras",
+    "helm",
+];
+
+/// Leaves out failed connections of which nothing tells that they were for a registry.
+fn about_registries(seen: Vec<Seen>) -> Vec<Seen> {
+    let mut hosts: HashSet<String> = HashSet::new();
+    for it in seen.iter().filter(|it| it.asks != Asks::Connection) {
+        hosts.insert(it.place.host.clone());
+        hosts.extend(it.challenge.iter().filter_map(|it| Some(it.place.as_ref()?.host.clone())));
+        hosts.extend(it.says.location.iter().map(|it| it.host.clone()));
+    }
+    let is_known = |host: &str| {
+        let is_one = |known: &&str| host == *known || host.strip_suffix(*known).is_some_and(|rest| rest.ends_with('.'));
+        KNOWN.iter().any(|it| is_one(it)) || host.contains(".dkr.ecr.") || host.starts_with("registry.")
+    };
+    let is_program = |it: &Seen| it.caller.process.as_ref().is_some_and(|(_, name)| PROGRAMS.contains(&name.as_str()));
+    let is_about = |it: &Seen| {
+        it.asks != Asks::Connection || hosts.contains(&it.place.host) || is_known(&it.place.host) || is_program(it)
+    };
+    seen.into_iter().filter(is_about).collect()
+}
+
+/// A connection without any request names no agent: it is that of its client's requests to the same host, else of any.
+fn one_agent(seen: &mut [Seen]) {
+    let mut by_host: HashMap<(Option<std::net::IpAddr>, String), String> = HashMap::new();
+    let mut by_client: HashMap<Option<std::net::IpAddr>, String> = HashMap::new();
+    for it in seen.iter().filter(|it| !it.caller.agent.is_empty()) {
+        by_host.entry((it.caller.address, it.place.host.clone())).or_insert_with(|| it.caller.agent.clone());
+        by_client.entry(it.caller.address).or_insert_with(|| it.caller.agent.clone());
+    }
+    for it in seen.iter_mut().filter(|it| it.asks == Asks::Connection) {
+        let known =
+            by_host.get(&(it.caller.address, it.place.host.clone())).or_else(|| by_client.get(&it.caller.address));
+        it.caller.agent = known.cloned().unwrap_or_default();
+    }
+}
+
 impl Sorter {
+    /// A connection that failed: to a token server or a storage, it belongs to what led there.
+    fn connection(&mut self, seen: Seen) {
+        let is_there = |(address, place): &(Option<std::net::IpAddr>, Place)| {
+            *address == seen.caller.address && place.host == seen.place.host
+        };
+        let redirected = self.redirects.iter().filter(|(key, _)| is_there(key)).map(|(_, at)| *at).max();
+        if let Some(at) = redirected.filter(|at| self.groups[*at].host != seen.place.host) {
+            self.join(at, seen);
+            return;
+        }
+        let mut realms = self.realms.iter().filter(|(key, _)| is_there(key)).flat_map(|(_, hosts)| hosts.iter().rev());
+        let Some(host) = realms.find(|host| **host != seen.place.host).cloned() else {
+            self.wait(seen);
+            return;
+        };
+        let challenged = self.groups.iter().rposition(|it| {
+            it.host == host && it.caller == seen.caller && it.seen.last().is_some_and(Seen::is_challenged)
+        });
+        match challenged {
+            Some(at) => self.join(at, seen),
+            None => self.waiting.entry((seen.caller.clone(), host)).or_default().push(seen),
+        }
+    }
+
     fn place(&mut self, seen: Seen) {
         if let Some(challenge) = &seen.challenge
             && let Some(realm) = &challenge.place
@@ -77,7 +166,7 @@ impl Sorter {
         }
         match &seen.asks {
             Asks::Redirected => self.follow(seen),
-            Asks::Connection => self.wait(seen),
+            Asks::Connection => self.connection(seen),
             Asks::Ping if !matches!(seen.credentials, Credentials::None | Credentials::Unknown) => self.login(seen),
             Asks::Ping => self.wait(seen),
             Asks::Token { .. } => self.token(seen),

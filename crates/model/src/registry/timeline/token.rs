@@ -1,11 +1,11 @@
 //! Why there was no token, or why it was refused. In: the request that failed, and what the block tells of tokens before it. Out: a
 //! [`Verdict`]. Source: the checks of distribution 2.8, 3.0 and 3.1, and what clients print for each.
 
-use super::super::Scope;
 use super::super::seen::{Asks, Challenge, Claims, Content, Credentials, Seen, Token};
 use super::judge::flow;
 use super::refusal::page;
 use super::{Block, Cause, Verdict};
+use crate::token::Scope;
 
 /// Registries bear with clocks that are apart by so many seconds.
 const LEEWAY: i64 = 60;
@@ -195,11 +195,8 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
             "auth.token.service of the registry's configuration",
         );
     }
-    let missing: Vec<String> = wanted
-        .iter()
-        .filter(|it| !it.missing(claims.access.as_deref().unwrap_or_default()).is_empty())
-        .map(ToString::to_string)
-        .collect();
+    let missing: Vec<String> =
+        wanted.iter().filter(|it| !it.missing(&claims.access).is_empty()).map(ToString::to_string).collect();
     if challenge.error.is_none() && !missing.is_empty() {
         return too_little(block, last, claims, wanted);
     }
@@ -210,11 +207,11 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
 }
 
 fn too_little(block: &Block, last: &Seen, claims: &Claims, wanted: &[Scope]) -> Verdict {
-    let granted = claims.access.clone().unwrap_or_default();
+    let granted = &claims.access;
     let lacks: Vec<String> = wanted
         .iter()
         .filter_map(|it| {
-            let missing = it.missing(&granted);
+            let missing = it.missing(granted);
             (!missing.is_empty()).then(|| format!("{} on {}", missing.join(" and "), it.name))
         })
         .collect();

@@ -1,6 +1,7 @@
 //! `sidelight registry`: one file a verb. In: typed options. Out: how the command ended.
 
 mod key_id;
+mod timeline;
 mod token;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -20,6 +21,7 @@ const LARGEST: u64 = 16 << 20;
 pub(super) fn run(command: &RegistryCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     match &command.verb {
         RegistryVerb::KeyId(options) => key_id::run(options, global, ui),
+        RegistryVerb::Timeline(options) => timeline::run(options, global, ui),
         RegistryVerb::Token(options) => token::run(options, global, ui),
     }
 }

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 
 use sidelight_model::filter::registry::{Kind, classify};
 use sidelight_model::flow::Request;
-use sidelight_model::registry::Scope;
 use sidelight_model::registry::seen::{Asks, Place};
 
-use super::fields::{cut, parameter, parameters};
+use super::fields::{cut, parameter, parameters, scopes};
 
 /// Bytes of a form that are read.
 const MOST_FORM: usize = 64 << 10;
@@ -60,10 +59,10 @@ pub(super) fn token(query: &str, request: &Request) -> Asks {
     let form = form(request);
     let sources = [query, form.as_deref().unwrap_or_default()];
     let one = |name: &str| sources.iter().find_map(|it| parameter(it, name));
-    let scopes = sources.iter().flat_map(|it| parameters(it, "scope")).take(16).flat_map(|it| Scope::parse_all(&it));
+    let asked = sources.iter().flat_map(|it| parameters(it, "scope")).take(16).flat_map(|it| scopes(&it));
     Asks::Token {
         service: one("service").map(|it| cut(&it)).unwrap_or_default(),
-        scopes: scopes.take(64).collect(),
+        scopes: asked.take(64).collect(),
         account: one("account").or_else(|| one("username")).map(|it| cut(&it)),
     }
 }

@@ -2,13 +2,15 @@
 //! (RateLimit fields), docker's `docker-ratelimit-source`.
 
 use sidelight_model::flow::{Header, Response};
-use sidelight_model::registry::Scope;
 use sidelight_model::registry::seen::{Challenge, Place, Says, Seen};
+use sidelight_model::token::Scope;
 
 use super::super::parse_challenges;
 
 /// The most characters of a text that is kept.
 const LONGEST: usize = 512;
+/// The most scopes of one text, and the most actions of one scope.
+const MOST_SCOPES: usize = 64;
 /// The most bytes of a URL that is read.
 const LONGEST_URL: usize = 32 << 10;
 
@@ -115,6 +117,16 @@ pub(super) fn answer(seen: &mut Seen, response: &Response) {
     };
 }
 
+/// Scopes divided by blanks; those that are none are left out, and actions are put in order: registries write them in any.
+pub(super) fn scopes(text: &str) -> Vec<Scope> {
+    let ordered = |mut scope: Scope| {
+        scope.actions.truncate(MOST_SCOPES);
+        scope.actions.sort();
+        scope
+    };
+    text.split_whitespace().take(MOST_SCOPES).filter_map(|word| cut(word).parse().ok()).map(ordered).collect()
+}
+
 fn challenge(from: &Place, field: &Header) -> Option<Challenge> {
     let value = std::str::from_utf8(&field.value).ok()?;
     let all = parse_challenges(value);
@@ -128,7 +140,7 @@ fn challenge(from: &Place, field: &Header) -> Option<Challenge> {
         realm: realm.split('?').next().unwrap_or_default().to_owned(),
         place: place.filter(|_| realm.contains("://") || realm.starts_with('/')),
         service: parameter("service").unwrap_or_default(),
-        scopes: it.param("scope").map(Scope::parse_all).unwrap_or_default(),
+        scopes: it.param("scope").map(scopes).unwrap_or_default(),
         error: parameter("error"),
     })
 }

@@ -11,6 +11,7 @@ mod fields;
 
 use std::collections::{HashSet, VecDeque};
 
+use sidelight_model::filter::registry::classify;
 use sidelight_model::flow::{ConnectionRecord, Exchange, Header, Outcome, Request, url};
 use sidelight_model::registry::seen::{Asks, Caller, Credentials, Place, Seen};
 
@@ -51,6 +52,13 @@ impl Places {
 }
 
 impl Observer {
+    /// Whether a request may be one that [`Self::exchange`] reads, by its URL alone: what is not, need not be loaded.
+    pub fn may_be(&self, method: &str, url: &str) -> bool {
+        let Some((place, query)) = fields::place(url) else { return false };
+        let known = self.realms.known.contains(&place) || self.redirects.known.contains(&place);
+        known || classify(method, &format!("{}?{query}", place.path)).is_some()
+    }
+
     /// Reads one exchange; `None` when it is none of a registry's. `partial`: the source tells no bodies.
     pub fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange, partial: bool) -> Option<Seen> {
         let request = exchange.request.as_ref()?;
