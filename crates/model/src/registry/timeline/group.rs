@@ -3,7 +3,7 @@
 //! What comes before a repository is named (a ping, a connection that failed) waits until a request of the same client to the same
 //! registry tells what it was for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::seen::{Asks, Caller, Credentials, Seen};
 use super::fit::{Place, begins_anew};
@@ -53,18 +53,22 @@ pub(super) fn groups(mut seen: Vec<Seen>) -> Vec<Group> {
     sorter.finish()
 }
 
-/// The process behind a connection is not always found. Where a client has but one, it is behind all of its connections.
+/// The process behind a connection is not always found: it is that of the nearest request by the same agent from the same address.
 fn one_process(seen: &mut [Seen]) {
-    let mut known: HashMap<(Option<std::net::IpAddr>, String), Option<(u32, String)>> = HashMap::new();
+    type Client = (Option<std::net::IpAddr>, String);
+    let mut known: HashMap<Client, BTreeMap<i64, (u32, String)>> = HashMap::new();
     for it in seen.iter() {
-        let Some(process) = &it.caller.process else { continue };
-        let entry = known.entry((it.caller.address, it.caller.agent.clone())).or_insert_with(|| Some(process.clone()));
-        if entry.as_ref().is_some_and(|known| known.0 != process.0) {
-            *entry = None;
-        }
+        let (Some(process), Some(start)) = (&it.caller.process, it.start) else { continue };
+        let client = (it.caller.address, it.caller.agent.clone());
+        known.entry(client).or_default().insert(start.0, process.clone());
     }
     for it in seen.iter_mut().filter(|it| it.caller.process.is_none()) {
-        it.caller.process = known.get(&(it.caller.address, it.caller.agent.clone())).cloned().flatten();
+        let Some(all) = known.get(&(it.caller.address, it.caller.agent.clone())) else { continue };
+        let start = it.start.unwrap_or_default().0;
+        let near = all.range(..start).next_back().into_iter().chain(all.range(start..).next());
+        let nearest = near.min_by_key(|(at, _)| at.abs_diff(start));
+        it.caller.process =
+            nearest.filter(|(at, _)| at.abs_diff(start) <= LOGIN_TIME.unsigned_abs()).map(|it| it.1.clone());
     }
 }
 
@@ -116,18 +120,34 @@ fn about_registries(seen: Vec<Seen>) -> Vec<Seen> {
     seen.into_iter().filter(is_about).collect()
 }
 
-/// A connection without any request names no agent: it is that of its client's requests to the same host, else of any.
+/// A connection without any request names no agent, and where a port is forwarded not the registry's own address: both are those of
+/// what the same program asked next, else of what the client asks the same host.
 fn one_agent(seen: &mut [Seen]) {
     let mut by_host: HashMap<(Option<std::net::IpAddr>, String), String> = HashMap::new();
-    let mut by_client: HashMap<Option<std::net::IpAddr>, String> = HashMap::new();
+    let mut hosts: HashSet<String> = HashSet::new();
     for it in seen.iter().filter(|it| !it.caller.agent.is_empty()) {
         by_host.entry((it.caller.address, it.place.host.clone())).or_insert_with(|| it.caller.agent.clone());
-        by_client.entry(it.caller.address).or_insert_with(|| it.caller.agent.clone());
+        hosts.insert(it.place.host.clone());
     }
-    for it in seen.iter_mut().filter(|it| it.asks == Asks::Connection) {
-        let known =
-            by_host.get(&(it.caller.address, it.place.host.clone())).or_else(|| by_client.get(&it.caller.address));
-        it.caller.agent = known.cloned().unwrap_or_default();
+    let mut next: HashMap<u32, (Option<Timestamp>, String, String)> = HashMap::new();
+    for it in seen.iter_mut().rev() {
+        let pid = it.caller.process.as_ref().map(|it| it.0);
+        if it.asks != Asks::Connection {
+            next.extend(pid.map(|pid| (pid, (it.start, it.caller.agent.clone(), it.place.host.clone()))));
+            continue;
+        }
+        let after = pid.and_then(|pid| next.get(&pid)).filter(|(start, ..)| match (start, it.end.or(it.start)) {
+            (Some(next), Some(end)) => next.0.saturating_sub(end.0) <= LOGIN_TIME,
+            _ => false,
+        });
+        if let Some((_, agent, host)) = after {
+            it.caller.agent.clone_from(agent);
+            if !hosts.contains(&it.place.host) {
+                it.place.host.clone_from(host);
+            }
+        } else if let Some(agent) = by_host.get(&(it.caller.address, it.place.host.clone())) {
+            it.caller.agent.clone_from(agent);
+        }
     }
 }
 

@@ -123,11 +123,16 @@ fn finished(block: &Block) -> Verdict {
     let steps =
         |is: &dyn Fn(&What) -> bool| block.steps.iter().filter(|it| is(&it.what) && it.state == State::Done).count();
     let blobs = steps(&|it| matches!(it, What::Config(_) | What::Layer(..) | What::Blob(_)));
-    let manifests = steps(&|it| matches!(it, What::Manifest(_)));
+    let is_read = |it: &&Step| {
+        matches!(it.what, What::Manifest(_)) && it.last().is_some_and(|it| it.method == "GET" && it.is_ok())
+    };
+    let manifests = block.steps.iter().filter(is_read).count();
+    let looked = steps(&|it| matches!(it, What::Manifest(_))) > 0;
     let summary = match block.action {
-        Action::Pull if blobs == 0 && manifests == 0 => return stopped(block, "no manifest was read"),
-        Action::Pull if blobs == 0 => "the manifest was read; no blob was asked for".to_owned(),
-        Action::Pull => format!("{} and {} were read", counted(manifests, "manifest"), counted(blobs, "blob")),
+        Action::Pull if blobs == 0 && manifests == 0 && !looked => return stopped(block, "no manifest was read"),
+        Action::Pull if blobs == 0 && manifests == 0 => "the manifest is there; it was not read".to_owned(),
+        Action::Pull if blobs == 0 => format!("{} read; no blob was asked for", counted(manifests, "manifest")),
+        Action::Pull => format!("{} and {} read", counted(manifests, "manifest"), counted(blobs, "blob")),
         Action::Push => {
             let written = steps(&|it| matches!(it, What::PutManifest(_)));
             if written == 0 {
@@ -191,9 +196,8 @@ fn notes(block: &Block) -> Vec<String> {
     }
     let unrecorded = block.steps.iter().filter(|it| *it.digest() == Digest::NotRecorded).count();
     if unrecorded > 0 {
-        let were = if unrecorded == 1 { "was" } else { "were" };
         notes.push(format!(
-            "the content of {} {were} not recorded whole: digests not verified (--body-limit keeps more)",
+            "{} with content that was not recorded whole: digests not verified (--body-limit keeps more)",
             counted(unrecorded, "step")
         ));
     }

@@ -312,7 +312,8 @@ impl Step {
             What::Upload(_) | What::PutManifest(_) => count(|it| it.sent),
             _ => {
                 // What a redirection or a refusal says is not what was wanted.
-                let wanted = |it: &&Seen| it.status.is_some_and(|status| (200..300).contains(&status));
+                let is_ok = |it: &Seen| it.status.is_some_and(|status| (200..300).contains(&status));
+                let wanted = |it: &&Seen| is_ok(it) && it.method != "HEAD";
                 self.seen.iter().filter(wanted).map(|it| it.received).fold(0, u64::saturating_add)
             }
         }

@@ -40,7 +40,7 @@ pub(crate) fn render(look: &Look, told: &Told, several: bool) -> String {
         text.push_str(&format!("{} ({}):\n", look.peer(&told.name), told.kind));
     }
     if let Some(caveat) = told.caveat {
-        text.push_str(&format!("{}\n", look.paint.as_(Meaning::Faint, &format!("a {}: {caveat}", told.kind))));
+        text.push_str(&format!("{}\n", look.paint.as_(Meaning::Faint, caveat)));
     }
     let blocks: Vec<String> = told.blocks.iter().map(|it| block(look, it)).collect();
     text + &blocks.join("\n") + if several { "\n" } else { "" }

@@ -61,9 +61,11 @@ pub(super) fn lines(step: &Step) -> Vec<String> {
     }
     lines.extend(step.manifest().map(manifest));
     lines.extend(way(step));
-    lines.extend(
-        last.errors.iter().take(4).map(|(code, message)| format!("answer: {}", format!("{code} {message}").trim())),
-    );
+    // A challenge and what is not there yet are no errors, whatever the registry calls them.
+    if matches!(step.state, State::Failed | State::Cut) {
+        let words = last.errors.iter().take(4).map(|(code, message)| format!("{code} {message}").trim().to_owned());
+        lines.extend(words.map(|it| format!("answer: {it}")));
+    }
     lines.extend(limits(step));
     lines
 }

@@ -73,7 +73,7 @@ fn named(file: &Path, key_logs: &[PathBuf], ui: Ui) -> Result<Gathered, Failure>
     let (kind, caveat) = if is_dump {
         (
             "ctr --http-dump",
-            "it tells times in whole seconds, no addresses and no whole blobs; answers are paired with requests by their digest",
+            "ctr --http-dump tells times in whole seconds, no addresses and no whole blobs; answers are paired with requests by their digest",
         )
     } else {
         (
