@@ -71,7 +71,9 @@ pub fn read(bytes: &[u8]) -> KeyFile {
     } else {
         match read_der(bytes) {
             Some(found) => file.keys.push(found),
-            None => file.problems.push("there is no key or certificate in it: neither PEM, nor DER, nor JWK".to_owned()),
+            None => {
+                file.problems.push("there is no key or certificate in it: neither PEM, nor DER, nor JWK".to_owned())
+            }
         }
     }
     file
@@ -91,7 +93,9 @@ fn read_pem(bytes: &[u8], file: &mut KeyFile) {
         } else if block.label == "RSA PUBLIC KEY" {
             pkcs1_public(&block.data)
         } else if block.is_private_key() {
-            if block.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("DEK-Info")) || block.label.starts_with("ENCRYPTED ") {
+            if block.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("DEK-Info"))
+                || block.label.starts_with("ENCRYPTED ")
+            {
                 file.problems.push(format!("line {line}: the private key is under a password, which is not asked for"));
                 continue;
             }
@@ -107,7 +111,9 @@ fn read_pem(bytes: &[u8], file: &mut KeyFile) {
             if let (Some(key), Some(text)) = (&found.private, bytes.get(block.bytes.0..block.bytes.1)) {
                 found.forms.push(Form::new("the private key's DER", key.reveal().clone()));
                 found.forms.push(Form::new("the PEM text of the private key", text));
-                found.forms.push(Form::new("the PEM text of the private key without its last newline", text.trim_ascii_end()));
+                found
+                    .forms
+                    .push(Form::new("the PEM text of the private key without its last newline", text.trim_ascii_end()));
             }
         }
         match found {

@@ -178,7 +178,14 @@ mod tests {
         assert_eq!(got(Some("kim"), "repository:team/a/b:pull,push"), "pull,push");
         assert_eq!(got(Some("kim"), "registry:catalog:*"), "");
         assert_eq!(got(Some("root"), "registry:catalog:*"), "*");
-        for (name, pattern, like) in [("a/b/c", "a/*/c", true), ("a/c", "a/*/c", false), ("ab", "ab", true), ("abc", "ab", false), ("aXbYc", "a*b*c", true), ("aa", "a*a*a", false)] {
+        for (name, pattern, like) in [
+            ("a/b/c", "a/*/c", true),
+            ("a/c", "a/*/c", false),
+            ("ab", "ab", true),
+            ("abc", "ab", false),
+            ("aXbYc", "a*b*c", true),
+            ("aa", "a*a*a", false),
+        ] {
             assert_eq!(is_like(name, pattern), like, "{name} {pattern}");
         }
     }

@@ -171,7 +171,9 @@ fn signed_by(child: &Strict, parent: &Strict) -> Result<(), String> {
         Some(Digest::Md5) => return Err("x509: cannot verify signature: insecure algorithm MD5-RSA".to_owned()),
         Some(Digest::Sha1) => {
             let kind = if matches!(algorithm, SignatureAlgorithm::Ecdsa(_)) { "ECDSA-SHA1" } else { "SHA1-RSA" };
-            return Err(format!("x509: cannot verify signature: insecure algorithm {kind} (temporarily override with GODEBUG=x509sha1=1)"));
+            return Err(format!(
+                "x509: cannot verify signature: insecure algorithm {kind} (temporarily override with GODEBUG=x509sha1=1)"
+            ));
         }
         _ => {}
     }

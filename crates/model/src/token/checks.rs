@@ -148,7 +148,14 @@ pub struct Check {
 
 impl Check {
     pub(super) fn passed(name: CheckName, words: impl Into<String>) -> Self {
-        Self { name, state: State::Passed, words: words.into(), cause: Cause::Ok, reason: None, answer: Answer::invalid() }
+        Self {
+            name,
+            state: State::Passed,
+            words: words.into(),
+            cause: Cause::Ok,
+            reason: None,
+            answer: Answer::invalid(),
+        }
     }
 
     pub(super) fn open(name: CheckName, words: impl Into<String>) -> Self {
@@ -230,7 +237,10 @@ impl Verdict {
         let Some(check) = self.decisive() else { return Vec::new() };
         if check.name == CheckName::Start {
             let message = check.reason.clone().unwrap_or_default();
-            return vec![LogLine { level: "fatal", message: format!("unable to configure authorization (token): {message}") }];
+            return vec![LogLine {
+                level: "fatal",
+                message: format!("unable to configure authorization (token): {message}"),
+            }];
         }
         let reason = check.reason.clone().map(|message| LogLine { level: "info", message });
         let warning = format!("error authorizing context: {}", check.answer.warning);
@@ -284,16 +294,23 @@ pub(super) fn times(token: &Presented, setting: &Setting<'_>) -> [Check; 2] {
         let reason = format!("token not to be used after {} - currently {now}", super::go::moment(last));
         Check::refused(CheckName::Expiry, Cause::TokenExpired, words, reason)
     } else if expires > 100_000_000_000 {
-        Check::passed(CheckName::Expiry, format!("`exp` is {expires}: milliseconds, most likely, and so hardly ever over"))
+        Check::passed(
+            CheckName::Expiry,
+            format!("`exp` is {expires}: milliseconds, most likely, and so hardly ever over"),
+        )
     } else {
         Check::passed(CheckName::Expiry, format!("it is good until {}, and {LEEWAY} s more", short(expires)))
     };
     let begin = if seconds < first {
-        let words = format!("it is good in {} at the earliest, from {}", span(begins.saturating_sub(seconds)), short(begins));
+        let words =
+            format!("it is good in {} at the earliest, from {}", span(begins.saturating_sub(seconds)), short(begins));
         let reason = format!("token not to be used before {} - currently {now}", super::go::moment(first));
         Check::refused(CheckName::NotBefore, Cause::TokenNotYetValid, words, reason)
     } else {
-        Check::passed(CheckName::NotBefore, if begins == 0 { "it has no `nbf`".to_owned() } else { format!("it is good since {}", short(begins)) })
+        Check::passed(
+            CheckName::NotBefore,
+            if begins == 0 { "it has no `nbf`".to_owned() } else { format!("it is good since {}", short(begins)) },
+        )
     };
     [end, begin]
 }

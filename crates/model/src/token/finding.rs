@@ -39,7 +39,8 @@ pub fn finding(verdict: &Verdict, token: &Presented, setting: &Setting<'_>, hint
     let mut finding = Finding::new(check.cause, summary, "log", format!("registry {title}"), log.join("\n"));
     if let Some(status) = verdict.status() {
         let error = verdict.error().map_or_else(|| "without error=".to_owned(), |error| format!("error=\"{error}\""));
-        finding = finding.with_evidence("answer", format!("registry {title}"), format!("{status}, WWW-Authenticate {error}"));
+        finding =
+            finding.with_evidence("answer", format!("registry {title}"), format!("{status}, WWW-Authenticate {error}"));
     }
     if token.header_json.is_some() {
         let (alg, kid) = (&token.header.alg, &token.header.kid);
@@ -52,7 +53,9 @@ pub fn finding(verdict: &Verdict, token: &Presented, setting: &Setting<'_>, hint
         finding = finding.with_warning(format!("it would also be refused because {}", other.words));
     }
     if token.header.jwk.as_ref().is_some_and(|jwk| jwk.is_private) {
-        finding = finding.with_warning("its `jwk` is a private key: whoever saw the token can sign as the token server; make a new key");
+        finding = finding.with_warning(
+            "its `jwk` is a private key: whoever saw the token can sign as the token server; make a new key",
+        );
     }
     fixes(finding, check, verdict.generation, token, setting, hints)
 }
@@ -118,14 +121,23 @@ fn fixes(
 }
 
 fn signer_algorithm(token: &Presented, setting: &Setting<'_>) -> &'static str {
-    let by_id = setting.bundle().iter().filter_map(|root| root.key.as_ref().ok()).find(|key| kid::libtrust(key) == token.header.kid || kid::rfc7638(key) == token.header.kid);
-    by_id.or_else(|| setting.bundle().iter().find_map(|root| root.key.as_ref().ok())).map_or("RS256", TokenKey::algorithm)
+    let by_id = setting
+        .bundle()
+        .iter()
+        .filter_map(|root| root.key.as_ref().ok())
+        .find(|key| kid::libtrust(key) == token.header.kid || kid::rfc7638(key) == token.header.kid);
+    by_id
+        .or_else(|| setting.bundle().iter().find_map(|root| root.key.as_ref().ok()))
+        .map_or("RS256", TokenKey::algorithm)
 }
 
 fn signature_fixes(finding: Finding, token: &Presented, setting: &Setting<'_>, hints: &Hints<'_>) -> Finding {
     let roots = hints.roots.or(hints.jwks).unwrap_or("token.pem");
     let finding = match signer(token, setting) {
-        Some((_, place)) => finding.with_fix("Send the ID of the key that signs", format!("the token is signed by {place}: send the ID of that one")),
+        Some((_, place)) => finding.with_fix(
+            "Send the ID of the key that signs",
+            format!("the token is signed by {place}: send the ID of that one"),
+        ),
         None => finding,
     };
     finding
@@ -142,7 +154,8 @@ pub fn known_as(id: &str, setting: &Setting<'_>, hints: &Hints<'_>) -> Option<(T
         let key = root.key.as_ref().ok()?;
         Some((key, root.place.clone(), Form::of(key, Some(&root.der))))
     });
-    let of_keys = setting.keys().iter().map(|(listed, key)| (key, format!("the JWKS key {listed}"), Form::of(key, None)));
+    let of_keys =
+        setting.keys().iter().map(|(listed, key)| (key, format!("the JWKS key {listed}"), Form::of(key, None)));
     of_roots.chain(of_keys).take(256).find_map(|(key, place, mut forms)| {
         let files = hints.forms.iter().filter(|(spki_kid, _)| *spki_kid == kid::libtrust(key));
         forms.extend(files.flat_map(|(_, more)| more.iter().cloned()));

@@ -22,7 +22,9 @@ pub fn quoted(text: &str) -> String {
             control if control < ' ' || control == '\u{7f}' => {
                 let _ = write!(out, "\\x{:02x}", u32::from(control));
             }
-            odd if odd.is_control() || matches!(odd, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{feff}') => {
+            odd if odd.is_control()
+                || matches!(odd, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{feff}') =>
+            {
                 let _ = write!(out, "\\u{:04x}", u32::from(odd));
             }
             plain => out.push(plain),

@@ -139,7 +139,8 @@ mod tests {
             assert_eq!((told.check, told.value.as_deref()), (CheckName::Key, Some("PYYO:TEWU")), "{line}");
             assert_eq!(told.generations, [Generation::V2], "{line}");
         }
-        let three = read_log_line("INFO[0101] failed to verify token: token signed by untrusted key with ID: \"x\"").unwrap();
+        let three =
+            read_log_line("INFO[0101] failed to verify token: token signed by untrusted key with ID: \"x\"").unwrap();
         assert_eq!(three.generations, [Generation::V3_0, Generation::V3_1]);
         let both = "level=info msg=\"token from untrusted issuer: \\\"a\\\"\"\nlevel=warning msg=\"error authorizing context: invalid token\"";
         let told = read_log_line(both).unwrap();

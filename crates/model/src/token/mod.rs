@@ -18,8 +18,8 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Granted, Rule, Who, grant};
 pub use access::{Access, Scope};
+pub use access::{Granted, Rule, Who, grant};
 pub use checks::{Answer, Check, CheckName, LogLine, Root, Setting, State, Verdict, judge, signer};
 pub use finding::{Hints, finding, kid_fixes, known_as};
 pub use key::{Curve, Material, TokenKey};

@@ -52,7 +52,10 @@ fn start(setting: &Setting<'_>) -> Check {
             Ok(_) => {}
             Err(why) => {
                 let words = format!("{}: {why}", root.place);
-                return refuse(&words, "unable to parse token auth root certificate: x509: unsupported elliptic curve".to_owned());
+                return refuse(
+                    &words,
+                    "unable to parse token auth root certificate: x509: unsupported elliptic curve".to_owned(),
+                );
             }
         }
     }
@@ -122,7 +125,9 @@ fn key_and_signature(token: &Presented, setting: &Setting<'_>) -> Vec<Check> {
 pub(super) fn without_key(token: &Presented, setting: &Setting<'_>) -> Check {
     match signer(token, setting) {
         Some((_, place)) => Check::passed(CheckName::Signature, format!("it is signed by {place}")),
-        None => Check::open(CheckName::Signature, "it is signed by none of the registry's keys, or not by this algorithm"),
+        None => {
+            Check::open(CheckName::Signature, "it is signed by none of the registry's keys, or not by this algorithm")
+        }
     }
 }
 
@@ -176,19 +181,23 @@ fn from_chain(x5c: &[String], _token: &Presented, setting: &Setting<'_>, before:
 }
 
 fn from_jwk(token: &Presented, setting: &Setting<'_>) -> (Check, Option<TokenKey>) {
-    let refuse = |words: String, reason: String| {
-        (Check::refused(CheckName::Key, Cause::TokenJwkUntrusted, words, reason), None)
-    };
+    let refuse =
+        |words: String, reason: String| (Check::refused(CheckName::Key, Cause::TokenJwkUntrusted, words, reason), None);
     let Some(jwk) = &token.header.jwk else { return refuse(String::new(), String::new()) };
     let key = match (&jwk.unread_by_2, &jwk.key) {
-        (Some(why), _) => return refuse(format!("its `jwk` is not read: {why}"), format!("unable to decode raw JWK value: {why}")),
+        (Some(why), _) => {
+            return refuse(format!("its `jwk` is not read: {why}"), format!("unable to decode raw JWK value: {why}"));
+        }
         (None, None) => return refuse("its `jwk` is no key".to_owned(), "unable to decode raw JWK value: ".to_owned()),
         (None, Some(key)) => key,
     };
     let Some(x5c) = &jwk.x5c else {
         let is_known = setting.bundle().iter().any(|root| root.key.as_ref().is_ok_and(|known| known.spki == key.spki));
         if is_known {
-            return (Check::passed(CheckName::Key, "its `jwk` is the key of a certificate in the bundle"), Some(key.clone()));
+            return (
+                Check::passed(CheckName::Key, "its `jwk` is the key of a certificate in the bundle"),
+                Some(key.clone()),
+            );
         }
         let words = "its `jwk` is the key of no certificate in the bundle".to_owned();
         return refuse(words, "untrusted JWK with no certificate chain".to_owned());
@@ -212,7 +221,8 @@ fn signature(token: &Presented, key: &TokenKey) -> Check {
     let is_rsa = matches!(key.material, Material::Rsa { .. });
     if is_rsa && !matches!(algorithm, "RS256" | "RS384" | "RS512") {
         let words = format!("`alg` is {}; registry 2 takes RS256, RS384 and RS512 for RSA keys", told(algorithm));
-        let why = format!("unable to verify Signature: RSA Digital Signature Algorithm {} not supported", quoted(algorithm));
+        let why =
+            format!("unable to verify Signature: RSA Digital Signature Algorithm {} not supported", quoted(algorithm));
         return refuse(Cause::TokenAlgorithm, words, why);
     }
     match verify_signature(key, algorithm, token.signed.reveal().as_bytes(), token.signature.reveal()) {
@@ -221,9 +231,15 @@ fn signature(token: &Presented, key: &TokenKey) -> Check {
             let why = format!("invalid {algorithm} signature: crypto/rsa: verification error");
             refuse(Cause::TokenBadSignature, "that key did not sign it".to_owned(), why)
         }
-        Signed::Bad => refuse(Cause::TokenBadSignature, "that key did not sign it".to_owned(), "invalid signature".to_owned()),
+        Signed::Bad => {
+            refuse(Cause::TokenBadSignature, "that key did not sign it".to_owned(), "invalid signature".to_owned())
+        }
         Signed::Length { is, must } => {
-            let der = if token.signature.reveal().first() == Some(&0x30) { "; it looks like DER, which JWS does not have" } else { ": it is cut off" };
+            let der = if token.signature.reveal().first() == Some(&0x30) {
+                "; it looks like DER, which JWS does not have"
+            } else {
+                ": it is cut off"
+            };
             let words = format!("its signature has {is} bytes instead of {must}{der}");
             refuse(Cause::TokenBadSignature, words, format!("signature length is {is} octets long, should be {must}"))
         }
@@ -242,4 +258,3 @@ fn signature(token: &Presented, key: &TokenKey) -> Check {
         }
     }
 }
-

@@ -11,8 +11,9 @@ use crate::finding::Cause;
 const BAD_SIGNATURE: &str = "go-jose/go-jose: error in cryptographic primitive";
 
 /// Algorithms that are taken unless `signingalgorithms` says otherwise. HS256 is among them, and no key of a registry fits it.
-const ALGORITHMS: &[&str] =
-    &["EdDSA", "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512"];
+const ALGORITHMS: &[&str] = &[
+    "EdDSA", "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
+];
 
 pub(super) fn checks(generation: Generation, token: &Presented, setting: &Setting<'_>) -> Vec<Check> {
     let mut all = vec![start(setting)];
@@ -23,7 +24,13 @@ pub(super) fn checks(generation: Generation, token: &Presented, setting: &Settin
             return all;
         }
         Some(not) => {
-            all.push(Check::failed(CheckName::Form, Cause::TokenMalformed, not.words.clone(), None, Answer::malformed()));
+            all.push(Check::failed(
+                CheckName::Form,
+                Cause::TokenMalformed,
+                not.words.clone(),
+                None,
+                Answer::malformed(),
+            ));
             return all;
         }
         None => {}
@@ -60,7 +67,8 @@ fn start(setting: &Setting<'_>) -> Check {
 }
 
 fn form(token: &Presented) -> Check {
-    let refuse = |words: String| Check::failed(CheckName::Form, Cause::TokenMalformed, words, None, Answer::malformed());
+    let refuse =
+        |words: String| Check::failed(CheckName::Form, Cause::TokenMalformed, words, None, Answer::malformed());
     if let Some(why) = &token.unread_by_3 {
         return refuse(why.clone());
     }
@@ -84,7 +92,11 @@ fn key(generation: Generation, token: &Presented, setting: &Setting<'_>) -> (Che
                 Err(why) => refuse(Cause::TokenChainUntrusted, why.clone(), &why),
             },
             Err(fault) => {
-                let no_bundle = if setting.bundle().is_empty() { " (there is no bundle; `x5c` is looked at first, whatever the JWKS holds)" } else { "" };
+                let no_bundle = if setting.bundle().is_empty() {
+                    " (there is no bundle; `x5c` is looked at first, whatever the JWKS holds)"
+                } else {
+                    ""
+                };
                 let words = format!("its certificate chain (`x5c`) is not taken: {}{no_bundle}", fault.text());
                 refuse(Cause::TokenChainUntrusted, words, fault.text())
             }
@@ -92,15 +104,25 @@ fn key(generation: Generation, token: &Presented, setting: &Setting<'_>) -> (Che
     }
     if let Some(jwk) = &header.jwk {
         if let Some(x5c) = &jwk.x5c {
-            return match chain::verify(x5c, setting.bundle(), setting.now).map(|leaf| TokenKey::from_spki(&leaf.key.der)) {
-                Ok(Ok(key)) => (Check::passed(CheckName::Key, "its `jwk` has certificates that lead to the bundle"), Some(key)),
+            return match chain::verify(x5c, setting.bundle(), setting.now)
+                .map(|leaf| TokenKey::from_spki(&leaf.key.der))
+            {
+                Ok(Ok(key)) => {
+                    (Check::passed(CheckName::Key, "its `jwk` has certificates that lead to the bundle"), Some(key))
+                }
                 Ok(Err(why)) => refuse(Cause::TokenJwkUntrusted, why.clone(), &why),
-                Err(fault) => refuse(Cause::TokenJwkUntrusted, format!("the certificates of its `jwk` are not taken: {}", fault.text()), fault.text()),
+                Err(fault) => refuse(
+                    Cause::TokenJwkUntrusted,
+                    format!("the certificates of its `jwk` are not taken: {}", fault.text()),
+                    fault.text(),
+                ),
             };
         }
         let id = jwk.kid.clone().unwrap_or_default();
         return match known(generation, &id, setting) {
-            Some((key, place)) => (Check::passed(CheckName::Key, format!("its `jwk` has the `kid` of {place}")), Some(key)),
+            Some((key, place)) => {
+                (Check::passed(CheckName::Key, format!("its `jwk` has the `kid` of {place}")), Some(key))
+            }
             None => refuse(
                 Cause::TokenJwkUntrusted,
                 format!("its `jwk` has the `kid` {}, which the registry does not know", told(&id)),
@@ -168,10 +190,12 @@ fn claim_types(token: &Presented) -> Check {
 fn audience(token: &Presented, setting: &Setting<'_>) -> Check {
     let all = &token.claims.audience;
     if all.iter().any(|one| one == setting.service) {
-        return Check::passed(CheckName::Audience, format!("`aud` names {}, the registry's `service`", setting.service));
+        return Check::passed(
+            CheckName::Audience,
+            format!("`aud` names {}, the registry's `service`", setting.service),
+        );
     }
     let words = format!("`aud` is {}, the registry's `service` is {}", told(&all.join(", ")), setting.service);
     let reason = format!("token intended for another audience: [{}]", all.join(" "));
     Check::refused(CheckName::Audience, Cause::TokenWrongAudience, words, reason)
 }
-

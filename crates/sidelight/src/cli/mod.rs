@@ -48,8 +48,8 @@ pub(crate) use proxy::ProxyCommand;
 pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
 pub(crate) use registry::RegistryOptions;
 pub(crate) use registry_verbs::{
-    IdStyle, KeyIdCommand, RegistryCommand, RegistryVerb, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb,
-    TokenVerify,
+    IdStyle, KeyIdCommand, RegistryCommand, RegistryVerb, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe,
+    TokenVerb, TokenVerify,
 };
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;

@@ -39,7 +39,8 @@ fn matches(paint: Paint, answer: &Answer, wanted: &str, text: &mut String) {
         let line = format!("{wanted} is {} ({})", escape::line(&found.words), place(shown));
         let _ = writeln!(text, "{} {}", paint.as_(meaning, mark), paint.as_(meaning, &line));
         let by: Vec<&str> = found.found_by.iter().map(|generation| generation.title()).collect();
-        let looked_up = if by.is_empty() { "by no registry".to_owned() } else { format!("by registry {}", by.join(", ")) };
+        let looked_up =
+            if by.is_empty() { "by no registry".to_owned() } else { format!("by registry {}", by.join(", ")) };
         let _ = writeln!(text, "    looked up {looked_up}");
         let missing = Generation::ALL.iter().filter(|generation| !found.found_by.contains(generation));
         for generation in missing {
@@ -53,7 +54,10 @@ fn matches(paint: Paint, answer: &Answer, wanted: &str, text: &mut String) {
     if !any {
         let line = format!("{wanted} is of none of these keys, by no mistake that is known");
         let _ = writeln!(text, "{} {}", paint.as_(Meaning::Bad, "✗"), paint.as_(Meaning::Bad, &line));
-        let _ = writeln!(text, "    it was made from another key, then: compare with the key that the token server signs with");
+        let _ = writeln!(
+            text,
+            "    it was made from another key, then: compare with the key that the token server signs with"
+        );
     }
     for told in &answer.shape {
         let _ = writeln!(text, "    {} {}", paint.as_(Meaning::Caution, "note:"), escape::line(told));
@@ -92,9 +96,18 @@ fn key(paint: Paint, shown: &Shown, text: &mut String) {
         let _ = writeln!(text, "    RFC 7638        {thumbprint}");
     }
     if let Some(id) = &found.own_id {
-        let _ = writeln!(text, "    its own kid     {}  {}", escape::line(id), paint.as_(Meaning::Faint, "(what registry 3 looks up if it is in its JWKS file)"));
+        let _ = writeln!(
+            text,
+            "    its own kid     {}  {}",
+            escape::line(id),
+            paint.as_(Meaning::Faint, "(what registry 3 looks up if it is in its JWKS file)")
+        );
     }
     if found.kind == "PKCS#8 private key" {
-        let _ = writeln!(text, "    {} libtrust itself refuses PKCS#8 keys (`unable to get PrivateKey from PEM type: PRIVATE KEY`)", paint.as_(Meaning::Caution, "note:"));
+        let _ = writeln!(
+            text,
+            "    {} libtrust itself refuses PKCS#8 keys (`unable to get PrivateKey from PEM type: PRIVATE KEY`)",
+            paint.as_(Meaning::Caution, "note:")
+        );
     }
 }

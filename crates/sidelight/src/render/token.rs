@@ -95,7 +95,8 @@ pub(crate) fn decoded(paint: Paint, token: &Presented, now: Timestamp) -> String
     part("header", token.header_json.as_deref());
     part("claims", token.claims_json.as_deref());
     let claims = &token.claims;
-    for (name, seconds) in [("issued", claims.issued_at), ("good from", claims.not_before), ("expires", claims.expires)] {
+    for (name, seconds) in [("issued", claims.issued_at), ("good from", claims.not_before), ("expires", claims.expires)]
+    {
         if seconds != 0 {
             let over = if name == "expires" && seconds < now.as_secs() { "  (over)" } else { "" };
             let _ = writeln!(text, "{name} {}{over}", go::moment(seconds).replace(" +0000", ""));
@@ -113,7 +114,11 @@ pub(crate) fn decoded(paint: Paint, token: &Presented, now: Timestamp) -> String
         }
     }
     let bytes = token.signature.reveal().len();
-    let _ = writeln!(text, "{}", if bytes == 0 { "no signature".to_owned() } else { format!("signature of {bytes} bytes, not shown") });
+    let _ = writeln!(
+        text,
+        "{}",
+        if bytes == 0 { "no signature".to_owned() } else { format!("signature of {bytes} bytes, not shown") }
+    );
     let unread_by_3 = token.unread_by_3.as_ref().or(token.claims_unread_by_3.as_ref());
     for (registry, problem) in [("2.x", token.unread_by_2.as_ref()), ("3.x", unread_by_3)] {
         if let Some(problem) = problem {

@@ -6,7 +6,6 @@ use sidelight_model::token::kid::{self, Match};
 use sidelight_model::token::{Generation, TokenKey};
 use sidelight_wire::key_file;
 
-
 /// A key with where it stands.
 #[derive(Debug)]
 pub(crate) struct Shown {

@@ -97,7 +97,10 @@ pub(crate) fn shown(text: &str) -> Value {
 
 /// A token decoded.
 pub(crate) fn decoded(token: &Presented) -> Value {
-    let time = |seconds: i64| (seconds != 0).then(|| sidelight_model::token::go::moment(seconds).replace(" +0000 UTC", "Z").replacen(' ', "T", 1));
+    let time = |seconds: i64| {
+        (seconds != 0)
+            .then(|| sidelight_model::token::go::moment(seconds).replace(" +0000 UTC", "Z").replacen(' ', "T", 1))
+    };
     json!({
         "v": 1,
         "type": "token",

@@ -99,7 +99,8 @@ fn of_object(value: &Value, structure: &Structure) -> Option<String> {
         }
     };
     fields.iter().find_map(|(name, value)| {
-        let known = |(known, _): &&(&str, Kind)| *known == name || (!structure.is_old && known.eq_ignore_ascii_case(name));
+        let known =
+            |(known, _): &&(&str, Kind)| *known == name || (!structure.is_old && known.eq_ignore_ascii_case(name));
         let (name, kind) = structure.fields.iter().find(known)?;
         of_field(value, *kind, structure, name)
     })

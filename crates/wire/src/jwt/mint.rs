@@ -222,15 +222,17 @@ fn name_key(order: &Order<'_>, header: &mut Map<String, Value>) -> Result<(), St
     let base64 = |chain: &[Vec<u8>]| chain.iter().map(|der| BASE64.encode(der)).collect::<Vec<_>>();
     let chain = |needed: usize| match order.chain {
         chain if chain.len() >= needed => Ok(chain),
-        _ => Err(format!("{needed} certificate(s) are needed for that: the key's own first, then its issuers (--cert FILE)")),
+        _ => Err(format!(
+            "{needed} certificate(s) are needed for that: the key's own first, then its issuers (--cert FILE)"
+        )),
     };
     let x5c = match (order.broken, order.naming) {
         (Some(B::X5cUntrusted), _) => Some(base64(order.other.map(|it| it.1).unwrap_or_default())),
         (Some(B::X5cOrder), _) => Some(base64(chain(2)?).into_iter().rev().collect()),
         (Some(B::X5cCut), _) => Some(base64(&chain(2)?[..1])),
-        (Some(B::X5cBase64url), _) => {
-            Some(base64(chain(1)?).iter().map(|text| text.replace('+', "-").replace('/', "_").replace('=', "")).collect())
-        }
+        (Some(B::X5cBase64url), _) => Some(
+            base64(chain(1)?).iter().map(|text| text.replace('+', "-").replace('/', "_").replace('=', "")).collect(),
+        ),
         (Some(B::KidMissing), _) => None,
         (_, Naming::X5c) => Some(base64(chain(1)?)),
         _ => None,
@@ -310,8 +312,12 @@ fn claims(order: &Order<'_>) -> Value {
         _ => {}
     }
     let entry = |access: &Access| match order.broken {
-        Some(B::AccessName) => json!({"type": access.kind, "name": format!("another/{}", access.name), "actions": access.actions}),
-        Some(B::AccessOneWord) => json!({"type": access.kind, "name": access.name, "actions": [access.actions.join(",")]}),
+        Some(B::AccessName) => {
+            json!({"type": access.kind, "name": format!("another/{}", access.name), "actions": access.actions})
+        }
+        Some(B::AccessOneWord) => {
+            json!({"type": access.kind, "name": access.name, "actions": [access.actions.join(",")]})
+        }
         _ => json!({"type": access.kind, "name": access.name, "actions": access.actions}),
     };
     let access: Vec<Value> = match order.broken {

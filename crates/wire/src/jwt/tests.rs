@@ -40,16 +40,31 @@ fn the_public_vector_has_its_ids() {
 fn registry_2_says_what_it_says() {
     let cases = [
         (token("hello", "{}"), "invalid character 'h' looking for beginning of value"),
-        (token(HEADER, r#"{"aud":["a"]}"#), "json: cannot unmarshal array into Go struct field ClaimSet.aud of type string"),
-        (token(HEADER, r#"{"exp":"1"}"#), "json: cannot unmarshal string into Go struct field ClaimSet.exp of type int64"),
-        (token(HEADER, r#"{"exp":4070908800.5}"#), "json: cannot unmarshal number 4070908800.5 into Go struct field ClaimSet.exp of type int64"),
-        (token(r#"{"x5c":"a"}"#, "{}"), "json: cannot unmarshal string into Go struct field Header.x5c of type []string"),
+        (
+            token(HEADER, r#"{"aud":["a"]}"#),
+            "json: cannot unmarshal array into Go struct field ClaimSet.aud of type string",
+        ),
+        (
+            token(HEADER, r#"{"exp":"1"}"#),
+            "json: cannot unmarshal string into Go struct field ClaimSet.exp of type int64",
+        ),
+        (
+            token(HEADER, r#"{"exp":4070908800.5}"#),
+            "json: cannot unmarshal number 4070908800.5 into Go struct field ClaimSet.exp of type int64",
+        ),
+        (
+            token(r#"{"x5c":"a"}"#, "{}"),
+            "json: cannot unmarshal string into Go struct field Header.x5c of type []string",
+        ),
         (token(HEADER, "{"), "unexpected end of JSON input"),
         (token(HEADER, "{'a':1}"), r"invalid character '\'' looking for beginning of object key string"),
         (token(HEADER, r#"{"a":1} x"#), "invalid character 'x' after top-level value"),
         (token(HEADER, r#"{"a":01}"#), "invalid character '1' after object key:value pair"),
         (token(HEADER, "[]"), "json: cannot unmarshal array into Go value of type token.ClaimSet"),
-        (token(HEADER, r#"{"access":[{"actions":"pull"}]}"#), "json: cannot unmarshal string into Go struct field ResourceActions.access.actions of type []string"),
+        (
+            token(HEADER, r#"{"access":[{"actions":"pull"}]}"#),
+            "json: cannot unmarshal string into Go struct field ResourceActions.access.actions of type []string",
+        ),
         ("a.b.c".to_owned(), "unable to decode header: illegal base64url string"),
         ("!!!!.b.c".to_owned(), "unable to decode header: illegal base64 data at input byte 0"),
     ];
@@ -72,7 +87,14 @@ fn registry_3_reads_lists_and_words_types_otherwise() {
 }
 
 fn setting<'a>(roots: &'a [Root]) -> Setting<'a> {
-    Setting { issuer: "auth", service: "reg", roots: Some(roots), jwks: None, scope: &[], now: Timestamp::from_secs(1_800_000_000) }
+    Setting {
+        issuer: "auth",
+        service: "reg",
+        roots: Some(roots),
+        jwks: None,
+        scope: &[],
+        now: Timestamp::from_secs(1_800_000_000),
+    }
 }
 
 #[test]
@@ -87,7 +109,10 @@ fn the_order_of_checks_is_each_releases_own() {
     assert_eq!(others, ["audience", "expiry", "not_before", "key"]);
     assert_eq!(
         verdict.log().iter().map(ToString::to_string).collect::<Vec<_>>(),
-        [r#"level=info msg="token from untrusted issuer: \"x\"""#, r#"level=warning msg="error authorizing context: invalid token""#]
+        [
+            r#"level=info msg="token from untrusted issuer: \"x\"""#,
+            r#"level=warning msg="error authorizing context: invalid token""#
+        ]
     );
     let id = kid::BASE_POINT_IDS[0].1;
     let header = format!(r#"{{"alg":"ES256","kid":"{id}"}}"#);
@@ -107,7 +132,10 @@ fn leading_zeros_of_coordinates_are_told_apart() {
     // A writer that left the zero out means the same key; registry 2 refuses it in a header.
     let short = json!({"kty": "EC", "crv": "P-256", "x": encode(&x[1..]), "y": encode(&[9; 32])});
     assert_eq!(jwks::public_key(&short).unwrap(), key);
-    assert_eq!(jwks::problem_of_2(&short).as_deref(), Some("JWK EC Public Key x-coordinate: invalid number of octets: got 31, should be 32"));
+    assert_eq!(
+        jwks::problem_of_2(&short).as_deref(),
+        Some("JWK EC Public Key x-coordinate: invalid number of octets: got 31, should be 32")
+    );
 }
 
 /// Every form of one key that can be written without a library of keys.

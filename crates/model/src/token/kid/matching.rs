@@ -38,7 +38,8 @@ fn right(id: &str, key: &TokenKey) -> Option<Match> {
     } else if id == rfc7638(key) {
         "the RFC 7638 thumbprint of this key".to_owned()
     } else if id == unpadded(key) {
-        "the thumbprint of this key as registry 3.1 computes it: coordinates without their leading zeros, not RFC 7638".to_owned()
+        "the thumbprint of this key as registry 3.1 computes it: coordinates without their leading zeros, not RFC 7638"
+            .to_owned()
     } else if let Some((curve, _)) = BASE_POINT_IDS.iter().find(|(_, known)| *known == id).filter(|_| is_ec) {
         format!("the thumbprint of {}'s base point, which registry 3.0 takes for every key of that curve", curve.name())
     } else {
@@ -54,7 +55,10 @@ fn known_scheme(id: &str, key: &TokenKey, forms: &[Form]) -> Option<Match> {
     let mut known = vec![
         (BASE64URL_NOPAD.encode(&spki.sha256), "SHA-256 of the public key in base64url, as Keycloak's OIDC has it"),
         (HEXLOWER.encode(&spki.sha256), "SHA-256 of the public key in hex"),
-        (HEXLOWER.encode(&spki.sha256[..8]), "the first 8 bytes of the public key's SHA-256 in hex, as some Harbor forks have it"),
+        (
+            HEXLOWER.encode(&spki.sha256[..8]),
+            "the first 8 bytes of the public key's SHA-256 in hex, as some Harbor forks have it",
+        ),
         (HEXLOWER.encode(&hashes(&key.bits()).sha1), "the subject key identifier (SHA-1) in hex"),
     ];
     if let Some(der) = certificate {
@@ -89,16 +93,30 @@ fn mistake(id: &str, forms: &[Form]) -> Option<Match> {
     for form in forms {
         let bytes = form.bytes.reveal();
         if libtrust_of(bytes) == id {
-            return Some(wrong(format!("the libtrust ID of {}, not of the public key (SubjectPublicKeyInfo)", form.name)));
+            return Some(wrong(format!(
+                "the libtrust ID of {}, not of the public key (SubjectPublicKeyInfo)",
+                form.name
+            )));
         }
         if form.name.contains("JWK") && std::str::from_utf8(bytes).is_ok_and(|json| thumbprint(json) == id) {
-            return Some(wrong(format!("SHA-256 of {}: RFC 7638 wants the public members alone, sorted, without blanks", form.name)));
+            return Some(wrong(format!(
+                "SHA-256 of {}: RFC 7638 wants the public members alone, sorted, without blanks",
+                form.name
+            )));
         }
         for (name, sum) in digests(bytes) {
             if let Some(how) = spelled(id, &sum) {
-                let of = if form.name.starts_with("the public key (") { String::new() } else { format!(" of {}", form.name) };
+                let of = if form.name.starts_with("the public key (") {
+                    String::new()
+                } else {
+                    format!(" of {}", form.name)
+                };
                 let with = if name == "SHA-256" { String::new() } else { format!(" with {name} instead of SHA-256") };
-                let subject = if of.is_empty() && with.is_empty() { "of the right bytes".to_owned() } else { (of + &with).trim().to_owned() };
+                let subject = if of.is_empty() && with.is_empty() {
+                    "of the right bytes".to_owned()
+                } else {
+                    (of + &with).trim().to_owned()
+                };
                 return Some(wrong(format!("a libtrust ID gone wrong, {subject}: {how}")));
             }
         }
@@ -139,10 +157,19 @@ fn spelled(id: &str, sum: &[u8]) -> Option<&'static str> {
         (BASE32.encode(sum), "the digest was not cut to 240 bits, is padded and has no colons"),
         (grouped(&BASE32HEX_NOPAD.encode(cut)), "in base32hex, not in base32"),
         (grouped(&broken_base32(cut)), "its base32 is broken: shifts bind closer than `&` there, so bits are repeated"),
-        (grouped(&BASE32_NOPAD.encode(hex.get(..30).unwrap_or(&hex).as_bytes())), "base32 of the digest's hex text, not of its bytes"),
-        (grouped(&BASE32_NOPAD.encode(hex.get(..60).unwrap_or(&hex).as_bytes())), "base32 of the digest's hex text, not of its bytes"),
+        (
+            grouped(&BASE32_NOPAD.encode(hex.get(..30).unwrap_or(&hex).as_bytes())),
+            "base32 of the digest's hex text, not of its bytes",
+        ),
+        (
+            grouped(&BASE32_NOPAD.encode(hex.get(..60).unwrap_or(&hex).as_bytes())),
+            "base32 of the digest's hex text, not of its bytes",
+        ),
         (grouped(&BASE32_NOPAD.encode(hex.as_bytes())), "base32 of the digest's hex text, not of its bytes"),
-        (grouped(&BASE32_NOPAD.encode(BASE64.encode(sum).as_bytes()).chars().take(48).collect::<String>()), "base32 of the digest's base64 text, not of its bytes"),
+        (
+            grouped(&BASE32_NOPAD.encode(BASE64.encode(sum).as_bytes()).chars().take(48).collect::<String>()),
+            "base32 of the digest's base64 text, not of its bytes",
+        ),
         (BASE64URL_NOPAD.encode(sum), "in base64url, not base32"),
         (BASE64.encode(sum), "in base64, not base32"),
         (hex.clone(), "in hex, not base32"),
@@ -190,8 +217,11 @@ fn spelling(id: &str, key: &TokenKey) -> Option<Match> {
     };
     let wanted = plain(id);
     let known = [(libtrust(key), "libtrust ID"), (rfc7638(key), "RFC 7638 thumbprint")];
-    let (right, scheme) = known.iter().find(|(known, _)| plain(known) == wanted || (wanted.len() >= 12 && plain(known).starts_with(&wanted)))?;
-    let cut = if plain(right).len() > wanted.len() { "cut off" } else { "spelled wrongly (blanks, case, or separators)" };
+    let (right, scheme) = known
+        .iter()
+        .find(|(known, _)| plain(known) == wanted || (wanted.len() >= 12 && plain(known).starts_with(&wanted)))?;
+    let cut =
+        if plain(right).len() > wanted.len() { "cut off" } else { "spelled wrongly (blanks, case, or separators)" };
     Some(wrong(format!("the {scheme} of this key, {cut}")))
 }
 

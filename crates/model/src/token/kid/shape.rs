@@ -60,7 +60,10 @@ pub fn shape(id: &str) -> Vec<String> {
         told.push(base32_shape(&letters, &groups));
     } else if id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') && id.len() >= 16 {
         told.push(hex_shape(letters.len()));
-    } else if id.bytes().any(|byte| byte.is_ascii_lowercase()) && is_base32(&letters.to_ascii_uppercase()) && groups.len() > 1 {
+    } else if id.bytes().any(|byte| byte.is_ascii_lowercase())
+        && is_base32(&letters.to_ascii_uppercase())
+        && groups.len() > 1
+    {
         told.push("it looks like a libtrust ID in lower case: registries compare letter by letter".to_owned());
     } else if id.len() == 43 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
         told.push("43 letters of base64url: an RFC 7638 thumbprint (registry 3), SHA-256 of a public key (Keycloak's OIDC), or `x5t#S256` of a certificate".to_owned());
@@ -79,7 +82,9 @@ fn base32_shape(letters: &[u8], groups: &[&str]) -> String {
     match (letters.len(), groups.len()) {
         (48, 12) if in_fours => "12 groups of 4 letters of base32: a libtrust ID, which registry 2 looks up".to_owned(),
         (48, 1) => "48 letters of base32 without colons: a libtrust ID lacks its 11 colons".to_owned(),
-        (51..=56, _) => "more than 48 letters of base32: the digest was not cut to 240 bits before it was encoded".to_owned(),
+        (51..=56, _) => {
+            "more than 48 letters of base32: the digest was not cut to 240 bits before it was encoded".to_owned()
+        }
         (32, _) => "32 letters of base32: made from a SHA-1, not from a SHA-256".to_owned(),
         (number, _) => format!("{number} letters of base32; a libtrust ID has 48, in 12 groups of 4"),
     }

@@ -29,7 +29,9 @@ pub(super) fn run(options: &KeyIdCommand, global: &GlobalOptions, ui: Ui) -> Res
     }
     if !keys.iter().any(|shown| shown.found.key.is_ok()) {
         let why = keys.iter().find_map(|shown| Some(format!("{}: {}", shown.file, shown.found.key.as_ref().err()?)));
-        return Err(Failure::new(escape::line(&why.unwrap_or_else(|| "there is no key or certificate in these files".to_owned()))));
+        return Err(Failure::new(escape::line(
+            &why.unwrap_or_else(|| "there is no key or certificate in these files".to_owned()),
+        )));
     }
     let shape = wanted.as_deref().map(kid::shape).unwrap_or_default();
     let is_right = keys.iter().any(|shown| shown.matched.as_ref().is_some_and(|it| it.is_right));
@@ -42,7 +44,9 @@ pub(super) fn run(options: &KeyIdCommand, global: &GlobalOptions, ui: Ui) -> Res
 fn wanted_id(text: &str) -> Result<String, Failure> {
     let text = text.trim();
     if let Some(told) = read_log_line(text) {
-        let none = || Failure::usage("--match: this log line names no key ID").hint("the one with `untrusted key with ID` does");
+        let none = || {
+            Failure::usage("--match: this log line names no key ID").hint("the one with `untrusted key with ID` does")
+        };
         return told.value.ok_or_else(none);
     }
     if text.starts_with("eyJ") && text.contains('.') {

@@ -98,7 +98,9 @@ impl Desk {
         if let Some(token) = &asked.refresh_token {
             let known = self.refresh_tokens.lock().unwrap_or_else(PoisonError::into_inner);
             let user = known.iter().find(|(known, _)| known == token).map(|(_, user)| user.clone());
-            return user.map(Some).ok_or_else(|| "the refresh token is not known; this server forgets them when it ends".to_owned());
+            return user
+                .map(Some)
+                .ok_or_else(|| "the refresh token is not known; this server forgets them when it ends".to_owned());
         }
         let Some((name, password)) = &asked.login else { return Ok(None) };
         match &self.users {

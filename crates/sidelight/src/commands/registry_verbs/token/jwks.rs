@@ -31,7 +31,8 @@ pub(super) fn run(options: &TokenJwks, ui: Ui) -> Result<Exit, Failure> {
         return Err(Failure::new("there is no key or certificate in these files"));
     }
     if options.kid.is_some() && keys.iter().any(|(_, key)| *key != keys[0].1) {
-        return Err(Failure::usage("--kid names one key, and these files hold several").hint("give one file, or leave --kid out"));
+        return Err(Failure::usage("--kid names one key, and these files hold several")
+            .hint("give one file, or leave --kid out"));
     }
     let text = jwks::write_set(&keys);
     match &options.output {

@@ -80,12 +80,19 @@ fn desk(options: &TokenServe, ui: Ui) -> Result<Desk, Failure> {
         }
     };
     if !options.listen.ip().is_loopback() {
-        ui.warning(&format!("{} can be reached from outside this machine, and passwords go there unencrypted", options.listen));
+        ui.warning(&format!(
+            "{} can be reached from outside this machine, and passwords go there unencrypted",
+            options.listen
+        ));
     }
     let signer = Signer::from_file(&options.key)?;
     let chain = options.cert.as_deref().map(signer::certificates).transpose()?.unwrap_or_default();
     if chain.is_empty() && sidelight_model::token::kid::of(options.registry, &signer.key).is_none() {
-        let failure = Failure::usage(format!("registry {} looks {} keys up by no ID", options.registry.title(), signer.key.kind()));
+        let failure = Failure::usage(format!(
+            "registry {} looks {} keys up by no ID",
+            options.registry.title(),
+            signer.key.kind()
+        ));
         return Err(failure.hint("--cert FILE sends the certificate with each token"));
     }
     Ok(Desk {
@@ -104,11 +111,14 @@ fn desk(options: &TokenServe, ui: Ui) -> Result<Desk, Failure> {
 fn announce(address: SocketAddr, desk: &Desk, json: bool, ui: Ui) -> Result<(), Failure> {
     let realm = format!("http://{address}/token");
     if json {
-        let line = json!({"v": 1, "type": "token-serve", "realm": realm, "issuer": desk.issuer, "service": desk.service});
+        let line =
+            json!({"v": 1, "type": "token-serve", "realm": realm, "issuer": desk.issuer, "service": desk.service});
         return super::super::show(format!("{line}\n").as_bytes());
     }
     let users = desk.users.as_ref().map_or(0, Users::len);
-    ui.note(&format!("serving tokens at {realm} for {users} user(s); Ctrl-C ends it. In the registry's configuration:"));
+    ui.note(&format!(
+        "serving tokens at {realm} for {users} user(s); Ctrl-C ends it. In the registry's configuration:"
+    ));
     ui.note(&format!(
         "  auth:\n    token:\n      realm: {realm}\n      service: {}\n      issuer: {}\n      rootcertbundle: the signer's certificate in PEM",
         desk.service, desk.issuer
@@ -172,7 +182,11 @@ impl Teller {
     /// A line about a request: who, what was asked for, what was granted.
     fn tell(&self, method: &str, reply: &Reply, scopes: &str) {
         let granted: Vec<String> = reply.granted.iter().map(|it| it.access.to_string()).collect();
-        let refused: Vec<String> = reply.granted.iter().flat_map(|it| it.refused.iter().map(move |action| format!("{}:{action}", it.access.name))).collect();
+        let refused: Vec<String> = reply
+            .granted
+            .iter()
+            .flat_map(|it| it.refused.iter().map(move |action| format!("{}:{action}", it.access.name)))
+            .collect();
         if self.json {
             let line = json!({
                 "v": 1, "type": "token-grant", "status": reply.status, "user": reply.user, "scope": scopes,
@@ -234,7 +248,8 @@ fn from_fields(fields: &[(String, String)], login: Option<(String, String)>) -> 
         scopes: fields.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.clone()).collect(),
         login: form_login.or(login),
         refresh_token: one("refresh_token"),
-        offline: one("offline_token").is_some_and(|it| it == "true") || one("access_type").is_some_and(|it| it == "offline"),
+        offline: one("offline_token").is_some_and(|it| it == "true")
+            || one("access_type").is_some_and(|it| it == "offline"),
     }
 }
 
@@ -265,7 +280,9 @@ mod tests {
 
     #[test]
     fn requests_are_read() {
-        let fields = form("service=reg&scope=repository%3Aa%3Apull&scope=repository:b:pull+registry:catalog:*&offline_token=true");
+        let fields = form(
+            "service=reg&scope=repository%3Aa%3Apull&scope=repository:b:pull+registry:catalog:*&offline_token=true",
+        );
         let asked = from_fields(&fields, basic("Basic am9lOmh1bnRlcjI="));
         assert_eq!(asked.scopes, ["repository:a:pull", "repository:b:pull registry:catalog:*"]);
         assert_eq!(asked.login, Some(("joe".to_owned(), "hunter2".to_owned())));

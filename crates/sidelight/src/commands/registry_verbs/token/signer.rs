@@ -69,7 +69,8 @@ impl Signer {
                     "PS512" => &sig::RSA_PSS_SHA512,
                     other => return Err(self.unfit(other)),
                 };
-                let pair = RsaKeyPair::from_der(der).or_else(|_| RsaKeyPair::from_pkcs8(der)).map_err(|e| unusable(&e))?;
+                let pair =
+                    RsaKeyPair::from_der(der).or_else(|_| RsaKeyPair::from_pkcs8(der)).map_err(|e| unusable(&e))?;
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(encoding, &random, data, &mut signature).map_err(|e| unusable(&e))?;
                 Ok(signature)
@@ -88,7 +89,8 @@ impl Signer {
 
     fn unfit(&self, algorithm: &str) -> Failure {
         let (kind, own) = (self.key.kind(), self.key.algorithm());
-        Failure::usage(escape::line(&format!("a key of {kind} does not sign with {algorithm}"))).hint(format!("its own is {own}"))
+        Failure::usage(escape::line(&format!("a key of {kind} does not sign with {algorithm}")))
+            .hint(format!("its own is {own}"))
     }
 }
 

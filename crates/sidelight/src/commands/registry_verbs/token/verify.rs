@@ -52,7 +52,8 @@ pub(super) fn run(options: &TokenVerify, global: &GlobalOptions, ui: Ui) -> Resu
         }
         Given::Line(line) => {
             if !line.generations.iter().any(asked) {
-                return Err(Failure::usage("the registry of --registry does not write such a line").hint("leave --registry out"));
+                return Err(Failure::usage("the registry of --registry does not write such a line")
+                    .hint("leave --registry out"));
             }
             let token = token_of(&line);
             let generations = line.generations.iter().filter(|it| asked(it));
@@ -135,7 +136,9 @@ fn told(options: &TokenVerify, is_line: bool, ui: Ui) -> Result<Told, Failure> {
     let roots = options.roots.as_deref().map(|file| bundle(file, ui)).transpose()?;
     let jwks = options.jwks.as_deref().map(|file| key_set(file, ui)).transpose()?;
     if roots.is_none() && jwks.is_none() && !is_line {
-        return Err(Failure::usage("--roots BUNDLE or --jwks FILE is needed: what the registry checks signatures with"));
+        return Err(Failure::usage(
+            "--roots BUNDLE or --jwks FILE is needed: what the registry checks signatures with",
+        ));
     }
     let mut forms = Vec::new();
     for path in &options.key {
@@ -191,10 +194,13 @@ fn key_set(path: &Path, ui: Ui) -> Result<Vec<(String, TokenKey)>, Failure> {
     let file = path.display().to_string();
     let read = key_file::read(&super::super::read(path)?);
     if !read.is_jwks {
-        return Err(Failure::new(escape::line(&format!("{file}: it is no JWKS"))).hint("a bundle of certificates is given with --roots"));
+        return Err(Failure::new(escape::line(&format!("{file}: it is no JWKS")))
+            .hint("a bundle of certificates is given with --roots"));
     }
     if read.is_single_jwk {
-        ui.warning(&escape::line(&format!("{file}: a JWK alone, which registry 3 takes for an empty set; put it into {{\"keys\": [ … ]}}")));
+        ui.warning(&escape::line(&format!(
+            "{file}: a JWK alone, which registry 3 takes for an empty set; put it into {{\"keys\": [ … ]}}"
+        )));
         return Ok(Vec::new());
     }
     let mut keys = Vec::new();
