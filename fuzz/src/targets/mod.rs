@@ -15,6 +15,7 @@ pub mod planning;
 pub mod registry;
 pub mod starttls;
 pub mod stores;
+pub mod tokens;
 
 /// A target: takes one input, and panics when a promise is broken.
 pub type Target = fn(&[u8]);
@@ -40,6 +41,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("pkcs12", stores::pkcs12),
     ("known_roots", known_roots::known_roots),
     ("registry", registry::registry),
+    ("jwt", tokens::jwt),
+    ("jwks", tokens::jwks),
     ("dialogue", starttls::dialogue),
     ("trust_edit", planning::trust_edit),
     ("trust_store", stores::trust_store),
