@@ -148,7 +148,7 @@ http {{
 pub const REGISTRY_LOGIN: (&str, &str) = ("joe", "hunter2");
 
 /// The same as a line of an htpasswd file (bcrypt, the only form that the registry reads).
-const HTPASSWD: &str = "joe:$2b$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.\n";
+pub const HTPASSWD: &str = "joe:$2b$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.\n";
 
 /// Debian's docker-registry on plain HTTP at this address of `place`, its images in `folder`.
 #[track_caller]
@@ -169,7 +169,43 @@ pub fn private_registry(place: &Hosts, folder: &Path, address: SocketAddr, ident
     registry_with(place, folder, address, &more)
 }
 
+/// What a registry is told of its token server.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenAuth<'a> {
+    /// Where tokens are had.
+    pub realm: &'a str,
+    /// `service`
+    pub service: &'a str,
+    /// `issuer`
+    pub issuer: &'a str,
+    /// The bundle of certificates.
+    pub bundle: &'a Path,
+}
+
+/// The same on plain HTTP with tokens. It may refuse to start with its bundle: the process comes back unasked whether it listens.
+#[track_caller]
+pub fn token_registry(folder: &Path, address: SocketAddr, auth: &TokenAuth<'_>) -> Running {
+    let TokenAuth { realm, service, issuer, bundle } = auth;
+    let bundle = bundle.display();
+    let more = format!(
+        "auth:\n  token: {{realm: \"{realm}\", service: \"{service}\", issuer: \"{issuer}\", rootcertbundle: \"{bundle}\"}}\n"
+    );
+    let file = registry_settings(folder, address, &more);
+    let mut command = Command::new("docker-registry");
+    command.arg("serve").arg(&file);
+    Running::start(&mut command, &folder.join("registry.log"))
+}
+
 fn registry_with(place: &Hosts, folder: &Path, address: SocketAddr, more: &str) -> Server {
+    let file = registry_settings(folder, address, more);
+    let mut command = place.command("docker-registry");
+    command.arg("serve").arg(&file);
+    let mut process = Running::start(&mut command, &folder.join("registry.log"));
+    process.until_it_listens(place, address);
+    Server { address, process }
+}
+
+fn registry_settings(folder: &Path, address: SocketAddr, more: &str) -> PathBuf {
     let storage = folder.join("registry");
     std::fs::create_dir_all(&storage).expect("a folder for the registry");
     let text = format!(
@@ -179,11 +215,7 @@ fn registry_with(place: &Hosts, folder: &Path, address: SocketAddr, more: &str) 
     );
     let file = folder.join("registry.yml");
     std::fs::write(&file, text).expect("registry.yml");
-    let mut command = place.command("docker-registry");
-    command.arg("serve").arg(&file);
-    let mut process = Running::start(&mut command, &folder.join("registry.log"));
-    process.until_it_listens(place, address);
-    Server { address, process }
+    file
 }
 
 /// A dockerd of the test's own: own socket, data, containerd and process id file; no network of its own.

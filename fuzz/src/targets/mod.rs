@@ -16,6 +16,7 @@ pub mod registry;
 pub mod registry_traffic;
 pub mod starttls;
 pub mod stores;
+pub mod tokens;
 
 /// A target: takes one input, and panics when a promise is broken.
 pub type Target = fn(&[u8]);
@@ -42,6 +43,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("known_roots", known_roots::known_roots),
     ("registry", registry::registry),
     ("registry_traffic", registry_traffic::registry_traffic),
+    ("jwt", tokens::jwt),
+    ("jwks", tokens::jwks),
     ("dialogue", starttls::dialogue),
     ("trust_edit", planning::trust_edit),
     ("trust_store", stores::trust_store),

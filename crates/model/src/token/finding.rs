@@ -5,6 +5,9 @@ use super::kid::{self, Form};
 use super::{Check, CheckName, Generation, Presented, Setting, TokenKey, Verdict, signer};
 use crate::finding::{Cause, Finding};
 
+/// How warnings begin that tell of a further check that fails.
+pub const ALSO_REFUSED: &str = "it would also be refused because ";
+
 /// Names of the user's own things, for the commands.
 #[derive(Clone, Copy, Debug)]
 pub struct Hints<'a> {
@@ -50,7 +53,7 @@ pub fn finding(verdict: &Verdict, token: &Presented, setting: &Setting<'_>, hint
         finding = finding.with_evidence("signature", place, format!("made by this key ({})", key.kind()));
     }
     for other in verdict.others() {
-        finding = finding.with_warning(format!("it would also be refused because {}", other.words));
+        finding = finding.with_warning(format!("{ALSO_REFUSED}{}", other.words));
     }
     if token.header.jwk.as_ref().is_some_and(|jwk| jwk.is_private) {
         finding = finding.with_warning(
@@ -87,7 +90,10 @@ fn fixes(
         ),
         Cause::TokenExpired => finding
             .with_fix("Compare the clocks of registry, token server and client", "date -u; timedatectl status")
-            .with_fix("If they agree, have it renewed sooner: `expires_in` of the token server's answer must not be longer than `exp` allows", "docker logout HOST; docker login HOST".replace("HOST", service)),
+            .with_fix(
+                "If they agree, the client keeps it too long: let the token server's answer say no more than the token's life",
+                format!("expires_in: {}    # exp - iat", token.claims.expires.saturating_sub(token.claims.issued_at).max(60)),
+            ),
         Cause::TokenNotYetValid => {
             finding.with_fix("Compare the clocks of registry and token server; theirs is ahead, or the registry's is behind", "date -u; timedatectl status")
         }

@@ -21,7 +21,7 @@ mod tests;
 pub use access::{Access, Scope};
 pub use access::{Granted, Rule, Who, grant};
 pub use checks::{Answer, Check, CheckName, LogLine, Root, Setting, State, Verdict, judge, signer};
-pub use finding::{Hints, finding, kid_fixes, known_as};
+pub use finding::{ALSO_REFUSED, Hints, finding, kid_fixes, known_as};
 pub use key::{Curve, Material, TokenKey};
 pub use log_line::{Refusal, read_log_line};
 pub use presented::{Claims, Header, JwkHeader, NotBearer, Presented};

@@ -72,6 +72,10 @@ fn push_evidence(look: &Look, finding: &Finding, text: &mut String) {
 fn party(finding: &Finding) -> &'static str {
     use sidelight_model::finding::Party;
     match finding.fault {
+        Party::Server if finding.cause == Cause::RegistryKeysUnusable => "the registry",
+        Party::Server if finding.cause.code().starts_with("token_") => {
+            "the token server, or what the registry was told"
+        }
         Party::Server => "the service",
         Party::Client => "the client",
         Party::Network => "the network",

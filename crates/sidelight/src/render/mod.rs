@@ -28,6 +28,8 @@ mod trust_edit;
 mod fixtures;
 #[cfg(test)]
 mod snapshots;
+#[cfg(test)]
+mod token_tests;
 
 use jiff::tz::TimeZone;
 use sidelight_sink::record::ConnectionRecord;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 use sidelight_model::time::Timestamp;
-use sidelight_model::token::{Presented, State, go, kid};
+use sidelight_model::token::{ALSO_REFUSED, Presented, State, go, kid};
 use sidelight_sink::redact::Redactor;
 
 use super::style::Meaning;
@@ -41,7 +41,10 @@ pub(crate) fn verdicts(paint: Paint, all: &[Judged]) -> String {
                 let _ = writeln!(text, "    {} {}", paint.as_(Meaning::Caution, "note:"), escape::line(warning));
             }
         } else {
-            text.push_str(&finding::render(&look, &judged.finding, true));
+            // What else fails stands among the checks below.
+            let mut finding = judged.finding.clone();
+            finding.warnings.retain(|warning| !warning.starts_with(ALSO_REFUSED));
+            text.push_str(&finding::render(&look, &finding, true));
         }
         checks(paint, judged, &mut text);
     }

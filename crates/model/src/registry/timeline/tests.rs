@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::seen::{Asks, Caller, Challenge, Claims, Content, Credentials, Descriptor, Digest, Manifest, Place, Seen, Token};
+use super::super::seen::{
+    Asks, Caller, Challenge, Claims, Content, Credentials, Descriptor, Digest, Manifest, Place, Seen, Token,
+};
 use super::{Block, Outcome, State, build};
 use crate::time::Timestamp;
 use crate::token::Scope;
@@ -13,7 +15,17 @@ fn asked(at: i64, agent: &str, method: &str, asks: Asks, status: u16) -> Seen {
     let place = Place { scheme: "https".to_owned(), host: "r.test".to_owned(), path: format!("/v2/{at}") };
     let start = Some(Timestamp(at * 1000));
     let end = Some(Timestamp(at * 1000 + 900));
-    Seen { caller, place, method: method.to_owned(), asks, status: Some(status), start, answered: end, end, ..Seen::default() }
+    Seen {
+        caller,
+        place,
+        method: method.to_owned(),
+        asks,
+        status: Some(status),
+        start,
+        answered: end,
+        end,
+        ..Seen::default()
+    }
 }
 
 fn manifest(reference: &str) -> Asks {
@@ -27,7 +39,13 @@ fn blob(digest: &str) -> Asks {
 fn challenged(mut seen: Seen) -> Seen {
     let place = Place { scheme: "https".to_owned(), host: "t.test".to_owned(), path: "/token".to_owned() };
     let realm = place.to_string();
-    seen.challenge = Some(Challenge { scheme: "bearer".to_owned(), realm, place: Some(place), service: "r".to_owned(), ..Challenge::default() });
+    seen.challenge = Some(Challenge {
+        scheme: "bearer".to_owned(),
+        realm,
+        place: Some(place),
+        service: "r".to_owned(),
+        ..Challenge::default()
+    });
     seen
 }
 
@@ -119,7 +137,10 @@ fn a_login_is_a_block_of_its_own() {
     ];
     let all: Vec<Seen> = seen.into_iter().chain(pull(50, agent)).collect();
     let blocks: Vec<String> = build(all).iter().map(shown).collect();
-    assert_eq!(blocks, ["docker login ok: ping challenged, token done, ping done".to_owned(), format!("docker pull ok: {WHOLE}")]);
+    assert_eq!(
+        blocks,
+        ["docker login ok: ping challenged, token done, ping done".to_owned(), format!("docker pull ok: {WHOLE}")]
+    );
 }
 
 #[test]
@@ -135,7 +156,8 @@ fn a_push_with_chunks_is_one_step_a_blob() {
     let start = Asks::UploadStart { repository: repository(), digest: None, from: None };
     let chunk = || Asks::UploadChunk { repository: repository() };
     let end = Asks::UploadEnd { repository: repository(), digest: "sha256:1".to_owned() };
-    let mount = Asks::UploadStart { repository: repository(), digest: Some("sha256:2".to_owned()), from: Some("x".to_owned()) };
+    let mount =
+        Asks::UploadStart { repository: repository(), digest: Some("sha256:2".to_owned()), from: Some("x".to_owned()) };
     let seen = vec![
         asked(0, agent, "HEAD", blob("sha256:1"), 404),
         leads(asked(1, agent, "POST", start, 202), "/uploads/", "/u/1"),
@@ -173,7 +195,8 @@ fn storage_retries_and_ranges_are_one_step() {
 
 /// The cause of a pull whose manifest is answered so.
 fn cause(seen: Seen) -> &'static str {
-    let blocks = build(vec![challenged(asked(0, "docker/1", "GET", Asks::Ping, 401)), token(1, "docker/1", "a/b"), seen]);
+    let blocks =
+        build(vec![challenged(asked(0, "docker/1", "GET", Asks::Ping, 401)), token(1, "docker/1", "a/b"), seen]);
     assert_eq!(blocks.len(), 1);
     let verdict = &blocks[0].verdict;
     assert!(!verdict.evidence.is_empty() && verdict.outcome == Outcome::Failed, "{verdict:?}");
@@ -209,8 +232,14 @@ fn refused_tokens_are_told_apart() {
     };
     let right = Claims { audience: vec!["r".to_owned()], expires: Some(10), ..Claims::default() };
     assert_eq!(refused(Claims { expires: Some(-100), ..right.clone() }, Some("invalid_token")), "token_expired");
-    assert_eq!(refused(Claims { not_before: Some(100), ..right.clone() }, Some("invalid_token")), "token_not_yet_valid");
-    assert_eq!(refused(Claims { audience: vec!["x".to_owned()], ..right.clone() }, Some("invalid_token")), "token_wrong_audience");
+    assert_eq!(
+        refused(Claims { not_before: Some(100), ..right.clone() }, Some("invalid_token")),
+        "token_not_yet_valid"
+    );
+    assert_eq!(
+        refused(Claims { audience: vec!["x".to_owned()], ..right.clone() }, Some("invalid_token")),
+        "token_wrong_audience"
+    );
     assert_eq!(refused(right.clone(), Some("insufficient_scope")), "token_access_missing");
     assert_eq!(refused(right, Some("invalid_token")), "token_refused");
 }
@@ -247,22 +276,24 @@ fn request() -> impl Strategy<Value = Seen> {
         }),
     ];
     let method = prop::sample::select(vec!["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "?"]);
-    let status = prop::option::of(prop::sample::select(vec![200_u16, 201, 202, 206, 304, 307, 401, 403, 404, 429, 500]));
+    let status =
+        prop::option::of(prop::sample::select(vec![200_u16, 201, 202, 206, 304, 307, 401, 403, 404, 429, 500]));
     let times = prop::option::of(prop_oneof![0_i64..1_000_000_000, any::<i64>()]);
-    (asks, method, status, times, text(), text(), any::<bool>()).prop_map(|(asks, method, status, time, agent, path, flag)| {
-        let caller = Caller { agent, ..Caller::default() };
-        let place = Place { scheme: "http".to_owned(), host: "r".to_owned(), path };
-        let start = time.map(Timestamp);
-        let mut seen = Seen { caller, place, method: method.to_owned(), asks, status, start, ..Seen::default() };
-        seen.says.location = flag.then(|| seen.place.clone());
-        seen.cut = (status.is_none() || flag).then(|| "cut".to_owned());
-        if flag {
-            seen = challenged(seen);
-        }
-        seen
-    })
+    (asks, method, status, times, text(), text(), any::<bool>()).prop_map(
+        |(asks, method, status, time, agent, path, flag)| {
+            let caller = Caller { agent, ..Caller::default() };
+            let place = Place { scheme: "http".to_owned(), host: "r".to_owned(), path };
+            let start = time.map(Timestamp);
+            let mut seen = Seen { caller, place, method: method.to_owned(), asks, status, start, ..Seen::default() };
+            seen.says.location = flag.then(|| seen.place.clone());
+            seen.cut = (status.is_none() || flag).then(|| "cut".to_owned());
+            if flag {
+                seen = challenged(seen);
+            }
+            seen
+        },
+    )
 }
-
 
 proptest! {
     /// Every request that is no stray connection is in exactly one step of one block, and blocks never mix clients.

@@ -53,8 +53,12 @@ pub fn shape(id: &str) -> Vec<String> {
     let groups: Vec<&str> = id.split(':').collect();
     let is_base32 = |text: &[u8]| !text.is_empty() && text.iter().all(|byte| ALPHABET.contains(byte));
     let mut told = Vec::new();
-    if is_base32(&letters) && letters.len() >= 24 {
-        if is_broken(&letters) {
+    if is_base32(&letters) && (letters.len() >= 24 || (letters.len() >= 8 && groups.len() > 1)) {
+        if letters.len() < 24 && is_broken(&letters) {
+            told.push(
+                "its base32 looks broken: its first letters repeat bits; give the whole ID to be sure".to_owned(),
+            );
+        } else if is_broken(&letters) {
             told.push("its base32 is broken: every eight letters repeat 12 bits, as an encoder writes them that says `b & 0x07 << 2` and means `(b & 0x07) << 2`; no correct ID looks so".to_owned());
         }
         told.push(base32_shape(&letters, &groups));

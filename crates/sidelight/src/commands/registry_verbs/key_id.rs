@@ -59,5 +59,5 @@ fn wanted_id(text: &str) -> Result<String, Failure> {
     if text.contains(char::is_whitespace) || text.is_empty() {
         return Err(Failure::usage("--match: this is no key ID, and no log line that names one"));
     }
-    Ok(text.trim_matches(['"', '\'', '\\']).to_owned())
+    Ok(text.trim_matches(['"', '\'', '\\', '…']).trim_end_matches("...").trim_end_matches(':').to_owned())
 }
