@@ -52,7 +52,7 @@ fn conversation(data: &[u8]) -> Vec<Seen> {
 
 fn told(told: Vec<registry::Told>, partial: bool) -> Vec<Seen> {
     let mut observer = Observer::default();
-    told.iter().filter_map(|it| observer.exchange(&it.conn, &it.exchange, partial)).collect()
+    told.into_iter().filter_map(|it| it.seen(&mut observer, partial)).collect()
 }
 
 fn judge(seen: Vec<Seen>) {

@@ -65,7 +65,8 @@ impl Reader {
         let (Some(method), Some(target), Some(status)) =
             (method, target, get("http.response.status").and_then(|it| it.parse().ok()))
         else {
-            if get("level") == Some("info") && method.is_none() {
+            let is_reason = ["token", "JWK", "certificate"].iter().any(|it| words.contains(it));
+            if is_reason && method.is_none() {
                 self.said = Some(words.chars().take(500).collect());
             }
             return;

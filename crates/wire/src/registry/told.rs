@@ -4,6 +4,7 @@
 use sidelight_model::flow::{
     ConnId, ConnectionRecord, Exchange, Header, HttpVersion, Opened, Outcome, Request, RequestTarget, Response, Timings,
 };
+use sidelight_model::registry::seen::{Credentials, Seen, Token};
 use sidelight_model::time::Timestamp;
 
 /// The most requests of one text.
@@ -22,6 +23,25 @@ pub struct Told {
     pub exchange: Exchange,
     /// What the registry gives as the reason: code and message.
     pub errors: Vec<(String, String)>,
+}
+
+impl Told {
+    /// What a registry was asked, if it was one. `is_log`: its source is a registry's log, which tells neither fields nor bodies.
+    pub fn seen(self, observer: &mut super::Observer, is_log: bool) -> Option<Seen> {
+        let mut seen = observer.exchange(&self.conn, &self.exchange, is_log)?;
+        if seen.errors.is_empty() {
+            seen.errors = self.errors;
+        }
+        let reason = seen.errors.first().map(|(_, reason)| reason.as_str()).unwrap_or_default();
+        // Only a request that shows a token can show a wrong one.
+        let is_refused =
+            seen.status == Some(401) && !reason.is_empty() && !reason.starts_with("authorization token required");
+        if is_log && is_refused {
+            let unread = Some("a log does not hold it".to_owned());
+            seen.credentials = Credentials::Bearer(Box::new(Token { unread, ..Token::default() }));
+        }
+        Some(seen)
+    }
 }
 
 /// Whether text is a registry's log: its own lines, or those of its access log.

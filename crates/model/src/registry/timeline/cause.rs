@@ -54,6 +54,14 @@ causes! {
     TokenNotYetValid = "token_not_yet_valid", Server;
     /// The token is for another service.
     TokenWrongAudience = "token_wrong_audience", Server;
+    /// The token's issuer is another than the one that the registry was told.
+    TokenWrongIssuer = "token_wrong_issuer", Server;
+    /// The registry knows no key by the ID that the token names.
+    TokenKeyUnknown = "token_key_unknown", Server;
+    /// The key that the token names did not sign it.
+    TokenBadSignature = "token_bad_signature", Server;
+    /// The registry cannot read the token.
+    TokenMalformed = "token_malformed", Server;
     /// The registry refuses the request, whoever asks.
     AccessDenied = "access_denied", Server;
     /// The token server gives no token, whoever asks.

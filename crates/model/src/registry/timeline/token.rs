@@ -107,8 +107,36 @@ fn never_asked(block: &Block, challenge: &Challenge) -> Verdict {
     verdict
 }
 
+/// What registries log of a token that they refuse, and the cause of it.
+const LOGGED: &[(&str, Cause)] = &[
+    ("from untrusted issuer", Cause::TokenWrongIssuer),
+    ("for another audience", Cause::TokenWrongAudience),
+    ("not to be used after", Cause::TokenExpired),
+    ("not to be used before", Cause::TokenNotYetValid),
+    ("untrusted key with ID", Cause::TokenKeyUnknown),
+    ("unable to verify token signature", Cause::TokenBadSignature),
+    ("cryptographic primitive", Cause::TokenBadSignature),
+    ("insufficient scope", Cause::TokenAccessMissing),
+    ("malformed token", Cause::TokenMalformed),
+    ("unmarshalling raw token", Cause::TokenMalformed),
+];
+
+/// The registry did not take a token, and its log says why.
+fn logged(block: &Block, last: &Seen) -> Option<Verdict> {
+    let (_, reason) = last.errors.first().filter(|_| last.partial)?;
+    let cause = LOGGED.iter().find(|(words, _)| reason.contains(words)).map_or(Cause::TokenRefused, |it| it.1);
+    let verdict = Verdict::failed(cause, format!("{} refuses the token: {reason}", block.host));
+    Some(verdict.with_fix(
+        "compare token and registry: which release checks what, and what it says",
+        "sidelight registry token verify --token - --roots BUNDLE --issuer ISSUER --service SERVICE",
+    ))
+}
+
 /// The registry did not take a token.
 fn refused(block: &Block, last: &Seen, token: &Token) -> Verdict {
+    if let Some(verdict) = logged(block, last) {
+        return verdict;
+    }
     let challenge = last.challenge.clone().unwrap_or_default();
     let wanted = wanted(block, &challenge);
     let Some(claims) = &token.claims else {

@@ -89,14 +89,7 @@ fn of_text(mut told: Vec<registry::Told>, is_log: bool) -> Vec<Seen> {
     // A log tells requests when they end.
     told.sort_by_key(|it| it.exchange.timings.request_start);
     let mut observer = Observer::default();
-    let read = told.into_iter().filter_map(|it| {
-        let mut seen = observer.exchange(&it.conn, &it.exchange, is_log)?;
-        if seen.errors.is_empty() {
-            seen.errors = it.errors;
-        }
-        Some(seen)
-    });
-    read.collect()
+    told.into_iter().filter_map(|it| it.seen(&mut observer, is_log)).collect()
 }
 
 fn recording(store: Option<PathBuf>, ui: Ui) -> Result<Gathered, Failure> {
