@@ -76,6 +76,14 @@ pub struct Place {
     pub path: String,
 }
 
+impl Place {
+    /// The place without its scheme: some captures do not tell whether there was TLS.
+    #[must_use]
+    pub fn site(&self) -> Self {
+        Self { scheme: String::new(), ..self.clone() }
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}://{}{}", self.scheme, self.host, self.path)

@@ -47,6 +47,8 @@ fn cause(block: &Value) -> (String, String) {
     let step = verdict["step"].as_u64().and_then(|at| block["steps"].get(usize::try_from(at).ok()?));
     let step = step.map(|it| it["step"].as_str().unwrap_or("-").to_owned()).unwrap_or_default();
     assert!(verdict["evidence"].as_array().is_some_and(|it| !it.is_empty()), "{verdict:#}");
+    // Which blob comes first is skopeo's business.
+    let step = if step == "config" { "layer".to_owned() } else { step };
     (verdict["cause"].as_str().unwrap_or("-").to_owned(), step)
 }
 

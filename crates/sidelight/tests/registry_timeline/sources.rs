@@ -111,7 +111,7 @@ fn every_capture_tells_the_same_steps() {
         "--pcap",
         &pcap,
         "--pcap-content",
-        "packets",
+        "tls",
         "--keylog",
         &keys,
         "--log",
@@ -150,41 +150,45 @@ fn every_capture_tells_the_same_steps() {
     sslsplit_tells_the_same(&world, &own);
 }
 
-/// sslsplit stands in the place of the registry and of the token server, and writes what passed.
+/// sslsplit stands in the place of the registry and of the token server, at another address of this machine, and writes what passed.
 fn sslsplit_tells_the_same(world: &World, own: &[Vec<String>]) {
+    let split = world.folder.path().join("split");
+    std::fs::create_dir_all(&split).expect("a folder");
+    let there = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    let hosts = Hosts::new(&split, &NAMES.map(|name| (name, there)));
     let identity = world.root.issue(&Leaf::named(&[NAMES[0]]));
-    let (chain, key) = identity.write_to(world.folder.path(), "split");
-    let (front, tokens) = (local(free_port()), local(free_port()));
-    let capture = world.path("split.log");
+    let (chain, key) = identity.write_to(&split, "leaf");
+    // What it answers with is a certificate that skopeo trusts, so that nothing has to trust its own.
+    let (both, capture) = (split.join("both.pem"), split.join("content.log"));
+    let text = [std::fs::read(&chain).expect("a chain"), std::fs::read(&key).expect("a key")].concat();
+    std::fs::write(&both, text).expect("a file");
     let mut sslsplit = Command::new("sslsplit");
-    sslsplit.args(["-D", "-u", "root", "-k"]).arg(&key).arg("-c").arg(&chain).args(["-L", &capture]);
-    // What it answers with is the registry's own certificate, so that nothing has to trust its own.
-    sslsplit.arg("-A").arg({
-        let both = world.folder.path().join("leaf.pem");
-        let text = [std::fs::read(&chain).expect("a chain"), std::fs::read(&key).expect("a key")].concat();
-        std::fs::write(&both, text).expect("a file");
-        both
-    });
-    let to = |front: SocketAddr, to: SocketAddr| {
-        [front.ip().to_string(), front.port().to_string(), to.ip().to_string(), to.port().to_string()]
-    };
-    sslsplit.arg("ssl").args(to(front, world.tls)).arg("http").args(to(tokens, world.tokens));
-    let mut recorder = Running::start(&mut sslsplit, &world.folder.path().join("sslsplit.out"));
-    recorder.until_it_listens(&world.hosts, front);
-    let certs = world.folder.path().join("split-certs");
+    sslsplit
+        .args(["-D", "-u", "root", "-k"])
+        .arg(&key)
+        .arg("-c")
+        .arg(&chain)
+        .arg("-A")
+        .arg(&both)
+        .arg("-L")
+        .arg(&capture);
+    let from_there =
+        |to: SocketAddr| [there.to_string(), to.port().to_string(), to.ip().to_string(), to.port().to_string()];
+    sslsplit.arg("ssl").args(from_there(world.tls)).arg("http").args(from_there(world.tokens));
+    let mut recorder = Running::start(&mut sslsplit, &split.join("out"));
+    recorder.until_it_listens(&hosts, SocketAddr::new(there, world.tls.port()));
+    recorder.until_it_listens(&hosts, SocketAddr::new(there, world.tokens.port()));
+    let certs = split.join("certs");
     std::fs::create_dir_all(&certs).expect("a folder");
     world.root.write_to(&certs.join("ca.crt"));
-    let name = format!("docker://{}:{}/team/app:1", NAMES[0], front.port());
-    let out = format!("dir:{}", world.path("split-pulled"));
+    let name = format!("docker://{}:{}/team/app:1", NAMES[0], world.tls.port());
+    let out = format!("dir:{}", split.join("pulled").display());
     let certs = certs.to_str().expect("a path of text");
-    let finished = skopeo(world.hosts.command("skopeo"), &["copy", "--src-cert-dir", certs, &name, &out]);
+    let finished = skopeo(hosts.command("skopeo"), &["copy", "--src-cert-dir", certs, &name, &out]);
     assert!(finished.status.success(), "{finished}\n{}", recorder.said());
     end(&mut recorder);
-    let (document, _) = timeline(world.folder.path(), &[&capture]);
-    let split: Vec<Vec<String>> = blocks(&document).into_iter().map(told).collect();
-    // The realm names the token server's own port, past sslsplit: of tokens its log tells nothing.
-    let without = |lines: &[String]| lines.iter().filter(|it| !it.starts_with("token")).cloned().collect::<Vec<_>>();
-    assert_eq!(split.iter().map(|it| without(it)).collect::<Vec<_>>(), [without(&own[1])]);
+    let told = all_told(world, &[capture.to_str().expect("a path of text")]);
+    assert_eq!(told, own[1..], "sslsplit");
 }
 
 /// Ends a recorder in order, and waits for its last writing.

@@ -21,27 +21,14 @@ impl Group {
 
     /// Whether a manifest of the group names what `seen` reads, or an upload of the group is what it goes on with.
     pub(super) fn names(&self, seen: &Seen) -> bool {
-        let wanted = match &seen.asks {
-            Asks::Blob { digest, .. } if seen.is_read() => digest,
-            Asks::Manifest { reference, .. } if seen.is_read() && reference.contains(':') => reference,
+        match &seen.asks {
+            Asks::Blob { digest, .. } if seen.is_read() => self.named.contains(digest),
+            Asks::Manifest { reference, .. } if seen.is_read() => self.named.contains(reference),
             Asks::UploadChunk { .. } | Asks::UploadEnd { .. } | Asks::UploadState { .. } => {
-                let goes_on = |it: &Seen| it.says.location.as_ref() == Some(&seen.place);
-                return self.recent().any(goes_on);
+                self.uploads.contains(&seen.place.site())
             }
-            _ => return false,
-        };
-        self.recent().any(|it| {
-            let is_announced = matches!(it.asks, Asks::Manifest { .. }) && it.says.digest.as_deref() == Some(wanted);
-            let is_named = it.manifest().is_some_and(|manifest| {
-                manifest
-                    .config
-                    .iter()
-                    .chain(&manifest.layers)
-                    .chain(&manifest.manifests)
-                    .any(|part| part.digest == *wanted)
-            });
-            is_announced || is_named
-        })
+            _ => false,
+        }
     }
 
     /// Whether a manifest was read whole.

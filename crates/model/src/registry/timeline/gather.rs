@@ -3,11 +3,16 @@
 //! A blob's redirection, its retries and its ranges are one step; so is an upload with its chunks, and with the questions before and
 //! after it whether the blob is there.
 
+use std::collections::HashMap;
+
 use super::super::seen::{Asks, Digest, Place, Seen};
 use super::{State, Step, What};
 
 /// Steps that are looked at again for one that goes on.
 const MOST_RECENT: usize = 512;
+
+/// Requests of a step that are looked at again for where they led.
+const MOST_TRIES: usize = 64;
 
 /// Gathers steps.
 pub(super) fn steps(seen: Vec<Seen>) -> Vec<Step> {
@@ -60,7 +65,13 @@ fn what(seen: &Seen) -> What {
 fn goes_on(steps: &[Step], seen: &Seen) -> Option<usize> {
     let recent = || steps.iter().enumerate().rev().take(MOST_RECENT);
     let find = |is: &dyn Fn(&Step) -> bool| recent().find(|(_, step)| is(step)).map(|(at, _)| at);
-    let leads = |step: &Step, place: &Place| step.seen.iter().any(|it| it.says.location.as_ref() == Some(place));
+    let leads = |step: &Step, place: &Place| {
+        step.seen
+            .iter()
+            .rev()
+            .take(MOST_TRIES)
+            .any(|it| it.says.location.as_ref().is_some_and(|it| it.host == place.host && it.path == place.path))
+    };
     match &seen.asks {
         Asks::Redirected => find(&|step| leads(step, &seen.place)),
         Asks::Blob { digest, .. } if seen.method == "GET" => {
@@ -142,19 +153,20 @@ fn settle_upload(steps: &mut Vec<Step>) {
 
 /// Says of blobs what they are, where a manifest of the block tells.
 fn name_parts(steps: &mut [Step]) {
-    let manifests: Vec<_> = steps.iter().filter_map(|step| step.manifest().cloned()).collect();
+    let mut parts: HashMap<String, Option<(usize, usize)>> = HashMap::new();
+    for manifest in steps.iter().filter_map(Step::manifest) {
+        for (at, layer) in manifest.layers.iter().enumerate() {
+            parts.entry(layer.digest.clone()).or_insert(Some((at + 1, manifest.layers.len())));
+        }
+        parts.extend(manifest.config.iter().map(|it| (it.digest.clone(), None)));
+    }
     for step in steps {
         let What::Blob(digest) = &step.what else { continue };
-        for manifest in &manifests {
-            if manifest.config.as_ref().is_some_and(|it| it.digest == *digest) {
-                step.what = What::Config(digest.clone());
-                break;
-            }
-            if let Some(at) = manifest.layers.iter().position(|it| it.digest == *digest) {
-                step.what = What::Layer(digest.clone(), at + 1, manifest.layers.len());
-                break;
-            }
-        }
+        step.what = match parts.get(digest) {
+            Some(Some((number, of))) => What::Layer(digest.clone(), *number, *of),
+            Some(None) => What::Config(digest.clone()),
+            None => continue,
+        };
     }
 }
 

@@ -16,6 +16,10 @@ pub(super) struct Group {
     pub(super) host: String,
     pub(super) repository: Option<String>,
     pub(super) seen: Vec<Seen>,
+    /// Digests that its manifests name, and their own.
+    pub(super) named: HashSet<String>,
+    /// Where its uploads go on.
+    pub(super) uploads: HashSet<Place>,
 }
 
 /// Groups of one client, registry and repository that are looked at again: pulls of several tags may go on beside each other.
@@ -23,6 +27,9 @@ const MOST_OPEN: usize = 8;
 
 /// What belongs to one login comes within these microseconds.
 const LOGIN_TIME: i64 = 30_000_000;
+
+/// A client that did not get in tries another way within these microseconds.
+const RETRY_TIME: i64 = 2_000_000;
 
 /// Client, registry, repository.
 type Key = (Caller, String, Option<String>);
@@ -39,6 +46,12 @@ struct Sorter {
     realms: HashMap<(Option<std::net::IpAddr>, Place), Vec<String>>,
     /// Redirections, by where they led and from which client.
     redirects: HashMap<(Option<std::net::IpAddr>, Place), usize>,
+    /// The latest group that led a client to another host: a token server's or a storage's.
+    led: HashMap<(Option<std::net::IpAddr>, String), usize>,
+    /// The registry that named a token server's host.
+    token_hosts: HashMap<(Option<std::net::IpAddr>, String), String>,
+    /// The latest group of a client at a registry.
+    latest: HashMap<(Caller, String), usize>,
 }
 
 /// Sorts requests into groups, in the order of their beginnings.
@@ -154,35 +167,37 @@ fn one_agent(seen: &mut [Seen]) {
 impl Sorter {
     /// A connection that failed: to a token server or a storage, it belongs to what led there.
     fn connection(&mut self, seen: Seen) {
-        let is_there = |(address, place): &(Option<std::net::IpAddr>, Place)| {
-            *address == seen.caller.address && place.host == seen.place.host
-        };
-        let redirected = self.redirects.iter().filter(|(key, _)| is_there(key)).map(|(_, at)| *at).max();
-        if let Some(at) = redirected.filter(|at| self.groups[*at].host != seen.place.host) {
+        let there = (seen.caller.address, seen.place.host.clone());
+        if let Some(at) = self.led.get(&there).copied().filter(|at| self.groups[*at].host != seen.place.host) {
             self.join(at, seen);
             return;
         }
-        let mut realms = self.realms.iter().filter(|(key, _)| is_there(key)).flat_map(|(_, hosts)| hosts.iter().rev());
-        let Some(host) = realms.find(|host| **host != seen.place.host).cloned() else {
+        let Some(host) = self.token_hosts.get(&there).cloned() else {
             self.wait(seen);
             return;
         };
-        let challenged = self.groups.iter().rposition(|it| {
-            it.host == host && it.caller == seen.caller && it.seen.last().is_some_and(Seen::is_challenged)
-        });
-        match challenged {
+        match self.challenged(&seen.caller, &host) {
             Some(at) => self.join(at, seen),
             None => self.waiting.entry((seen.caller.clone(), host)).or_default().push(seen),
         }
+    }
+
+    /// The latest group of a client at a registry, if the last that it was told there is where tokens are.
+    fn challenged(&self, caller: &Caller, host: &str) -> Option<usize> {
+        let at = self.latest.get(&(caller.clone(), host.to_owned())).copied()?;
+        self.groups[at].seen.last().is_some_and(Seen::is_challenged).then_some(at)
     }
 
     fn place(&mut self, seen: Seen) {
         if let Some(challenge) = &seen.challenge
             && let Some(realm) = &challenge.place
         {
-            let hosts = self.realms.entry((seen.caller.address, realm.clone())).or_default();
+            let hosts = self.realms.entry((seen.caller.address, realm.site())).or_default();
             hosts.retain(|it| *it != seen.place.host);
             hosts.push(seen.place.host.clone());
+            if realm.host != seen.place.host {
+                self.token_hosts.insert((seen.caller.address, realm.host.clone()), seen.place.host.clone());
+            }
         }
         match &seen.asks {
             Asks::Redirected => self.follow(seen),
@@ -221,7 +236,7 @@ impl Sorter {
     }
 
     fn token(&mut self, seen: Seen) {
-        let hosts = self.realms.get(&(seen.caller.address, seen.place.clone()));
+        let hosts = self.realms.get(&(seen.caller.address, seen.place.site()));
         let service = match &seen.asks {
             Asks::Token { service, .. } => service.clone(),
             _ => String::new(),
@@ -234,14 +249,9 @@ impl Sorter {
             Some(repository) => self.repository(seen, host, repository),
             None => {
                 // Whose challenge named a repository is known, although its content was not kept.
-                let mut open = self.open.iter().filter(|((caller, at, _), _)| *caller == seen.caller && *at == host);
-                let challenged = open.find_map(|(_, groups)| {
-                    groups
-                        .iter()
-                        .rev()
-                        .copied()
-                        .find(|at| self.groups[*at].seen.last().is_some_and(Seen::is_challenged))
-                });
+                let is_waiting =
+                    self.waiting.get(&(seen.caller.clone(), host.clone())).is_some_and(|it| !it.is_empty());
+                let challenged = self.challenged(&seen.caller, &host).filter(|_| !is_waiting);
                 match challenged {
                     Some(at) => self.join(at, seen),
                     None => self.login_at(seen, host),
@@ -275,8 +285,8 @@ impl Sorter {
         self.waiting.entry((seen.caller.clone(), seen.place.host.clone())).or_default().push(seen);
     }
 
-    /// What waited for this: the oldest ping with the failed connections before it, or everything.
-    /// What waited for longer than a client takes to go on was given up.
+    /// What waited for this: the newest ping with what failed just before it, or everything. What waited for longer than a client
+    /// takes to go on was given up.
     fn waited(&mut self, for_: &Seen, host: &str, all: bool) -> Vec<Seen> {
         let caller = &for_.caller;
         let Some(waiting) = self.waiting.get_mut(&(caller.clone(), host.to_owned())) else { return Vec::new() };
@@ -288,13 +298,13 @@ impl Sorter {
         if stale > 0 {
             self.groups.push(alone(caller, host, waiting.drain(..stale).collect()));
         }
-        let ping = waiting.iter().position(|it| it.asks == Asks::Ping).map_or(waiting.len(), |at| at + 1);
-        waiting.drain(..if all { waiting.len() } else { ping }).collect()
+        let from = if all { 0 } else { attempt(waiting) };
+        waiting.drain(from..).collect()
     }
 
     /// Goes where a registry redirected to.
     fn follow(&mut self, seen: Seen) {
-        match self.redirects.get(&(seen.caller.address, seen.place.clone())).copied() {
+        match self.redirects.get(&(seen.caller.address, seen.place.site())).copied() {
             Some(at) => self.join(at, seen),
             None => {
                 let (caller, host) = (seen.caller.clone(), seen.place.host.clone());
@@ -310,16 +320,26 @@ impl Sorter {
             open.remove(0);
         }
         open.push(at);
-        self.groups.push(Group { caller, host, repository, seen: waited });
+        self.groups.push(Group { caller, host, repository, seen: waited, ..Group::default() });
         self.join(at, seen);
     }
 
     fn join(&mut self, at: usize, seen: Seen) {
-        if seen.is_redirect()
-            && let Some(location) = &seen.says.location
-        {
-            self.redirects.insert((seen.caller.address, location.clone()), at);
+        if let Some(location) = &seen.says.location {
+            if seen.is_redirect() {
+                self.redirects.insert((seen.caller.address, location.site()), at);
+                self.led.insert((seen.caller.address, location.host.clone()), at);
+            }
+            self.groups[at].uploads.insert(location.site());
         }
+        if matches!(seen.asks, Asks::Manifest { .. }) {
+            let parts = seen.manifest().into_iter();
+            let parts = parts.flat_map(|it| it.config.iter().chain(&it.layers).chain(&it.manifests));
+            let digests = parts.map(|it| it.digest.clone()).chain(seen.says.digest.clone());
+            self.groups[at].named.extend(digests);
+        }
+        let group = &self.groups[at];
+        self.latest.insert((group.caller.clone(), group.host.clone()), at);
         self.groups[at].seen.push(seen);
     }
 
@@ -343,8 +363,26 @@ impl Sorter {
     }
 }
 
+/// Where the newest attempt to get in begins: with the newest ping, and before it what failed shortly before, as clients try TLS
+/// first and then go without.
+fn attempt(waiting: &[Seen]) -> usize {
+    let Some(mut from) = waiting.iter().rposition(|it| it.asks == Asks::Ping) else { return 0 };
+    while let Some(before) = from.checked_sub(1).and_then(|at| waiting.get(at)) {
+        let gap = before
+            .end
+            .or(before.start)
+            .zip(waiting[from].start)
+            .map_or(0, |(end, start)| start.0.saturating_sub(end.0));
+        if before.is_ok() || before.is_challenged() || gap > RETRY_TIME {
+            break;
+        }
+        from -= 1;
+    }
+    from
+}
+
 fn alone(caller: &Caller, host: &str, seen: Vec<Seen>) -> Group {
-    Group { caller: caller.clone(), host: host.to_owned(), repository: None, seen }
+    Group { caller: caller.clone(), host: host.to_owned(), seen, ..Group::default() }
 }
 
 impl Group {

@@ -6,6 +6,9 @@ use super::refusal::refusal;
 use super::{Action, Block, Cause, Outcome, State, Step, Verdict, What};
 use crate::finding::{Evidence, Fix, Party};
 
+/// Steps that are judged: of more, the last ones.
+const MOST_JUDGED: usize = 4096;
+
 /// A verdict before there is one.
 pub(super) fn nothing() -> Verdict {
     Verdict {
@@ -87,7 +90,8 @@ pub(super) fn request(seen: &Seen) -> String {
 /// The step because of which it did not work: of those that failed and were not made good later, the first. What a client breaks
 /// off itself because of it comes after.
 fn failing(block: &Block) -> Option<usize> {
-    let bad: Vec<usize> = (0..block.steps.len()).filter(|at| is_bad(block, *at)).collect();
+    let first = block.steps.len().saturating_sub(MOST_JUDGED);
+    let bad: Vec<usize> = (first..block.steps.len()).filter(|at| is_bad(block, *at)).collect();
     let of = |state: State| bad.iter().copied().find(|at| block.steps[*at].state == state);
     of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))
 }
@@ -187,9 +191,8 @@ fn notes(block: &Block) -> Vec<String> {
         && block.steps.iter().any(|it| matches!(it.what, What::Config(_) | What::Layer(..)))
     {
         let bytes: u64 = missing.iter().map(|it| it.size).fold(0, u64::saturating_add);
-        let words =
-            if block.verdict_is_open() { "were never asked for" } else { "were not asked for: the client had them" };
-        notes.push(format!("{} of the manifest ({bytes} bytes) {words}", counted(missing.len(), "part")));
+        let words = if block.verdict_is_open() { "never asked for" } else { "not asked for: the client had it" };
+        notes.push(format!("of the image {} ({bytes} bytes): {words}", counted(missing.len(), "part")));
     }
     if let Some(index) = only_index(block) {
         notes.push(index);

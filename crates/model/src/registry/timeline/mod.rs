@@ -14,6 +14,8 @@ mod refusal;
 mod tests;
 mod token;
 
+use std::collections::HashSet;
+
 use super::Program;
 use super::seen::{Asks, Caller, Descriptor, Digest, Manifest, Seen};
 use crate::finding::{Evidence, Fix, Party};
@@ -383,20 +385,12 @@ impl Block {
 
     /// The parts of the image that its manifests name and that no step fetched: the client had them, or never came so far.
     pub fn not_fetched(&self) -> Vec<&Descriptor> {
-        let fetched: Vec<&str> = self
-            .steps
-            .iter()
-            .filter(|it| matches!(it.what, What::Config(_) | What::Layer(..) | What::Blob(_)))
-            .filter_map(|it| it.what.reference())
-            .collect();
+        let fetched =
+            self.steps.iter().filter(|it| matches!(it.what, What::Config(_) | What::Layer(..) | What::Blob(_)));
+        let mut known: HashSet<&str> = fetched.filter_map(|it| it.what.reference()).collect();
         let manifests = self.steps.iter().filter(|it| matches!(it.what, What::Manifest(_))).filter_map(Step::manifest);
         let parts = manifests.flat_map(|it| it.config.iter().chain(&it.layers));
-        let mut missing: Vec<&Descriptor> = Vec::new();
-        for part in parts.filter(|it| !fetched.contains(&it.digest.as_str())) {
-            if !missing.iter().any(|it| it.digest == part.digest) {
-                missing.push(part);
-            }
-        }
+        let missing = parts.filter(|it| known.insert(&it.digest)).collect();
         missing
     }
 }

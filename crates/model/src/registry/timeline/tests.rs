@@ -128,6 +128,18 @@ fn pulls_of_two_tags_beside_each_other_keep_their_blobs() {
 }
 
 #[test]
+fn a_ping_that_failed_long_before_is_no_part_of_a_pull() {
+    let mut seen = vec![asked(0, "docker/20.10", "GET", Asks::Ping, 502)];
+    seen.extend(pull(15_000, "docker/20.10"));
+    let blocks: Vec<String> = build(seen.clone()).iter().map(shown).collect();
+    assert_eq!(blocks, ["docker login registry_failed: ping failed".to_owned(), format!("docker pull ok: {WHOLE}")]);
+    // Just before, it is: a client that tries without TLS what failed with it.
+    seen[0].start = Some(Timestamp(14_990_000));
+    seen[0].end = seen[0].start;
+    assert_eq!(shown(&build(seen)[0]), format!("docker pull ok: ping failed, {WHOLE}"));
+}
+
+#[test]
 fn a_login_is_a_block_of_its_own() {
     let agent = "docker/20.10";
     let seen = vec![
@@ -305,7 +317,7 @@ proptest! {
         prop_assert_eq!(all().filter(|it| it.asks != Asks::Connection).count(), count);
         for block in &blocks {
             prop_assert!(block.steps.iter().all(|it| !it.seen.is_empty()));
-            let agents: Vec<_> = block.steps.iter().flat_map(|it| &it.seen).filter(|it| it.asks != Asks::Redirected).map(|it| &it.caller.agent).collect();
+            let agents: Vec<_> = block.steps.iter().flat_map(|it| &it.seen).filter(|it| !matches!(it.asks, Asks::Redirected | Asks::Connection)).map(|it| &it.caller.agent).collect();
             prop_assert!(agents.windows(2).all(|pair| pair[0] == pair[1]));
             prop_assert!(block.verdict.outcome == Outcome::Ok || block.verdict.step.is_some_and(|at| at < block.steps.len()));
             block.span();

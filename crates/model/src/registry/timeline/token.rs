@@ -189,7 +189,7 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
             format!(
                 "{host} refuses the token: it was good until {} and was shown {} s later",
                 utc(expires),
-                at - expires
+                at.saturating_sub(expires)
             ),
         )
         .with_fix("set the clocks right, of the token server first", "timedatectl")
@@ -203,7 +203,7 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
             format!(
                 "{host} refuses the token: it is good from {} on and was shown {} s before",
                 utc(begins),
-                begins - at
+                begins.saturating_sub(at)
             ),
         )
         .with_fix("set the clocks right, of the token server first", "timedatectl");

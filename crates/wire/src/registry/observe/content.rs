@@ -96,8 +96,8 @@ fn title(start: &[u8]) -> String {
         let from = lower.find("<title")?;
         let from = from + lower[from..].find('>')? + 1;
         let to = from + lower[from..].find("</title")?;
-        // Lower case may move characters: the offsets are those of the lower text.
-        Some(lower.get(from..to)?.split_whitespace().collect::<Vec<_>>().join(" "))
+        // Lower case of ASCII moves nothing.
+        Some(text.get(from..to)?.split_whitespace().collect::<Vec<_>>().join(" "))
     };
     title().filter(|it| !it.is_empty()).unwrap_or_else(|| "without a title".to_owned()).chars().take(120).collect()
 }

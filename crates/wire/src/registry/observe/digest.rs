@@ -35,8 +35,14 @@ pub(super) struct Uploads {
 }
 
 impl Uploads {
-    /// Compares what passed with the digest that it should have.
-    pub(super) fn check(&mut self, seen: &Seen, request: &Request, response: Option<&Response>) -> Digest {
+    /// Compares what passed with the digest that it should have. `wanted`: that of the blob which is read.
+    pub(super) fn check(
+        &mut self,
+        seen: &Seen,
+        wanted: &str,
+        request: &Request,
+        response: Option<&Response>,
+    ) -> Digest {
         if seen.partial {
             return Digest::NotCompared;
         }
@@ -50,12 +56,9 @@ impl Uploads {
                 let digest = named.or_else(|| Some(reference.as_str()).filter(|it| is_digest(it)));
                 digest.map_or(Digest::NotCompared, |digest| one(digest, &request.headers, &request.body))
             }
-            (Asks::Blob { digest, .. }, "GET") => {
-                response.map_or(Digest::NotCompared, |it| self.download(seen, digest, it))
+            (Asks::Blob { .. } | Asks::Redirected, "GET") if !wanted.is_empty() => {
+                response.map_or(Digest::NotCompared, |it| self.download(seen, wanted, it))
             }
-            (Asks::Redirected, "GET") => response.map_or(Digest::NotCompared, |it| {
-                digest_in(&seen.place.path).map_or(Digest::NotCompared, |digest| self.download(seen, &digest, it))
-            }),
             (Asks::UploadStart { digest: Some(digest), from: None, .. }, "POST") if request.body.length > 0 => {
                 one(digest, &request.headers, &request.body)
             }
@@ -66,17 +69,17 @@ impl Uploads {
     }
 
     fn chunk(&mut self, seen: &Seen, request: &Request) -> Digest {
-        let mut part = self.open.remove(&seen.place).unwrap_or_default();
+        let mut part = self.open.remove(&seen.place.site()).unwrap_or_default();
         part.add(&request.body);
         part.turn = self.turn;
-        let next = seen.says.location.clone().unwrap_or_else(|| seen.place.clone());
+        let next = seen.says.location.as_ref().unwrap_or(&seen.place).site();
         bound(&mut self.open);
         self.open.insert(next, part);
         Digest::NotCompared
     }
 
     fn end(&mut self, seen: &Seen, digest: &str, request: &Request) -> Digest {
-        let part = self.open.remove(&seen.place);
+        let part = self.open.remove(&seen.place.site());
         match part {
             None if request.body.length > 0 => one(digest, &request.headers, &request.body),
             None => Digest::NotCompared,
@@ -193,13 +196,6 @@ fn manifest(seen: &Seen, reference: &str, response: &Response) -> Digest {
 
 fn is_digest(text: &str) -> bool {
     sidelight_model::registry::is_digest(text)
-}
-
-/// The digest in the path of a storage, as most write it: `…/sha256/ab/abcd…/data`, `…/sha256:abcd…`.
-fn digest_in(path: &str) -> Option<String> {
-    let is_hex = |it: &&str| it.len() == 64 && it.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let hex = path.split(['/', ':', '.', '-', '_']).find(is_hex)?;
-    Some(format!("sha256:{}", hex.to_ascii_lowercase()))
 }
 
 /// `bytes 5-9/10`, or `5-9`: the first byte, and the length of the whole.

@@ -9,7 +9,7 @@ mod content;
 mod digest;
 mod fields;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use sidelight_model::filter::registry::classify;
 use sidelight_model::flow::{ConnectionRecord, Exchange, Header, Outcome, Request, url};
@@ -34,14 +34,15 @@ pub struct Observer {
 /// Places that were named, the oldest forgotten first.
 #[derive(Debug, Default)]
 struct Places {
-    known: HashSet<Place>,
+    /// With the digest of what is there, where that is known.
+    known: HashMap<Place, String>,
     order: VecDeque<Place>,
 }
 
 impl Places {
-    fn add(&mut self, place: &Place) {
-        if self.known.insert(place.clone()) {
-            self.order.push_back(place.clone());
+    fn add(&mut self, place: &Place, digest: String) {
+        if self.known.insert(place.site(), digest).is_none() {
+            self.order.push_back(place.site());
             if self.order.len() > MOST_PLACES
                 && let Some(oldest) = self.order.pop_front()
             {
@@ -55,7 +56,7 @@ impl Observer {
     /// Whether a request may be one that [`Self::exchange`] reads, by its URL alone: what is not, need not be loaded.
     pub fn may_be(&self, method: &str, url: &str) -> bool {
         let Some((place, query)) = fields::place(url) else { return false };
-        let known = self.realms.known.contains(&place) || self.redirects.known.contains(&place);
+        let known = self.realms.known.contains_key(&place.site()) || self.redirects.known.contains_key(&place.site());
         known || classify(method, &format!("{}?{query}", place.path)).is_some()
     }
 
@@ -65,9 +66,11 @@ impl Observer {
         let whole = url(conn, request);
         let (place, query) = fields::place(&whole)?;
         let method = String::from_utf8_lossy(&request.method).chars().take(16).collect::<String>();
-        let asks = if self.redirects.known.contains(&place) && asks::of(&method, &place, &query, request).is_none() {
+        let asks = if self.redirects.known.contains_key(&place.site())
+            && asks::of(&method, &place, &query, request).is_none()
+        {
             Asks::Redirected
-        } else if self.realms.known.contains(&place) {
+        } else if self.realms.known.contains_key(&place.site()) {
             asks::token(&query, request)
         } else {
             asks::of(&method, &place, &query, request)?
@@ -87,7 +90,7 @@ impl Observer {
         seen.says.namespace = fields::parameter(&query, "ns").map(|it| fields::cut(&it));
         seen.says.asked_range =
             fields::text(&request.headers, "range").or_else(|| fields::text(&request.headers, "content-range"));
-        seen.digest = self.uploads.check(&seen, request, exchange.response.as_ref());
+        seen.digest = self.uploads.check(&seen, &self.wanted(&seen), request, exchange.response.as_ref());
         self.learn(&seen);
         Some(seen)
     }
@@ -129,12 +132,22 @@ impl Observer {
         content::read(seen, exchange);
     }
 
+    /// The digest of the blob that is asked for, also where a registry redirected to; else nothing.
+    fn wanted(&self, seen: &Seen) -> String {
+        match &seen.asks {
+            Asks::Blob { digest, .. } => digest.clone(),
+            Asks::Redirected => self.redirects.known.get(&seen.place.site()).cloned().unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
+
     fn learn(&mut self, seen: &Seen) {
         if let Some(realm) = seen.challenge.as_ref().and_then(|it| it.place.as_ref()) {
-            self.realms.add(realm);
+            self.realms.add(realm, String::new());
         }
         if let Some(location) = seen.says.location.as_ref().filter(|_| seen.is_redirect()) {
-            self.redirects.add(location);
+            let digest = self.wanted(seen);
+            self.redirects.add(location, digest);
         }
     }
 }
