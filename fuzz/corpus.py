@@ -756,6 +756,47 @@ put(
     helper=b'{"ServerURL":"r.test","Username":"u","Secret":"s"}',
     reference=b"r.test:5000/team/app:1@sha256:" + b"0" * 64,
 )
+CHALLENGED = b'''HTTP/1.1 401 Unauthorized\r\nWww-Authenticate: Bearer realm="http://r.test/token",service="r"\r\nContent-Length: 0\r\n\r\n'''
+DIGEST = b"sha256:" + b"0" * 64
+put(
+    "registry_traffic",
+    pull=b"\0"
+    + turns(
+        ("c", b"GET /v2/ HTTP/1.1\r\nHost: r.test\r\nUser-Agent: docker/20.10\r\n\r\n"),
+        ("s", CHALLENGED),
+        ("c", b"GET /token?service=r&scope=repository%3Aa%3Apull HTTP/1.1\r\nHost: r.test\r\nUser-Agent: docker/20.10\r\n\r\n"),
+        ("s", b'HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{"token":"e30.e30.c2lnbmVk"}'),
+        ("c", b"GET /v2/a/manifests/1 HTTP/1.1\r\nHost: r.test\r\nAuthorization: Bearer e30.e30.c2lnbmVk\r\n\r\n"),
+        ("s", b'HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\n{"schemaVersion":2,"layers":[{"digest":"sha256:1"}],"config":{"digest":"x:y"}}'),
+        ("c", b"GET /v2/a/blobs/" + DIGEST + b" HTTP/1.1\r\nHost: r.test\r\n\r\n"),
+        ("s", b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /s3?sig=x\r\nContent-Length: 0\r\n\r\n"),
+        ("c", b"GET /s3?sig=x HTTP/1.1\r\nHost: r.test\r\n\r\n"),
+        ("s", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"),
+    ),
+    push=b"\0"
+    + turns(
+        ("c", b"HEAD /v2/a/blobs/" + DIGEST + b" HTTP/1.1\r\nHost: r.test\r\n\r\n"),
+        ("s", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+        ("c", b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r.test\r\nContent-Length: 0\r\n\r\n"),
+        ("s", b"HTTP/1.1 202 Accepted\r\nLocation: /v2/a/blobs/uploads/1?_state=x\r\nContent-Length: 0\r\n\r\n"),
+        ("c", b"PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: r.test\r\nContent-Length: 3\r\n\r\nabc"),
+        ("s", b"HTTP/1.1 202 Accepted\r\nLocation: /v2/a/blobs/uploads/2\r\nRange: 0-2\r\nContent-Length: 0\r\n\r\n"),
+        ("c", b"PUT /v2/a/blobs/uploads/2?digest=" + DIGEST + b" HTTP/1.1\r\nHost: r.test\r\nContent-Length: 0\r\n\r\n"),
+        ("s", b'HTTP/1.1 400 Bad Request\r\nContent-Length: 41\r\n\r\n{"errors":[{"code":"DIGEST_INVALID"}]}   '),
+    ),
+    log=rb'''\1time="2026-11-30T10:07:06Z" level=info msg="token signed by untrusted key with ID: \"AAAA\""
+time="2026-11-30T10:07:06Z" level=warning msg="error authorizing context: invalid token" http.request.method=GET http.request.uri=/v2/
+10.0.0.7 - - [30/Nov/2026:10:07:06 +0000] "GET /v2/ HTTP/1.1" 401 157 "" "docker/20.10.24"
+time="2026-11-30T10:07:07Z" level=error msg="response completed with error" err.code="blob unknown" http.request.host="r.test" http.request.method=HEAD http.request.uri="/v2/a/blobs/sha256:b8" http.response.duration="993.981\u00b5s" http.response.status=404 http.response.written=157
+'''.replace(b"\\1", b"\1"),
+    dump=b"\2"
+    + b"".join(
+        b'time="2026-11-30T10:07:11Z" level=info msg="' + words + b'"\n'
+        for words in (b"GET /v2/a/manifests/1 HTTP/1.1", b"Host: r.test", b"", b"HTTP/1.1 200 OK", b"Content-Length: 2", b"", b"{}GET /v2/a/tags/list HTTP/1.1")
+    ),
+    manifest=b"\3" + b'{"schemaVersion":2,"manifests":[{"digest":"sha256:1","platform":{"os":"linux","architecture":"arm"}}]}',
+    token=b"\4eyJhbGciOiJFUzI1NiIsImtpZCI6IkEifQ.eyJpc3MiOiJpIiwiYWNjZXNzIjpbeyJ0eXBlIjoicmVwb3NpdG9yeSIsIm5hbWUiOiJhIiwiYWN0aW9ucyI6WyJwdWxsIl19XX0.c2ln",
+)
 put(
     "dialogue",
     smtp=b"\0220 a.test ESMTP\r\n250-a.test\r\n250 STARTTLS\r\n220 go\r\n",

@@ -13,6 +13,7 @@ pub mod known_roots;
 pub mod packets;
 pub mod planning;
 pub mod registry;
+pub mod registry_traffic;
 pub mod starttls;
 pub mod stores;
 pub mod tokens;
@@ -41,6 +42,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("pkcs12", stores::pkcs12),
     ("known_roots", known_roots::known_roots),
     ("registry", registry::registry),
+    ("registry_traffic", registry_traffic::registry_traffic),
     ("jwt", tokens::jwt),
     ("jwks", tokens::jwks),
     ("dialogue", starttls::dialogue),

@@ -50,8 +50,8 @@ pub(crate) use proxy::ProxyCommand;
 pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
 pub(crate) use registry::RegistryOptions;
 pub(crate) use registry_verbs::{
-    AsClient, CheckCommand, ExplainCommand, IdStyle, KeyIdCommand, RegistryCommand, RegistryVerb, TokenCommand,
-    TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb, TokenVerify,
+    AsClient, CheckCommand, ExplainCommand, IdStyle, KeyIdCommand, RegistryCommand, RegistryVerb, TimelineCommand,
+    TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb, TokenVerify,
 };
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;

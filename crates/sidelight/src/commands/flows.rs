@@ -8,7 +8,7 @@ mod list;
 mod output;
 mod progress;
 mod show;
-mod source;
+pub(super) mod source;
 mod stats;
 
 use sidelight_model::filter::{CASE_SENSITIVE_VARIABLES, Filter, Options};

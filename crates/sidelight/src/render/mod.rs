@@ -16,6 +16,7 @@ pub(crate) mod paths;
 mod quantity;
 pub(crate) mod registry_check;
 pub(crate) mod registry_explain;
+pub(crate) mod registry_timeline;
 mod rows;
 mod stats;
 mod stream;
@@ -66,7 +67,7 @@ pub(crate) struct Look {
 
 impl Look {
     /// Text from a peer, on one line, its secrets redacted.
-    fn peer(&self, text: &str) -> String {
+    pub(crate) fn peer(&self, text: &str) -> String {
         escape::line(&self.redactor.text(text))
     }
 }

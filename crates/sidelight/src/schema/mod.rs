@@ -5,6 +5,7 @@ mod diagnosis;
 pub(crate) mod key_id;
 pub(crate) mod registry_check;
 pub(crate) mod registry_explain;
+pub(crate) mod registry_timeline;
 pub(crate) mod sarif;
 pub(crate) mod token;
 pub(crate) mod trust_audit;

@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod key_id;
+mod timeline;
 mod token;
 
 use clap::{Args, Subcommand};
@@ -10,9 +11,10 @@ use clap::{Args, Subcommand};
 pub(crate) use check::{AsClient, CheckCommand};
 pub(crate) use explain::ExplainCommand;
 pub(crate) use key_id::KeyIdCommand;
+pub(crate) use timeline::TimelineCommand;
 pub(crate) use token::{IdStyle, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb, TokenVerify};
 
-/// Say why a pull fails, what a message means, and why a registry refuses a token; make tokens, and serve them
+/// Say what a pull or push did and why it failed, what a message means, and why a registry refuses a token; make tokens, and serve them
 #[derive(Debug, Args)]
 pub(crate) struct RegistryCommand {
     /// What to do.
@@ -26,5 +28,6 @@ pub(crate) enum RegistryVerb {
     Check(Box<CheckCommand>),
     Explain(ExplainCommand),
     KeyId(KeyIdCommand),
+    Timeline(TimelineCommand),
     Token(TokenCommand),
 }

@@ -25,9 +25,9 @@ use crate::ui::Ui;
 pub(super) const BODY_KEPT: usize = 16 << 20;
 
 /// An open recording.
-pub(super) struct Source {
+pub(in crate::commands) struct Source {
     /// The recording.
-    pub(super) recording: Recording,
+    pub(in crate::commands) recording: Recording,
     /// Which flows of it.
     pub(super) filter: Option<Filter>,
     /// Where a capture was unpacked; removed with this.
@@ -39,7 +39,7 @@ impl Source {
     ///
     /// # Errors
     /// When there is none, it cannot be read, or the filter is wrong.
-    pub(super) fn open(source: &FlowsSource, ui: Ui) -> Result<Self, Failure> {
+    pub(in crate::commands) fn open(source: &FlowsSource, ui: Ui) -> Result<Self, Failure> {
         let filter = source.filter.as_deref().map(read_filter).transpose()?;
         let Some(capture) = &source.from else {
             let recording = open(&path(source.store.as_deref(), ui)?, ui)?;
@@ -53,7 +53,7 @@ impl Source {
     }
 
     /// All flows that match.
-    pub(super) fn query(&self) -> Query {
+    pub(in crate::commands) fn query(&self) -> Query {
         Query { filter: self.filter.clone(), ..Query::default() }
     }
 }
@@ -108,7 +108,7 @@ pub(super) fn open(path: &Path, ui: Ui) -> Result<Recording, Failure> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn tell_losses(recording: &Recording, ui: Ui) -> Result<(), Failure> {
+pub(in crate::commands) fn tell_losses(recording: &Recording, ui: Ui) -> Result<(), Failure> {
     for loss in recording.lost().map_err(failed)? {
         let counts = [(loss.connections, "connection"), (loss.flows, "flow"), (loss.messages, "message")];
         let mut parts: Vec<String> =
@@ -123,7 +123,7 @@ pub(super) fn tell_losses(recording: &Recording, ui: Ui) -> Result<(), Failure> 
 }
 
 /// An error of a recording.
-pub(super) fn failed(error: StoreError) -> Failure {
+pub(in crate::commands) fn failed(error: StoreError) -> Failure {
     let foreign = match &error {
         StoreError::Foreign { path, .. } => {
             Some(format!("--from {} looks into a capture without keeping it", path.display()))

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 mod explain;
 mod key_id;
+mod timeline;
 mod token;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -24,6 +25,7 @@ pub(super) fn run(command: &RegistryCommand, global: &GlobalOptions, ui: Ui) -> 
         RegistryVerb::Check(options) => check::run(options, global, ui),
         RegistryVerb::Explain(options) => explain::run(options, global),
         RegistryVerb::KeyId(options) => key_id::run(options, global, ui),
+        RegistryVerb::Timeline(options) => timeline::run(options, global, ui),
         RegistryVerb::Token(options) => token::run(options, global, ui),
     }
 }

@@ -1,0 +1,240 @@
+//! How a block went, and which step failed. In: a block's steps. Out: its [`Verdict`]. Why a step failed is [`super::refusal`]'s and
+//! [`super::token`]'s business.
+
+use super::super::seen::{Asks, Digest, Seen};
+use super::refusal::refusal;
+use super::{Action, Block, Cause, Outcome, State, Step, Verdict, What};
+use crate::finding::{Evidence, Fix, Party};
+
+/// Steps that are judged: of more, the last ones.
+const MOST_JUDGED: usize = 4096;
+
+/// A verdict before there is one.
+pub(super) fn nothing() -> Verdict {
+    Verdict {
+        outcome: Outcome::Ok,
+        cause: "ok",
+        fault: Party::None,
+        summary: String::new(),
+        step: None,
+        evidence: Vec::new(),
+        fixes: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+impl Verdict {
+    /// Of a step that failed.
+    pub(super) fn failed(cause: Cause, summary: impl Into<String>) -> Self {
+        let outcome = if cause == Cause::Stopped { Outcome::Unfinished } else { Outcome::Failed };
+        Self { outcome, cause: cause.code(), fault: cause.party(), summary: summary.into(), ..nothing() }
+    }
+
+    #[must_use]
+    pub(super) fn with_evidence(mut self, what: &str, place: impl Into<String>, value: impl Into<String>) -> Self {
+        self.evidence.push(Evidence { what: what.to_owned(), place: place.into(), value: value.into() });
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_fix(mut self, action: impl Into<String>, how: impl Into<String>) -> Self {
+        self.fixes.push(Fix { action: action.into(), how: how.into() });
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+/// Judges a block.
+pub(super) fn judge(block: &Block) -> Verdict {
+    let mut verdict = match failing(block) {
+        Some(at) => {
+            let mut verdict = refusal(block, &block.steps[at]);
+            verdict.step = Some(at);
+            if verdict.evidence.is_empty()
+                && let Some(last) = block.steps[at].last()
+            {
+                verdict = verdict.with_evidence("request", flow(last), request(last));
+            }
+            verdict
+        }
+        None => finished(block),
+    };
+    verdict.notes.extend(notes(block));
+    verdict
+}
+
+/// `flow 12`, as `flows show` takes it.
+pub(super) fn flow(seen: &Seen) -> String {
+    seen.flow.map_or_else(|| "request".to_owned(), |flow| format!("flow {flow}"))
+}
+
+/// `GET https://…: 404 Not Found`, in short.
+pub(super) fn request(seen: &Seen) -> String {
+    let answer = match (seen.status, &seen.cut) {
+        (Some(status), None) => status.to_string(),
+        (Some(status), Some(cut)) => format!("{status}, then {cut}"),
+        (None, Some(cut)) => format!("no answer: {cut}"),
+        (None, None) => "no answer".to_owned(),
+    };
+    match &seen.asks {
+        Asks::Connection => format!("connection to {}", seen.place.host),
+        _ => format!("{} {}: {answer}", seen.method, seen.place),
+    }
+}
+
+/// The step because of which it did not work: of those that failed and were not made good later, the first. What a client breaks
+/// off itself because of it comes after.
+fn failing(block: &Block) -> Option<usize> {
+    let first = block.steps.len().saturating_sub(MOST_JUDGED);
+    let bad: Vec<usize> = (first..block.steps.len()).filter(|at| is_bad(block, *at)).collect();
+    let of = |state: State| bad.iter().copied().find(|at| block.steps[*at].state == state);
+    of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))
+}
+
+fn is_bad(block: &Block, at: usize) -> bool {
+    let step = &block.steps[at];
+    let later = &block.steps[at + 1..];
+    match step.state {
+        State::Done | State::Absent | State::Elsewhere => false,
+        // A challenge is answered by a token, or by the same request with a login, or by any that is let in.
+        State::Challenged => !later
+            .iter()
+            .any(|it| it.what == What::Token || (it.what != What::Connect && it.state != State::Challenged)),
+        State::Failed | State::Cut => !later.iter().any(|it| makes_good(step, it)),
+    }
+}
+
+/// Whether `later` is what `step` should have been.
+fn makes_good(step: &Step, later: &Step) -> bool {
+    if !matches!(later.state, State::Done | State::Elsewhere) {
+        return false;
+    }
+    match (&step.what, &later.what) {
+        // The name may be another: after a refused connection, any that works counts.
+        (What::Connect, other) => *other != What::Connect,
+        (What::Token, What::Token) => true,
+        (What::Token | What::Ping, What::Manifest(_) | What::Config(_) | What::Layer(..) | What::Upload(_)) => true,
+        (one, other) => one.name() == other.name() && one.reference() == other.reference(),
+    }
+}
+
+fn finished(block: &Block) -> Verdict {
+    let steps =
+        |is: &dyn Fn(&What) -> bool| block.steps.iter().filter(|it| is(&it.what) && it.state == State::Done).count();
+    let blobs = steps(&|it| matches!(it, What::Config(_) | What::Layer(..) | What::Blob(_)));
+    let is_read = |it: &&Step| {
+        matches!(it.what, What::Manifest(_)) && it.last().is_some_and(|it| it.method == "GET" && it.is_ok())
+    };
+    let manifests = block.steps.iter().filter(is_read).count();
+    let looked = steps(&|it| matches!(it, What::Manifest(_))) > 0;
+    let summary = match block.action {
+        Action::Pull if blobs == 0 && manifests == 0 && !looked => return stopped(block, "no manifest was read"),
+        Action::Pull if blobs == 0 && manifests == 0 => "the manifest is there; it was not read".to_owned(),
+        Action::Pull if blobs == 0 => format!("{} read; no blob was asked for", counted(manifests, "manifest")),
+        Action::Pull => format!("{} and {} read", counted(manifests, "manifest"), counted(blobs, "blob")),
+        Action::Push => {
+            let written = steps(&|it| matches!(it, What::PutManifest(_)));
+            if written == 0 {
+                return stopped(block, "no manifest was written");
+            }
+            let uploads = steps(&|it| matches!(it, What::Upload(_)));
+            let mounts = steps(&|it| matches!(it, What::Mount(..)));
+            let there = steps(&|it| matches!(it, What::Look(_)));
+            let parts = [(uploads, "uploaded"), (mounts, "mounted"), (there, "there already")];
+            let parts = parts.iter().filter(|(number, _)| *number > 0);
+            let blobs: Vec<String> = parts.map(|(number, how)| format!("{} {how}", counted(*number, "blob"))).collect();
+            format!("{} written; {}", counted(written, "manifest"), blobs.join(", "))
+        }
+        Action::Login => "the registry let the client in".to_owned(),
+        Action::Delete => "the registry removed it".to_owned(),
+        Action::Look => "the registry answered".to_owned(),
+        Action::Connect => "the connection stood; nothing was asked".to_owned(),
+    };
+    Verdict { summary: summary.trim_end_matches("; ").to_owned(), ..nothing() }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Nothing failed, but it is not at its end.
+fn stopped(block: &Block, what: &str) -> Verdict {
+    let platform =
+        block.steps.iter().rev().find_map(|it| Some((it, it.manifest()?))).filter(|(_, it)| !it.manifests.is_empty());
+    let last = block.steps.last();
+    let after = last.and_then(Step::last).map(request).unwrap_or_default();
+    let mut verdict =
+        Verdict::failed(Cause::Stopped, format!("the client stopped: {what}, and nothing failed in what was recorded"));
+    verdict.step = block.steps.len().checked_sub(1);
+    if let Some(last) = last.and_then(Step::last) {
+        verdict = verdict.with_evidence("last request", flow(last), after);
+    }
+    if platform.is_some() {
+        verdict =
+            verdict.with_note("the index was read and nothing after it: see whether it has the client's platform");
+    }
+    verdict.with_fix("see what the client itself says", "the client's own log, or its message")
+}
+
+/// What is worth to know, whatever the verdict.
+fn notes(block: &Block) -> Vec<String> {
+    let mut notes = Vec::new();
+    let all = || block.steps.iter().flat_map(|step| &step.seen);
+    let missing = block.not_fetched();
+    if block.action == Action::Pull
+        && !missing.is_empty()
+        && block.steps.iter().any(|it| matches!(it.what, What::Config(_) | What::Layer(..)))
+    {
+        let bytes: u64 = missing.iter().map(|it| it.size).fold(0, u64::saturating_add);
+        let words = if block.verdict_is_open() { "never asked for" } else { "not asked for: the client had it" };
+        notes.push(format!("of the image {} ({bytes} bytes): {words}", counted(missing.len(), "part")));
+    }
+    if let Some(index) = only_index(block) {
+        notes.push(index);
+    }
+    let unrecorded = block.steps.iter().filter(|it| *it.digest() == Digest::NotRecorded).count();
+    if unrecorded > 0 {
+        notes.push(format!(
+            "{} with content that was not recorded whole: digests not verified (--body-limit keeps more)",
+            counted(unrecorded, "step")
+        ));
+    }
+    if all().any(|it| it.partial) {
+        notes.push("the source holds no bodies, or no heads: what depends on them is not told".to_owned());
+    }
+    let hosts: Vec<&str> = block
+        .steps
+        .iter()
+        .filter(|it| it.state == State::Elsewhere)
+        .filter_map(|it| it.last()?.says.location.as_ref().map(|it| it.host.as_str()))
+        .collect();
+    if let Some(host) = hosts.first() {
+        notes.push(format!("{} sent on to {host}; what came of it was not recorded", counted(hosts.len(), "request")));
+    }
+    if let Some(mirror) = all().find_map(|it| it.says.namespace.as_deref()).filter(|it| *it != block.host) {
+        notes.push(format!("{} stands in for {mirror}", block.host));
+    }
+    notes
+}
+
+/// A pull that ended with an index says which platforms there are.
+fn only_index(block: &Block) -> Option<String> {
+    let manifests: Vec<_> =
+        block.steps.iter().filter(|it| matches!(it.what, What::Manifest(_))).filter_map(Step::manifest).collect();
+    let is_all = !manifests.is_empty() && manifests.iter().all(|it| !it.manifests.is_empty());
+    let index = manifests.last().filter(|_| is_all && block.action == Action::Pull)?;
+    let platforms: Vec<&str> = index.manifests.iter().filter_map(|it| it.platform.as_deref()).take(16).collect();
+    Some(format!("only the index was read; it has {}: a client for another platform stops here", platforms.join(", ")))
+}
+
+impl Block {
+    /// Whether something failed, so that what is missing may be missing because of it.
+    fn verdict_is_open(&self) -> bool {
+        failing(self).is_some()
+    }
+}

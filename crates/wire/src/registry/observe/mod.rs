@@ -1,0 +1,193 @@
+//! A registry's conversation, request by request. In: exchanges in the order of their beginnings, with their connections. Out:
+//! `model::registry::seen::Seen`, for those that are a registry's, its token server's or its storage's. Spec: OCI distribution-spec
+//! 1.1, distribution's token authentication, docker's and the vendors' fields.
+//!
+//! Which paths are a token server's or a storage's is learned from the challenges and redirections before them. Both are bounded.
+
+mod asks;
+mod content;
+mod digest;
+mod fields;
+
+use std::collections::{HashMap, VecDeque};
+
+use sidelight_model::filter::registry::classify;
+use sidelight_model::flow::{ConnectionRecord, Exchange, Header, Outcome, Request, url};
+use sidelight_model::registry::seen::{Asks, Caller, Credentials, Place, Seen};
+
+use digest::Uploads;
+
+/// Realms and redirections that are remembered.
+const MOST_PLACES: usize = 4096;
+
+/// Bytes of a body that are looked into.
+const MOST_BODY: usize = 4 << 20;
+
+/// Reads exchanges.
+#[derive(Debug, Default)]
+pub struct Observer {
+    realms: Places,
+    redirects: Places,
+    uploads: Uploads,
+}
+
+/// Places that were named, the oldest forgotten first.
+#[derive(Debug, Default)]
+struct Places {
+    /// With the digest of what is there, where that is known.
+    known: HashMap<Place, String>,
+    order: VecDeque<Place>,
+}
+
+impl Places {
+    fn add(&mut self, place: &Place, digest: String) {
+        if self.known.insert(place.site(), digest).is_none() {
+            self.order.push_back(place.site());
+            if self.order.len() > MOST_PLACES
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Observer {
+    /// Whether a request may be one that [`Self::exchange`] reads, by its URL alone: what is not, need not be loaded.
+    pub fn may_be(&self, method: &str, url: &str) -> bool {
+        let Some((place, query)) = fields::place(url) else { return false };
+        let known = self.realms.known.contains_key(&place.site()) || self.redirects.known.contains_key(&place.site());
+        known || classify(method, &format!("{}?{query}", place.path)).is_some()
+    }
+
+    /// Reads one exchange; `None` when it is none of a registry's. `partial`: the source tells no bodies.
+    pub fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange, partial: bool) -> Option<Seen> {
+        let request = exchange.request.as_ref()?;
+        let whole = url(conn, request);
+        let (place, query) = fields::place(&whole)?;
+        let method = String::from_utf8_lossy(&request.method).chars().take(16).collect::<String>();
+        let asks = if self.redirects.known.contains_key(&place.site())
+            && asks::of(&method, &place, &query, request).is_none()
+        {
+            Asks::Redirected
+        } else if self.realms.known.contains_key(&place.site()) {
+            asks::token(&query, request)
+        } else {
+            asks::of(&method, &place, &query, request)?
+        };
+        let mut seen = Seen {
+            caller: caller(conn, &request.headers),
+            place,
+            method,
+            asks,
+            credentials: credentials(request, partial),
+            sent: request.body.length,
+            partial,
+            ..Seen::default()
+        };
+        times(&mut seen, exchange);
+        self.answer(&mut seen, exchange);
+        seen.says.namespace = fields::parameter(&query, "ns").map(|it| fields::cut(&it));
+        seen.says.asked_range =
+            fields::text(&request.headers, "range").or_else(|| fields::text(&request.headers, "content-range"));
+        seen.digest = self.uploads.check(&seen, &self.wanted(&seen), request, exchange.response.as_ref());
+        self.learn(&seen);
+        Some(seen)
+    }
+
+    /// A connection that ended without any exchange, for the reason in its finding.
+    pub fn connection(conn: &ConnectionRecord) -> Option<Seen> {
+        let finding = conn.finding.clone()?;
+        let target = conn.target.as_ref()?;
+        let host = target.to_string().to_ascii_lowercase();
+        let host = host.strip_suffix(":443").unwrap_or(&host).to_owned();
+        Some(Seen {
+            caller: caller(conn, &[]),
+            place: Place { scheme: "https".to_owned(), host, path: String::new() },
+            start: Some(conn.since),
+            end: Some(conn.closed.as_ref().map_or(conn.latest, |it| it.0)),
+            cut: Some("no request came".to_owned()),
+            finding: Some(finding),
+            ..Seen::default()
+        })
+    }
+
+    fn answer(&self, seen: &mut Seen, exchange: &Exchange) {
+        let short = |words: &str| words.chars().take(200).collect::<String>();
+        seen.cut = match &exchange.outcome {
+            Outcome::Complete | Outcome::Upgraded(_) => None,
+            Outcome::Cut(words) | Outcome::Undecodable(words) => Some(short(words)),
+        };
+        let Some(response) = &exchange.response else {
+            seen.cut.get_or_insert_with(|| "no answer was recorded".to_owned());
+            return;
+        };
+        seen.status = Some(response.status);
+        seen.received = response.body.length;
+        if seen.partial {
+            // Logs count what they wrote.
+            seen.cut = None;
+        }
+        fields::answer(seen, response);
+        content::read(seen, exchange);
+    }
+
+    /// The digest of the blob that is asked for, also where a registry redirected to; else nothing.
+    fn wanted(&self, seen: &Seen) -> String {
+        match &seen.asks {
+            Asks::Blob { digest, .. } => digest.clone(),
+            Asks::Redirected => self.redirects.known.get(&seen.place.site()).cloned().unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
+
+    fn learn(&mut self, seen: &Seen) {
+        if let Some(realm) = seen.challenge.as_ref().and_then(|it| it.place.as_ref()) {
+            self.realms.add(realm, String::new());
+        }
+        if let Some(location) = seen.says.location.as_ref().filter(|_| seen.is_redirect()) {
+            let digest = self.wanted(seen);
+            self.redirects.add(location, digest);
+        }
+    }
+}
+
+fn caller(conn: &ConnectionRecord, headers: &[Header]) -> Caller {
+    Caller {
+        address: conn.opened.as_ref().map(|it| it.client.ip().to_canonical()),
+        process: conn.process.as_ref().map(|it| (it.pid, it.name.clone())),
+        agent: fields::text(headers, "user-agent").unwrap_or_default(),
+    }
+}
+
+fn times(seen: &mut Seen, exchange: &Exchange) {
+    let timings = &exchange.timings;
+    // Sources without times leave zero.
+    if timings.request_start.0 != 0 {
+        seen.start = Some(timings.request_start);
+        seen.answered = timings.response_start;
+        seen.end = timings.end;
+    }
+}
+
+fn credentials(request: &Request, partial: bool) -> Credentials {
+    let Some(field) = request.headers.iter().find(|it| it.is("authorization")) else {
+        let is_form = asks::form(request).is_some_and(|form| {
+            ["password", "refresh_token", "access_token"].iter().any(|name| fields::parameter(&form, name).is_some())
+        });
+        return match (is_form, partial) {
+            (true, _) => Credentials::Login,
+            (false, true) => Credentials::Unknown,
+            (false, false) => Credentials::None,
+        };
+    };
+    let value = String::from_utf8_lossy(&field.value);
+    let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    match &*scheme.to_ascii_lowercase() {
+        "basic" => Credentials::Login,
+        "bearer" => Credentials::Bearer(Box::new(super::bearer::read_token(rest.trim()))),
+        // A redacted field does not tell its scheme.
+        _ if value.contains("redacted") => Credentials::Bearer(Box::new(super::bearer::read_token(&value))),
+        scheme => Credentials::Other(fields::cut(scheme)),
+    }
+}
