@@ -2,6 +2,7 @@
 //! was recorded. Out: blocks, steps and causes, the same from every kind of capture.
 
 mod captures;
+mod conversations;
 mod docker;
 mod faults;
 mod kit;
