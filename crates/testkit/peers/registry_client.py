@@ -39,6 +39,7 @@ class Client:
             challenge = requests.utils.parse_dict_header(answer.headers["WWW-Authenticate"].split(" ", 1)[1])
             asked = {"service": challenge["service"], "scope": challenge["scope"].split(" ")}
             granted = self.session.get(challenge["realm"], params=asked, timeout=60)
+            assert granted.status_code == 200, f"{challenge}: {granted.status_code} {granted.text[:500]}"
             self.token = granted.json()["token"]
         assert answer.status_code == expected, f"{method} {url}: {answer.status_code} {answer.text[:500]}"
         return answer
@@ -145,7 +146,9 @@ def beside(*tasks):
         raise failures[0]
 
 
-if WHAT == "push":
+if WHAT == "digests":  # Of the layers, in order, for those who look at what was seen.
+    print("\n".join(digest(layer) for layer in image(*sys.argv[4:5], int(sys.argv[5]))[1]))
+elif WHAT == "push":
     push("oras/1.2.0", "team/one", 1)
 elif WHAT == "pull":
     pull("regclient/regctl (v0.8.0)", "team/one", 1)

@@ -2,12 +2,21 @@
 //! storage hosts, referrers, deletes, clients beside each other. In: a Python client and the real registry. Out: the same from each
 //! capture; and from the registry's own log what a log can tell.
 
+use std::process::Command;
+
 use serde_json::Value;
 use sidelight_testkit::peers;
 use sidelight_testkit::process::run;
 
-use super::captures::{Recorders, World, all_tell_the_same};
+use super::captures::{Recorders, World, all_tell_the_same_but};
 use super::kit::{canonical, steps, strip};
+
+/// The digests of the layers of the image that the client makes for a repository: the first is sent in one piece, the second in chunks.
+fn layers(world: &World, repository: &str, seed: &str) -> Vec<String> {
+    let mut command = Command::new(peers::python());
+    command.arg(peers::script("registry_client.py")).args([&world.authority(), "", "digests", repository, seed]);
+    run(&mut command).success().text().lines().map(str::to_owned).collect()
+}
 
 fn talk(world: &World, recorders: &Recorders, what: &str) {
     let python = peers::python();
@@ -44,7 +53,8 @@ fn everything_that_the_specification_has() {
         talk(&world, &recorders, what);
     }
     recorders.stop();
-    let own = all_tell_the_same(&world);
+    let layers = layers(&world, "team/one", "1");
+    let own = all_tell_the_same_but(&world, &[("push", &layers[1]), ("pull", &layers[0]), ("pull", &layers[1])]);
     let push = of(&own, "push", "team/one");
     assert_eq!((count(push, "upload done"), count(push, "put_manifest done")), (3, 1), "{push:#}");
     let all = push["steps"].as_array().expect("steps");
@@ -77,7 +87,9 @@ fn clients_beside_each_other_do_not_mix() {
     let recorders = Recorders::start(&world);
     talk(&world, &recorders, "beside");
     recorders.stop();
-    let own = all_tell_the_same(&world);
+    let [two, three] = [("team/two", "2"), ("team/three", "3")].map(|(name, seed)| layers(&world, name, seed));
+    let pieces = [&two, &three].map(|it| [("push", &*it[1]), ("pull", &*it[0]), ("pull", &*it[1])]);
+    let own = all_tell_the_same_but(&world, &pieces.concat());
     for (client, repository) in [("oras", "team/two"), ("crane", "team/three")] {
         for action in ["push", "pull"] {
             let block = of(&own, action, repository);

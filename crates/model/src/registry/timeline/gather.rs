@@ -28,9 +28,11 @@ pub(super) fn steps(seen: Vec<Seen>) -> Vec<Step> {
         settle_upload(&mut steps);
     }
     name_parts(&mut steps);
-    let is_push = steps.iter().any(|it| matches!(it.what, What::PutManifest(_) | What::Upload(_) | What::Mount(..)));
+    let changes =
+        |it: &Step| matches!(it.what, What::PutManifest(_) | What::Upload(_) | What::Mount(..) | What::Delete(_));
+    let is_change = steps.iter().any(changes);
     for step in &mut steps {
-        step.state = state(step, is_push);
+        step.state = state(step, is_change);
     }
     steps
 }
@@ -108,7 +110,21 @@ fn goes_on(steps: &[Step], seen: &Seen) -> Option<usize> {
 
 /// Whether the step came to its end, so that the same request is another one.
 fn is_settled(step: &Step) -> bool {
-    step.last().is_some_and(|it| it.is_ok() && !is_short(it) && !matches!(it.digest, Digest::Differs { .. }))
+    let is_it =
+        |it: &Seen| it.is_ok() && !is_short(it) && !is_beginning(it) && !matches!(it.digest, Digest::Differs { .. });
+    step.last().is_some_and(is_it)
+}
+
+/// A range that ends before the content does: `bytes 0-499/1000`.
+fn is_beginning(seen: &Seen) -> bool {
+    let ends_before = |range: &str| {
+        let (range, all) = range.trim_start_matches("bytes").trim().split_once('/')?;
+        let end: u64 = range.split_once('-')?.1.parse().ok()?;
+        Some(end.saturating_add(1) < all.parse().ok()?)
+    };
+    let range = seen.says.range.as_deref();
+    // Logs do not tell the range.
+    seen.status == Some(206) && (range.and_then(ends_before) == Some(true) || (seen.partial && range.is_none()))
 }
 
 /// Whether clients make a request again that was answered so.
@@ -170,7 +186,7 @@ fn name_parts(steps: &mut [Step]) {
     }
 }
 
-fn state(step: &Step, is_push: bool) -> State {
+fn state(step: &Step, is_change: bool) -> State {
     let Some(last) = step.last() else { return State::Failed };
     if step.seen.iter().any(|it| it.finding.is_some()) || matches!(step.digest(), Digest::Differs { .. }) {
         return State::Failed;
@@ -191,7 +207,7 @@ fn state(step: &Step, is_push: bool) -> State {
         (_, 200..=299 | 304) if !is_page(last) => State::Done,
         (_, 300..=399) => State::Elsewhere,
         (What::Look(_) | What::Referrers(_), 404) => State::Absent,
-        (What::Manifest(_), 404) if is_push => State::Absent,
+        (What::Manifest(_), 404) if is_change => State::Absent,
         _ => State::Failed,
     }
 }
