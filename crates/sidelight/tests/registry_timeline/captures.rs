@@ -66,21 +66,22 @@ impl World {
             if long { &["-newkey", "rsa:4096"] } else { &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"] };
         let (key, bundle) = signer_of(folder.path(), kind);
         let ports = [(); 3].map(|()| free_port());
-        let plain = local(free_port());
+        let [plain, tokens] = [(); 2].map(|()| local(free_port()));
         let mut serve = Command::new(PROGRAM);
-        serve.args(["registry", "token", "serve", "--listen", &local(ports[1]).to_string(), "--key", &key]);
+        serve.args(["registry", "token", "serve", "--listen", &tokens.to_string(), "--key", &key]);
         serve.args(["--issuer", "tester", "--service", NAMES[0]]);
         if long {
             serve.arg("--cert").arg(&bundle);
         }
         let mut server = Running::start(&mut serve, &folder.path().join("serve.log"));
-        server.until_it_listens(&hosts, local(ports[1]));
-        let realm = format!("http://{}:{}/token", NAMES[1], ports[1]);
+        server.until_it_listens(&hosts, tokens);
+        let realm = format!("https://{}:{}/token", NAMES[1], ports[1]);
         let auth = TokenAuth { realm: &realm, service: NAMES[0], issuer: "tester", bundle: &bundle };
         let mut registry = token_registry(folder.path(), plain, &auth);
         registry.until_it_listens(&hosts, plain);
         let root = Issuer::root("Registry Test Root");
-        let identity = root.issue(&Leaf::named(&[NAMES[0]]));
+        let identity = root.issue(&Leaf::named(&NAMES));
+        let (chain, key) = identity.write_to(folder.path(), "others");
         let limits =
             "add_header RateLimit-Limit '100;w=21600' always; add_header RateLimit-Remaining '76;w=21600' always;";
         let pass = format!(
@@ -93,16 +94,22 @@ impl World {
         if redirects {
             locations += &format!(
                 "location ~ ^/v2/.*/blobs/sha256: {{
-                   if ($request_method = GET) {{ return 307 http://{}:{}$uri?signature=secret; }} {pass} }}",
+                   if ($request_method = GET) {{ return 307 https://{}:{}$uri?signature=secret; }} {pass} }}",
                 NAMES[2], ports[2]
             );
         }
         let stored = folder.path().join("registry/docker/registry/v2/blobs/sha256");
-        let servers = format!(
-            "server {{ listen {}; default_type application/octet-stream; location ~ ^/v2/.*/blobs/sha256:(..)(.*)$ {{ alias {}/$1/$1$2/data; }} }}",
-            local(ports[2]),
+        let tls = |port: u16, location: &str| {
+            let (chain, key) = (chain.display(), key.display());
+            let listen = local(port);
+            format!("server {{ listen {listen} ssl; ssl_certificate {chain}; ssl_certificate_key {key}; {location} }}")
+        };
+        let blobs = format!(
+            "default_type application/octet-stream; location ~ ^/v2/.*/blobs/sha256:(..)(.*)$ {{ alias {}/$1/$1$2/data; }}",
             stored.display()
         );
+        let token_server = format!("location / {{ proxy_pass http://{tokens}; }}");
+        let servers = tls(ports[1], &token_server) + &tls(ports[2], &blobs);
         let nginx =
             peers::nginx_with(&hosts, folder.path(), &identity, &[local(ports[0])], plain, [&locations, &servers]);
         Self { folder, split, root, ports, _servers: (server, registry, nginx) }
@@ -136,7 +143,7 @@ impl World {
 /// sslsplit in the place of registry, token server and storage.
 pub(crate) fn sslsplit(world: &World) -> Running {
     let place = world.folder.path().join("split");
-    let identity = world.root.issue(&Leaf::named(&[NAMES[0]]));
+    let identity = world.root.issue(&Leaf::named(&NAMES));
     let (chain, key) = identity.write_to(&place, "leaf");
     // What it answers with is a certificate that the others trust, so that nothing has to trust its own.
     let both = place.join("both.pem");
@@ -145,8 +152,9 @@ pub(crate) fn sslsplit(world: &World) -> Running {
     let mut command = Command::new("sslsplit");
     command.args(["-D", "-u", "root", "-k"]).arg(&key).arg("-c").arg(&chain).arg("-A").arg(&both);
     command.arg("-L").arg(world.path("split.log"));
-    for (kind, port) in ["ssl", "http", "http"].iter().zip(world.ports) {
-        command.args([kind, &*SPLIT.to_string(), &port.to_string(), "127.0.0.1", &port.to_string()]);
+    // TLS all of it: of plain connections it now and then swallows the first request.
+    for port in world.ports {
+        command.args(["ssl", &*SPLIT.to_string(), &port.to_string(), "127.0.0.1", &port.to_string()]);
     }
     let mut recorder = Running::start(&mut command, &place.join("out"));
     for port in world.ports {
@@ -234,6 +242,12 @@ impl Recorders {
             command.env(name.to_lowercase(), format!("http://{}", self.proxy));
         }
         command
+    }
+
+    /// What they said.
+    pub(crate) fn said(&self) -> String {
+        let others = self.others.iter().map(Running::said);
+        std::iter::once(self.sidelight.said()).chain(others).collect::<Vec<_>>().join("\n")
     }
 
     /// Ends them all in order.

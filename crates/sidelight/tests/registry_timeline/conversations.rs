@@ -22,7 +22,8 @@ fn talk(world: &World, recorders: &Recorders, what: &str) {
     let python = peers::python();
     let mut command = recorders.client(world, python.to_str().expect("a path of text"));
     command.arg(peers::script("registry_client.py")).arg(world.authority()).arg(&recorders.authority).arg(what);
-    run(&mut command).success();
+    let finished = run(&mut command);
+    assert!(finished.status.success(), "{finished}\n{}", recorders.said());
 }
 
 /// Client, action, repository, cause.

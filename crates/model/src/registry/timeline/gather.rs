@@ -18,14 +18,15 @@ const MOST_TRIES: usize = 64;
 pub(super) fn steps(seen: Vec<Seen>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for it in seen {
-        match goes_on(&steps, &it) {
-            Some(at) => steps[at].seen.push(it),
+        let at = goes_on(&steps, &it).unwrap_or(steps.len());
+        match steps.get_mut(at) {
+            Some(step) => step.seen.push(it),
             None => {
                 let what = what(&it);
                 steps.push(Step { what, seen: vec![it], state: State::Done });
             }
         }
-        settle_upload(&mut steps);
+        settle_upload(&mut steps, at);
     }
     name_parts(&mut steps);
     let changes =
@@ -140,19 +141,15 @@ pub(super) fn is_short(seen: &Seen) -> bool {
         && seen.announced.is_some_and(|announced| seen.received < announced)
 }
 
-/// The last upload takes its digest from its end, and the question before it whether the blob is there.
-fn settle_upload(steps: &mut Vec<Step>) {
-    let ends = |step: &Step| match step.last().map(|it| (&it.asks, it.is_ok())) {
+/// An upload that just ended takes its digest from that end, and the question before it whether the blob is there.
+fn settle_upload(steps: &mut Vec<Step>, at: usize) {
+    let ended = match steps[at].last().map(|it| (&it.asks, it.is_ok())) {
         Some((Asks::UploadEnd { digest, .. }, _)) => Some(digest.clone()),
         Some((Asks::UploadStart { digest: Some(digest), .. }, true)) => Some(digest.clone()),
         _ => None,
     };
-    let Some((at, digest)) = steps.iter().enumerate().rev().take(MOST_RECENT).find_map(|(at, step)| {
-        let is_open = matches!(step.what, What::Upload(_) | What::Mount(..));
-        Some((at, ends(step).filter(|_| is_open)?))
-    }) else {
-        return;
-    };
+    let is_upload = matches!(steps[at].what, What::Upload(_) | What::Mount(..));
+    let Some(digest) = ended.filter(|_| is_upload) else { return };
     if let What::Upload(known) = &mut steps[at].what {
         *known = Some(digest.clone());
     }
