@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -25,6 +26,8 @@ const REFERRERS: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.i
 /// The servers.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
+    /// The names at their servers' own address.
+    pub(crate) here: Hosts,
     /// The names as sidelight knows them: sslsplit's address.
     pub(crate) split: Hosts,
     pub(crate) root: Issuer,
@@ -57,6 +60,15 @@ pub(crate) fn signer_of(folder: &Path, kind: &[&str]) -> (String, PathBuf) {
 impl World {
     /// Starts the servers. `redirects`: blobs are read from the storage host. `long`: tokens are longer than one TLS record of Go.
     pub(crate) fn start(redirects: bool, long: bool) -> Self {
+        Self::start_with(redirects, long, false)
+    }
+
+    /// The servers with the user of [`peers::REGISTRY_LOGIN`] alone.
+    pub(crate) fn start_with_users() -> Self {
+        Self::start_with(false, false, true)
+    }
+
+    fn start_with(redirects: bool, long: bool, users: bool) -> Self {
         let folder = folder();
         let split_folder = folder.path().join("split");
         std::fs::create_dir_all(&split_folder).expect("a folder");
@@ -72,6 +84,10 @@ impl World {
         serve.args(["--issuer", "tester", "--service", NAMES[0]]);
         if long {
             serve.arg("--cert").arg(&bundle);
+        }
+        if users {
+            std::fs::write(folder.path().join("htpasswd"), peers::HTPASSWD).expect("users");
+            serve.arg("--users").arg(folder.path().join("htpasswd"));
         }
         let mut server = Running::start(&mut serve, &folder.path().join("serve.log"));
         server.until_it_listens(&hosts, tokens);
@@ -112,7 +128,7 @@ impl World {
         let servers = tls(ports[1], &token_server) + &tls(ports[2], &blobs);
         let nginx =
             peers::nginx_with(&hosts, folder.path(), &identity, &[local(ports[0])], plain, [&locations, &servers]);
-        Self { folder, split, root, ports, _servers: (server, registry, nginx) }
+        Self { folder, here: hosts, split, root, ports, _servers: (server, registry, nginx) }
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -346,9 +362,13 @@ fn without_wholes(mut block: Value, in_pieces: &[(&str, &str)]) -> Value {
 }
 
 /// Ends a recorder in order, and waits for its last writing.
-pub(crate) fn end(recorder: &mut Running) {
+pub(crate) fn end(recorder: &Running) {
     let pid = Pid::from_raw(i32::try_from(recorder.pid()).expect("a process id")).expect("a process id");
     kill_process(pid, Signal::TERM).expect("the recorder still runs");
     let gone = format!("/proc/{}/stat", pid.as_raw_nonzero());
-    recorder.until("it ends", || std::fs::read_to_string(&gone).map_or(true, |stat| stat.contains(") Z ")));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while std::fs::read_to_string(&gone).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(Instant::now() < deadline, "it does not end:\n{}", recorder.said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
