@@ -3,8 +3,8 @@
 
 use super::super::seen::{Asks, Digest, Seen};
 use super::refusal::refusal;
-use super::{Action, Block, Cause, Outcome, State, Step, Verdict, What};
-use crate::finding::{Evidence, Fix, Party};
+use super::{Action, Block, Outcome, State, Step, Verdict, What};
+use crate::finding::{Cause, Evidence, Fix, Party};
 
 /// Steps that are judged: of more, the last ones.
 const MOST_JUDGED: usize = 4096;
@@ -13,7 +13,7 @@ const MOST_JUDGED: usize = 4096;
 pub(super) fn nothing() -> Verdict {
     Verdict {
         outcome: Outcome::Ok,
-        cause: "ok",
+        cause: Cause::Ok,
         fault: Party::None,
         summary: String::new(),
         step: None,
@@ -27,7 +27,7 @@ impl Verdict {
     /// Of a step that failed.
     pub(super) fn failed(cause: Cause, summary: impl Into<String>) -> Self {
         let outcome = if cause == Cause::Stopped { Outcome::Unfinished } else { Outcome::Failed };
-        Self { outcome, cause: cause.code(), fault: cause.party(), summary: summary.into(), ..nothing() }
+        Self { outcome, cause, fault: cause.party(), summary: summary.into(), ..nothing() }
     }
 
     #[must_use]

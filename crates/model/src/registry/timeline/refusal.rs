@@ -4,7 +4,8 @@
 use super::super::seen::{Asks, Content, Credentials, Digest, Seen};
 use super::gather::is_short;
 use super::judge::{flow, request};
-use super::{Action, Block, Cause, Step, Verdict, What, token};
+use super::{Action, Block, Step, Verdict, What, token};
+use crate::finding::Cause;
 
 /// Why `step` failed.
 pub(super) fn refusal(block: &Block, step: &Step) -> Verdict {
@@ -72,8 +73,7 @@ pub(super) fn page(seen: &Seen) -> Option<&str> {
 fn connection(step: &Step) -> Option<Verdict> {
     let seen = step.seen.iter().find(|it| it.finding.is_some())?;
     let finding = seen.finding.as_ref()?;
-    let mut verdict = Verdict::failed(Cause::Refused, finding.summary.clone());
-    verdict.cause = finding.cause.code();
+    let mut verdict = Verdict::failed(finding.cause, finding.summary.clone());
     verdict.fault = finding.fault;
     verdict.evidence = finding.evidence().to_vec();
     verdict.fixes.clone_from(&finding.fixes);

@@ -4,7 +4,8 @@
 use super::super::seen::{Asks, Challenge, Claims, Content, Credentials, Seen, Token};
 use super::judge::flow;
 use super::refusal::page;
-use super::{Block, Cause, Verdict};
+use super::{Block, Verdict};
+use crate::finding::Cause;
 use crate::token::Scope;
 
 /// Registries bear with clocks that are apart by so many seconds.
