@@ -67,7 +67,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.fault():
             return
         registry = http.client.HTTPConnection(*REGISTRY)
-        registry.request(self.command, self.path, headers={name: self.headers[name] for name in self.headers})
+        registry.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():  # Accept comes several times.
+            registry.putheader(name, value)
+        registry.endheaders()
         answer = registry.getresponse()
         body = answer.read()
         self.send_response(answer.status)

@@ -116,6 +116,19 @@ pub fn python_server(name: &str, folder: &Path, identity: &Identity) -> Server {
 /// nginx with TLS that passes everything on to a registry, listening at these addresses of `place`.
 #[track_caller]
 pub fn nginx(place: &Hosts, folder: &Path, identity: &Identity, listen: &[SocketAddr], registry: SocketAddr) -> Server {
+    nginx_with(place, folder, identity, listen, registry, ["", ""])
+}
+
+/// The same with more of nginx's own words: more locations of that server, more servers.
+#[track_caller]
+pub fn nginx_with(
+    place: &Hosts,
+    folder: &Path,
+    identity: &Identity,
+    listen: &[SocketAddr],
+    registry: SocketAddr,
+    [locations, servers]: [&str; 2],
+) -> Server {
     let (chain, key) = identity.write_to(folder, "nginx");
     let home = folder.join("nginx");
     std::fs::create_dir_all(&home).expect("a folder for nginx");
@@ -136,7 +149,9 @@ http {{
       proxy_pass http://{registry};
       proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https;
     }}
+    {locations}
   }}
+  {servers}
 }}
 "
     );

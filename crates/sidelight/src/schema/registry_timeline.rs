@@ -230,7 +230,7 @@ fn block(it: &Block) -> BlockShape<'_> {
 }
 
 fn span(span: Option<(Timestamp, Timestamp)>) -> (Option<String>, Option<f64>) {
-    let millis = |(start, end): (Timestamp, Timestamp)| end.since(start).as_secs_f64() * 1000.0;
+    let millis = |(start, end): (Timestamp, Timestamp)| end.since(start).as_micros() as f64 / 1000.0;
     (span.map(|it| it.0.rfc3339()), span.map(millis))
 }
 

@@ -62,34 +62,34 @@ pub(crate) fn blocks(document: &Value) -> Vec<&Value> {
     sources.iter().flat_map(|it| it["blocks"].as_array().expect("blocks")).collect()
 }
 
-/// A block in words that do not depend on ports, times and the order of what goes on beside each other.
-pub(crate) fn told(block: &Value) -> Vec<String> {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let mut lines = Vec::new();
-    for step in block["steps"].as_array().expect("steps") {
-        let statuses: Vec<String> = step["requests"]
-            .as_array()
-            .expect("requests")
-            .iter()
-            .map(|it| format!("{} {} {}", text(&it["method"]), it["status"], text(&it["credentials"])))
-            .collect();
-        let granted = step["requests"].as_array().and_then(|it| it.last()).map(|it| &it["granted"]["token"]);
-        let access = granted.filter(|it| it.is_object()).map(|it| format!(" {} {}", it["alg"], it["access"]));
-        lines.push(format!(
-            "{} {} {} {} {}: {}{}",
-            text(&step["step"]),
-            text(&step["reference"]),
-            text(&step["state"]),
-            text(&step["digest"]),
-            step["bytes"],
-            statuses.join(", "),
-            access.unwrap_or_default()
-        ));
+/// Members that say when, and by which number of a recording or from where: not what was done.
+const ASIDE: &[&str] = &["flow", "where", "started", "duration_ms", "bytes_per_second", "address", "pid", "process"];
+
+/// Everything that a block tells but [`ASIDE`], as lines: its head with the verdict, then its steps. What goes on beside each other
+/// has no order, so steps are sorted; where the verdict names a step by its index, its name stands.
+pub(crate) fn canonical(block: &Value) -> Vec<String> {
+    let mut block = block.clone();
+    if let Some(at) = block["verdict"]["step"].as_u64().and_then(|at| usize::try_from(at).ok()) {
+        block["verdict"]["step"] = block["steps"][at]["step"].clone();
     }
+    strip(&mut block, ASIDE);
+    let steps = block["steps"].take();
+    let mut lines: Vec<String> = steps.as_array().expect("steps").iter().map(Value::to_string).collect();
     lines.sort();
-    let head = ["action", "repository", "reference"].map(|name| text(&block[name])).join(" ");
-    lines.insert(0, format!("{head} by {}: {}", text(&block["client"]["name"]), text(&block["verdict"]["cause"])));
+    lines.insert(0, block.to_string());
     lines
+}
+
+/// Removes members wherever they are.
+pub(crate) fn strip(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| !names.contains(&name.as_str()));
+            members.values_mut().for_each(|it| strip(it, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|it| strip(it, names)),
+        _ => {}
+    }
 }
 
 /// The steps in the order of time, by name and state.

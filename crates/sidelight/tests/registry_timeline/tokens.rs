@@ -9,8 +9,8 @@ use sidelight_testkit::peers::{HTPASSWD, TokenAuth, token_registry};
 use sidelight_testkit::process::{Running, free_port};
 use sidelight_testkit::{Hosts, Sidelight, world};
 
+use super::captures::signer;
 use super::kit::{PROGRAM, blocks, folder, image, skopeo, steps, timeline};
-use super::sources::signer;
 
 const RULES: &str = "[[allow]]\nuser = \"joe\"\nscope = \"repository:team/*:pull,push\"\n";
 

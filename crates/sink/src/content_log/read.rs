@@ -202,11 +202,15 @@ fn fields(lines: &[u8]) -> Vec<Header> {
 fn content(head: &Head, headers: &[Header], content: &[u8]) -> Body {
     let count = |name: &str| head.number(name).and_then(|count| u64::try_from(count).ok());
     let size = count("size").unwrap_or_default();
-    let is_text = head.fact("content").as_deref() == Some("text");
+    let exact = head.fact("sha256");
+    let is_text = head.fact("content").as_deref() == Some("text") && exact.is_none();
     let kept = if is_text { coded(headers, content, head.fact("decoded").is_some()) } else { Vec::new() };
     let length = if is_text { kept.len() as u64 + count("cut").unwrap_or_default() } else { size };
     let digest = || {
-        let text = std::str::from_utf8(content).ok()?.split_once("sha256:")?.1;
+        let text = match &exact {
+            Some(exact) => exact.as_str(),
+            None => std::str::from_utf8(content).ok()?.split_once("sha256:")?.1,
+        };
         HEXLOWER.decode(text.get(..64)?.as_bytes()).ok()?.try_into().ok()
     };
     let sha256 = if is_text { None } else { digest() };

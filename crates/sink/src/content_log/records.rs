@@ -99,16 +99,23 @@ fn whole(head: Head, start: &[u8], headers: &[Header], body: &Body) -> Vec<u8> {
     if missing > 0 {
         head = head.with("cut", missing);
     }
+    let digest = || {
+        let whole = || (missing == 0).then(|| Sha256::digest(&body.kept).into());
+        body.sha256.or_else(whole).map(|digest: [u8; 32]| HEXLOWER.encode(&digest))
+    };
     let content = match read.text {
         _ if body.length == 0 => Vec::new(),
         Some(text) => {
             head = head.with("content", "text").with("decoded", read.codings.join(","));
+            // What is called text but is none cannot be had back from the characters here.
+            if text.contains(char::REPLACEMENT_CHARACTER) {
+                head = head.with("sha256", digest().unwrap_or_default());
+            }
             text.into_bytes()
         }
         None => {
             head = head.with("content", "digest");
-            let whole = || (missing == 0).then(|| Sha256::digest(&body.kept).into());
-            let digest = body.sha256.or_else(whole).map(|digest: [u8; 32]| HEXLOWER.encode(&digest));
+            let digest = digest();
             digest_line(body.length, &read.media_type, digest.as_deref()).into_bytes()
         }
     };

@@ -133,6 +133,20 @@ fn digests_keep_length_and_sum() {
 }
 
 #[test]
+fn what_is_called_text_but_is_none_keeps_length_and_sum() {
+    let mut found = exchange(1, 1, "/");
+    let response = found.response.as_mut().unwrap();
+    response.headers = vec![Header::new("Content-Type", "text/plain")];
+    response.body = body(b"\x1f\x8b\xff\xfe");
+    let back = there_and_back(&[(record(1, false), Decoded::Exchange(Box::new(found)))]);
+    let Decoded::Exchange(back) = &back[0].1 else { panic!("{back:?}") };
+    let body = &back.response.as_ref().unwrap().body;
+    let digest: [u8; 32] =
+        sha2::Digest::finalize(sha2::Digest::chain_update(sha2::Sha256::default(), b"\x1f\x8b\xff\xfe")).into();
+    assert_eq!((body.length, body.kept.len(), body.sha256), (4, 0, Some(digest)));
+}
+
+#[test]
 fn a_damaged_log_is_read_as_far_as_it_goes() {
     let told: Vec<_> = (1..4).map(|n| (record(1, false), Decoded::Exchange(Box::new(exchange(1, n, "/"))))).collect();
     let bytes = log(&told);

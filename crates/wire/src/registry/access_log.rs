@@ -41,6 +41,8 @@ struct Reader {
     refused: Option<(String, String, String)>,
     /// Whose host is known.
     host: String,
+    /// When the latest request ended of which more than the second is told.
+    latest: Timestamp,
 }
 
 impl Reader {
@@ -75,6 +77,7 @@ impl Reader {
             return;
         }
         let end = get("time").and_then(Timestamp::parse).unwrap_or_default();
+        self.latest = end;
         let took = get("http.response.duration").and_then(go_duration).unwrap_or_default();
         let start = Timestamp(end.0.saturating_sub(i64::try_from(took.as_micros()).unwrap_or(0)));
         let agent = get("http.request.useragent").unwrap_or_default();
@@ -105,16 +108,19 @@ impl Reader {
             return;
         }
         let host = if self.host.is_empty() { "registry" } else { &self.host };
+        // Such a line tells whole seconds. It stands after what ended before it in that second.
+        let is_same_second = self.latest.0.div_euclid(1_000_000) == line.at.0.div_euclid(1_000_000);
+        let at = if is_same_second { self.latest } else { line.at };
         let told = Line {
             method: line.method,
             target: line.target,
             host,
             headers: agent_field(line.agent),
             client: Some(line.client),
-            start: line.at,
+            start: at,
         };
         let mut told = told.told(self.found.len() as u64 + 1);
-        respond(&mut told, line.status, line.written, "", line.at);
+        respond(&mut told, line.status, line.written, "", at);
         self.refuse(&mut told, line.method, line.target, line.status);
         self.found.push(told);
     }

@@ -41,6 +41,12 @@ impl Group {
         self.recent().any(|it| is_tag(it) && it.method == "PUT" && it.is_ok())
     }
 
+    /// Whether a manifest was written under this tag.
+    fn has_put(&self, tag: &str) -> bool {
+        let is_it = |it: &Seen| matches!(&it.asks, Asks::Manifest { reference, .. } if reference == tag);
+        self.recent().any(|it| it.method == "PUT" && it.is_ok() && is_it(it))
+    }
+
     fn has_blobs(&self) -> bool {
         self.recent().any(|it| matches!(it.asks, Asks::Blob { .. }) && it.method == "GET" && it.is_ok())
     }
@@ -92,7 +98,7 @@ fn begins_push(group: &Group, is_waiting: bool) -> bool {
 }
 
 fn is_other_read(group: &Group, seen: &Seen, tag: &str) -> bool {
-    if group.tag().is_some_and(|known| known != tag && !is_companion(known)) {
+    if group.tag().is_some_and(|known| known != tag && !is_companion(known)) || group.has_put(tag) {
         return true;
     }
     let same = |it: &&Seen| matches!(&it.asks, Asks::Manifest { reference, .. } if reference == tag);

@@ -18,19 +18,22 @@ const MOST_TRIES: usize = 64;
 pub(super) fn steps(seen: Vec<Seen>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for it in seen {
-        match goes_on(&steps, &it) {
-            Some(at) => steps[at].seen.push(it),
+        let at = goes_on(&steps, &it).unwrap_or(steps.len());
+        match steps.get_mut(at) {
+            Some(step) => step.seen.push(it),
             None => {
                 let what = what(&it);
                 steps.push(Step { what, seen: vec![it], state: State::Done });
             }
         }
-        settle_upload(&mut steps);
+        settle_upload(&mut steps, at);
     }
     name_parts(&mut steps);
-    let is_push = steps.iter().any(|it| matches!(it.what, What::PutManifest(_) | What::Upload(_) | What::Mount(..)));
+    let changes =
+        |it: &Step| matches!(it.what, What::PutManifest(_) | What::Upload(_) | What::Mount(..) | What::Delete(_));
+    let is_change = steps.iter().any(changes);
     for step in &mut steps {
-        step.state = state(step, is_push);
+        step.state = state(step, is_change);
     }
     steps
 }
@@ -111,7 +114,21 @@ fn goes_on(steps: &[Step], seen: &Seen) -> Option<usize> {
 
 /// Whether the step came to its end, so that the same request is another one.
 fn is_settled(step: &Step) -> bool {
-    step.last().is_some_and(|it| it.is_ok() && !is_short(it) && !matches!(it.digest, Digest::Differs { .. }))
+    let is_it =
+        |it: &Seen| it.is_ok() && !is_short(it) && !is_beginning(it) && !matches!(it.digest, Digest::Differs { .. });
+    step.last().is_some_and(is_it)
+}
+
+/// A range that ends before the content does: `bytes 0-499/1000`.
+fn is_beginning(seen: &Seen) -> bool {
+    let ends_before = |range: &str| {
+        let (range, all) = range.trim_start_matches("bytes").trim().split_once('/')?;
+        let end: u64 = range.split_once('-')?.1.parse().ok()?;
+        Some(end.saturating_add(1) < all.parse().ok()?)
+    };
+    let range = seen.says.range.as_deref();
+    // Logs do not tell the range.
+    seen.status == Some(206) && (range.and_then(ends_before) == Some(true) || (seen.partial && range.is_none()))
 }
 
 /// Whether clients make a request again that was answered so.
@@ -127,19 +144,15 @@ pub(super) fn is_short(seen: &Seen) -> bool {
         && seen.announced.is_some_and(|announced| seen.received < announced)
 }
 
-/// The last upload takes its digest from its end, and the question before it whether the blob is there.
-fn settle_upload(steps: &mut Vec<Step>) {
-    let ends = |step: &Step| match step.last().map(|it| (&it.asks, it.is_ok())) {
+/// An upload that just ended takes its digest from that end, and the question before it whether the blob is there.
+fn settle_upload(steps: &mut Vec<Step>, at: usize) {
+    let ended = match steps[at].last().map(|it| (&it.asks, it.is_ok())) {
         Some((Asks::UploadEnd { digest, .. }, _)) => Some(digest.clone()),
         Some((Asks::UploadStart { digest: Some(digest), .. }, true)) => Some(digest.clone()),
         _ => None,
     };
-    let Some((at, digest)) = steps.iter().enumerate().rev().take(MOST_RECENT).find_map(|(at, step)| {
-        let is_open = matches!(step.what, What::Upload(_) | What::Mount(..));
-        Some((at, ends(step).filter(|_| is_open)?))
-    }) else {
-        return;
-    };
+    let is_upload = matches!(steps[at].what, What::Upload(_) | What::Mount(..));
+    let Some(digest) = ended.filter(|_| is_upload) else { return };
     if let What::Upload(known) = &mut steps[at].what {
         *known = Some(digest.clone());
     }
@@ -173,7 +186,7 @@ fn name_parts(steps: &mut [Step]) {
     }
 }
 
-fn state(step: &Step, is_push: bool) -> State {
+fn state(step: &Step, is_change: bool) -> State {
     let Some(last) = step.last() else { return State::Failed };
     if step.seen.iter().any(|it| it.finding.is_some()) || matches!(step.digest(), Digest::Differs { .. }) {
         return State::Failed;
@@ -198,7 +211,7 @@ fn state(step: &Step, is_push: bool) -> State {
             _ => State::Failed,
         },
         (What::Look(_) | What::Referrers(_), 404) => State::Absent,
-        (What::Manifest(_), 404) if is_push => State::Absent,
+        (What::Manifest(_), 404) if is_change => State::Absent,
         _ => State::Failed,
     }
 }

@@ -31,6 +31,9 @@ const LOGIN_TIME: i64 = 30_000_000;
 /// A client that did not get in tries another way within these microseconds.
 const RETRY_TIME: i64 = 2_000_000;
 
+/// Requests before and after one that are looked at for its process.
+const MOST_NEAR: usize = 64;
+
 /// Client, registry, repository.
 type Key = (Caller, String, Option<String>);
 
@@ -68,22 +71,26 @@ pub(super) fn groups(mut seen: Vec<Seen>) -> Vec<Group> {
     sorter.finish()
 }
 
-/// The process behind a connection is not always found: it is that of the nearest request by the same agent from the same address.
+/// The process behind a connection is not always found: it is that of the nearest request by the same agent from the same address. A
+/// connection without any request tells no agent, and may be anyone's.
 fn one_process(seen: &mut [Seen]) {
-    type Client = (Option<std::net::IpAddr>, String);
-    let mut known: HashMap<Client, BTreeMap<i64, (u32, String)>> = HashMap::new();
+    type Known = BTreeMap<i64, (String, (u32, String))>;
+    let mut known: HashMap<Option<std::net::IpAddr>, Known> = HashMap::new();
     for it in seen.iter() {
         let (Some(process), Some(start)) = (&it.caller.process, it.start) else { continue };
-        let client = (it.caller.address, it.caller.agent.clone());
-        known.entry(client).or_default().insert(start.0, process.clone());
+        known.entry(it.caller.address).or_default().insert(start.0, (it.caller.agent.clone(), process.clone()));
     }
     for it in seen.iter_mut().filter(|it| it.caller.process.is_none()) {
-        let Some(all) = known.get(&(it.caller.address, it.caller.agent.clone())) else { continue };
+        let Some(all) = known.get(&it.caller.address) else { continue };
+        let agent = &it.caller.agent;
+        let is_same = |of: &str| of == agent || of.is_empty() || agent.is_empty();
         let start = it.start.unwrap_or_default().0;
-        let near = all.range(..start).next_back().into_iter().chain(all.range(start..).next());
+        let before = all.range(..start).rev().take(MOST_NEAR).find(|(_, (agent, _))| is_same(agent));
+        let after = all.range(start..).take(MOST_NEAR).find(|(_, (agent, _))| is_same(agent));
+        let near = before.into_iter().chain(after);
         let nearest = near.min_by_key(|(at, _)| at.abs_diff(start));
         it.caller.process =
-            nearest.filter(|(at, _)| at.abs_diff(start) <= LOGIN_TIME.unsigned_abs()).map(|it| it.1.clone());
+            nearest.filter(|(at, _)| at.abs_diff(start) <= LOGIN_TIME.unsigned_abs()).map(|it| it.1.1.clone());
     }
 }
 
@@ -305,7 +312,18 @@ impl Sorter {
             self.groups.push(alone(caller, host, waiting.drain(..stale).collect()));
         }
         let from = if all { 0 } else { attempt(waiting) };
-        waiting.drain(from..).collect()
+        let taken = waiting.drain(from..).collect();
+        // What failed before that was given up: nothing goes on with it. A ping that was answered may be another pull's.
+        let is_old = |it: &Seen| match (it.end.or(it.start), for_.start) {
+            (Some(ended), Some(start)) => start.0.saturating_sub(ended.0) > RETRY_TIME,
+            _ => false,
+        };
+        let given_up: Vec<Seen> =
+            waiting.extract_if(.., |it| !it.is_ok() && !it.is_challenged() && is_old(it)).collect();
+        if !given_up.is_empty() {
+            self.groups.push(alone(caller, host, given_up));
+        }
+        taken
     }
 
     /// Goes where a registry redirected to.

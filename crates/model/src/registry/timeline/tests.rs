@@ -187,6 +187,34 @@ fn a_push_with_chunks_is_one_step_a_blob() {
 }
 
 #[test]
+fn uploads_beside_each_other_have_their_own_ends() {
+    let agent = "skopeo/1";
+    let at = |path: &str| Place { scheme: "https".to_owned(), host: "r.test".to_owned(), path: path.to_owned() };
+    let start = |time, to: &str| {
+        let asks = Asks::UploadStart { repository: "a/b".to_owned(), digest: None, from: None };
+        let mut seen = asked(time, agent, "POST", asks, 202);
+        seen.says.location = Some(at(to));
+        seen
+    };
+    let end = |time, path: &str, digest: &str| {
+        let asks = Asks::UploadEnd { repository: "a/b".to_owned(), digest: digest.to_owned() };
+        Seen { place: at(path), ..asked(time, agent, "PUT", asks, 201) }
+    };
+    let look = |time, digest: &str| asked(time, agent, "HEAD", blob(digest), 404);
+    let seen = vec![
+        look(0, "sha256:1"),
+        look(1, "sha256:2"),
+        start(2, "/u/1"),
+        start(3, "/u/2"),
+        end(4, "/u/2", "sha256:2"),
+        end(5, "/u/1", "sha256:1"),
+    ];
+    let blocks = build(seen);
+    let steps: Vec<_> = blocks[0].steps.iter().map(|it| (it.what.reference(), it.seen.len())).collect();
+    assert_eq!(steps, [(Some("sha256:1"), 3), (Some("sha256:2"), 3)]);
+}
+
+#[test]
 fn storage_retries_and_ranges_are_one_step() {
     let agent = "docker/20.10";
     let storage = Place { scheme: "https".to_owned(), host: "s3.test".to_owned(), path: "/x".to_owned() };

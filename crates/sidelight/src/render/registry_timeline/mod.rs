@@ -8,7 +8,7 @@ use std::time::Duration;
 use sidelight_model::registry::timeline::{Block, Outcome, Step, Verdict};
 use sidelight_model::time::Timestamp;
 
-use super::quantity::{bytes, duration, moment};
+use super::quantity::{bytes, day, duration, moment, time_of_day};
 use super::style::Meaning;
 use super::{Look, escape};
 
@@ -29,6 +29,9 @@ const BAR: usize = 16;
 
 /// Columns before what a step says: offset, length, waterfall, and what stands between.
 const BEFORE: usize = 2 + 8 + 1 + 7 + 1 + BAR + 2;
+
+/// The same where there are no lengths and no waterfall.
+const BEFORE_COARSE: usize = 2 + 8 + 2;
 
 /// Columns for the name of a step.
 const NAME: usize = 12;
@@ -58,11 +61,32 @@ fn block(look: &Look, block: &Block) -> String {
     words(look, 0, (mark, meaning), &format!("{what}: {summary}"), meaning, &mut text);
     words(look, 2, ("", Meaning::Plain), &about(look, block), Meaning::Faint, &mut text);
     let span = block.span();
+    let times = span.map(|(start, end)| Times { start, end, is_coarse: is_coarse(block) });
     for (at, step) in block.steps.iter().enumerate() {
-        line(look, step, span, block.verdict.step == Some(at), &mut text);
+        line(look, step, times, block.verdict.step == Some(at), &mut text);
     }
     verdict(look, &block.verdict, &mut text);
     text
+}
+
+/// When a block was, and whether its source tells times in whole seconds alone.
+#[derive(Clone, Copy)]
+struct Times {
+    start: Timestamp,
+    end: Timestamp,
+    is_coarse: bool,
+}
+
+impl Times {
+    /// Columns before what a step says.
+    fn columns(&self) -> usize {
+        if self.is_coarse { BEFORE_COARSE } else { BEFORE }
+    }
+}
+
+fn is_coarse(block: &Block) -> bool {
+    let seen = || block.steps.iter().flat_map(|it| &it.seen);
+    seen().flat_map(|it| [it.start, it.end]).flatten().all(|it| it.0 % 1_000_000 == 0)
 }
 
 /// Who, when, how long, how much.
@@ -75,6 +99,11 @@ fn about(look: &Look, block: &Block) -> String {
         parts.push(place.join(" "));
     }
     match block.span() {
+        Some((start, end)) if is_coarse(block) => {
+            parts.push(format!("{} {}", day(start, &look.zone), time_of_day(start, &look.zone)));
+            let length = end.since(start);
+            parts.push(if length.is_zero() { "within a second".to_owned() } else { duration(length) });
+        }
         Some((start, end)) => {
             parts.push(moment(start, &look.zone));
             parts.push(duration(end.since(start)));
@@ -86,9 +115,12 @@ fn about(look: &Look, block: &Block) -> String {
 }
 
 /// A step: when, how long, its place in the waterfall, and what it was; further lines below.
-fn line(look: &Look, step: &Step, block: Option<(Timestamp, Timestamp)>, is_cause: bool, text: &mut String) {
+fn line(look: &Look, step: &Step, block: Option<Times>, is_cause: bool, text: &mut String) {
     let before = match (block, step.span()) {
-        (Some((start, end)), Some((from, to))) => {
+        (Some(Times { start, is_coarse: true, .. }), Some((from, _))) => {
+            format!("  {}  ", escape::pad_left(&format!("+{} s", from.since(start).as_secs()), 8))
+        }
+        (Some(Times { start, end, .. }), Some((from, to))) => {
             let offset = format!("+{}", duration(from.since(start)));
             format!(
                 "  {} {} {}  ",
@@ -99,7 +131,7 @@ fn line(look: &Look, step: &Step, block: Option<(Timestamp, Timestamp)>, is_caus
         }
         _ => "  ".to_owned(),
     };
-    let indent = if block.is_some() { BEFORE } else { 2 };
+    let indent = block.map_or(2, |it| it.columns());
     let mark = step::meaning(step, is_cause);
     let name = escape::pad(&step::name(step), NAME);
     let lines = step::lines(step);

@@ -101,12 +101,10 @@ impl Uploads {
                 one(digest, &response.headers, &response.body)
             }
             // The beginning of one that will be resumed.
-            200 => {
-                let mut part = Part { turn: self.turn, ..Part::default() };
-                part.add(&response.body);
-                bound(&mut self.downloads);
-                self.downloads.insert(digest.to_owned(), part);
-                Digest::NotCompared
+            200 => self.begin(digest, response),
+            206 if seen.says.range.as_deref().and_then(content_range).is_some_and(|(from, _)| from == 0) => {
+                self.begin(digest, response);
+                self.resumed(seen, digest, is_whole)
             }
             206 => self.resume(seen, digest, response, is_whole),
             _ => Digest::NotCompared,
@@ -116,10 +114,25 @@ impl Uploads {
     fn resume(&mut self, seen: &Seen, digest: &str, response: &Response, is_whole: bool) -> Digest {
         let range = seen.says.range.as_deref().and_then(content_range);
         let part = self.downloads.get_mut(digest).filter(|part| range.is_some_and(|(from, _)| from == part.length));
-        let Some(part) = part else { return Digest::NotRecorded };
+        // Who reads a piece alone has nothing to compare.
+        let Some(part) = part else { return Digest::NotCompared };
         part.add(&response.body);
-        let is_end = range.is_some_and(|(_, all)| all == Some(part.length));
-        if is_whole && is_end { part.compare(digest) } else { Digest::NotCompared }
+        self.resumed(seen, digest, is_whole)
+    }
+
+    /// Compares, if this was the last piece.
+    fn resumed(&self, seen: &Seen, digest: &str, is_whole: bool) -> Digest {
+        let all = seen.says.range.as_deref().and_then(content_range).and_then(|it| it.1);
+        let part = self.downloads.get(digest).filter(|part| is_whole && all == Some(part.length));
+        part.map_or(Digest::NotCompared, |part| part.compare(digest))
+    }
+
+    fn begin(&mut self, digest: &str, response: &Response) -> Digest {
+        let mut part = Part { turn: self.turn, ..Part::default() };
+        part.add(&response.body);
+        bound(&mut self.downloads);
+        self.downloads.insert(digest.to_owned(), part);
+        Digest::NotCompared
     }
 }
 

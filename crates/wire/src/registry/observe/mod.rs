@@ -12,7 +12,7 @@ mod fields;
 use std::collections::{HashMap, VecDeque};
 
 use sidelight_model::filter::registry::classify;
-use sidelight_model::flow::{ConnectionRecord, Exchange, Header, Outcome, Request, url};
+use sidelight_model::flow::{ConnectionRecord, Exchange, Header, Outcome, Request, TlsVersion, url};
 use sidelight_model::registry::seen::{Asks, Caller, Credentials, Place, Seen};
 
 use digest::Uploads;
@@ -34,14 +34,25 @@ pub struct Observer {
 /// Places that were named, the oldest forgotten first.
 #[derive(Debug, Default)]
 struct Places {
-    /// With the digest of what is there, where that is known.
-    known: HashMap<Place, String>,
+    known: HashMap<Place, Named>,
     order: VecDeque<Place>,
 }
 
+/// What is known of a place that an answer named.
+#[derive(Debug)]
+struct Named {
+    /// By which scheme.
+    scheme: String,
+    /// The host of the answer.
+    by: String,
+    /// The digest of what is there; empty where it is not a blob.
+    digest: String,
+}
+
 impl Places {
-    fn add(&mut self, place: &Place, digest: String) {
-        if self.known.insert(place.site(), digest).is_none() {
+    fn add(&mut self, place: &Place, by: &str, digest: String) {
+        let named = Named { scheme: place.scheme.clone(), by: by.to_owned(), digest };
+        if self.known.insert(place.site(), named).is_none() {
             self.order.push_back(place.site());
             if self.order.len() > MOST_PLACES
                 && let Some(oldest) = self.order.pop_front()
@@ -64,10 +75,19 @@ impl Observer {
     pub fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange, partial: bool) -> Option<Seen> {
         let request = exchange.request.as_ref()?;
         let whole = url(conn, request);
-        let (place, query) = fields::place(&whole)?;
+        let (mut place, query) = fields::place(&whole)?;
+        let named = [&self.realms, &self.redirects].into_iter().find_map(|it| it.known.get(&place.site()));
+        // Whether there was TLS is a guess in some sources. Who was sent there was told.
+        if conn.client_tls.as_ref().is_some_and(|it| it.version == TlsVersion(0))
+            && let Some(named) = named
+        {
+            place.scheme.clone_from(&named.scheme);
+        }
         let method = String::from_utf8_lossy(&request.method).chars().take(16).collect::<String>();
-        let asks = if self.redirects.known.contains_key(&place.site())
-            && asks::of(&method, &place, &query, request).is_none()
+        // A storage may be a registry itself; who redirects to itself has a reason of its own.
+        let is_storage = |it: &Named| !it.digest.is_empty() && it.by != place.host;
+        let asks = if let Some(named) = self.redirects.known.get(&place.site())
+            && (is_storage(named) || asks::of(&method, &place, &query, request).is_none())
         {
             Asks::Redirected
         } else if self.realms.known.contains_key(&place.site()) {
@@ -136,18 +156,20 @@ impl Observer {
     fn wanted(&self, seen: &Seen) -> String {
         match &seen.asks {
             Asks::Blob { digest, .. } => digest.clone(),
-            Asks::Redirected => self.redirects.known.get(&seen.place.site()).cloned().unwrap_or_default(),
+            Asks::Redirected => {
+                self.redirects.known.get(&seen.place.site()).map(|it| it.digest.clone()).unwrap_or_default()
+            }
             _ => String::new(),
         }
     }
 
     fn learn(&mut self, seen: &Seen) {
         if let Some(realm) = seen.challenge.as_ref().and_then(|it| it.place.as_ref()) {
-            self.realms.add(realm, String::new());
+            self.realms.add(realm, &seen.place.host, String::new());
         }
         if let Some(location) = seen.says.location.as_ref().filter(|_| seen.is_redirect()) {
             let digest = self.wanted(seen);
-            self.redirects.add(location, digest);
+            self.redirects.add(location, &seen.place.host, digest);
         }
     }
 }
