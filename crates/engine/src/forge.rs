@@ -203,6 +203,8 @@ mod tests {
         let ours = read(Signer::Ours);
         assert!(ours.is_signed_by(&authority.certificate().public_key));
         assert_eq!(ours.authority_key_id, authority.certificate().subject_key_id);
+        let whose = sidelight_model::trust::reference::intruder(authority.certificate());
+        assert_eq!(whose.map(|it| it.who), Some("sidelight itself"), "known by name and key");
         assert_ne!(ours.public_key, authority.certificate().public_key, "leaves have a key of their own");
         assert_eq!(ours.sans.len(), 2);
         assert!(read(Signer::Itself).is_self_signed());

@@ -11,6 +11,7 @@ pub mod origin;
 pub mod peers;
 pub mod pki;
 pub mod process;
+pub mod registry;
 pub mod sidelight;
 pub mod talk;
 pub mod world;

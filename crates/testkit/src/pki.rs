@@ -120,6 +120,7 @@ pub struct Leaf {
     rsa: bool,
     bare: bool,
     issuer_at: Option<String>,
+    common: Option<String>,
 }
 
 impl Leaf {
@@ -135,6 +136,7 @@ impl Leaf {
             rsa: false,
             bare: false,
             issuer_at: None,
+            common: None,
         }
     }
 
@@ -180,6 +182,13 @@ impl Leaf {
         self
     }
 
+    /// With its first name in the common name alone, as certificates were made long ago.
+    #[must_use]
+    pub fn in_common_name(mut self) -> Self {
+        self.common = self.names.drain(..).next();
+        self
+    }
+
     /// Names the place where its issuer's certificate can be fetched (at most 100 bytes), as public CAs do.
     #[must_use]
     pub fn issuer_at(mut self, url: &str) -> Self {
@@ -202,7 +211,7 @@ impl Leaf {
 
     fn params(&self) -> CertificateParams {
         let mut params = CertificateParams::new(self.names.clone()).expect("names that fit a certificate");
-        let first = self.names.first().map_or("nobody", String::as_str);
+        let first = self.common.as_ref().or(self.names.first()).map_or("nobody", String::as_str);
         params.distinguished_name.push(DnType::CommonName, first);
         params.distinguished_name.push(DnType::OrganizationName, "Sidelight Test Peers");
         params.not_before = self.from.into();
@@ -273,6 +282,20 @@ impl Identity {
             .with_single_cert(self.chain.clone(), self.key())
             .expect("a chain and its key");
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// A server's settings with this identity, that demand a client certificate of an authority.
+    pub fn demanding_config(&self, clients: &Issuer) -> Arc<rustls::ServerConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(clients.der().clone()).expect("a root");
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_client_cert_verifier(verifier.build().expect("a verifier"))
+            .with_single_cert(self.chain.clone(), self.key())
+            .expect("a chain and its key");
         Arc::new(config)
     }
 }

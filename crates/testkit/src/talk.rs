@@ -209,6 +209,12 @@ impl Line {
         let _ = self.tcp.shutdown(Shutdown::Write);
     }
 
+    /// Ends the connection with a reset.
+    pub fn reset(self) {
+        // Without lingering, closing resets (tcp(7), SO_LINGER).
+        rustix::net::sockopt::set_socket_linger(&self.tcp, Some(Duration::ZERO)).expect("SO_LINGER");
+    }
+
     /// The address of this end.
     pub fn local(&self) -> SocketAddr {
         self.tcp.local_addr().expect("an address")

@@ -139,12 +139,16 @@ impl ConnectionRecord {
     /// The client did not accept the certificate that sidelight showed it.
     ///
     /// The engine says so by a finding of [`Cause::TlsIntercepted`] whose fault is the proxy, on a connection without TLS with
-    /// the client; the place of its first evidence is the client, not sidelight itself.
+    /// the client; the place of its first evidence is the client, not sidelight itself. Of an interception beyond sidelight the first
+    /// evidence is its issuer.
     pub fn refused_our_certificate(&self) -> bool {
         let refuses = |finding: &Finding| {
             finding.cause == Cause::TlsIntercepted
                 && finding.fault == Party::Proxy
-                && finding.evidence().first().is_some_and(|evidence| evidence.place != "sidelight")
+                && finding
+                    .evidence()
+                    .first()
+                    .is_some_and(|evidence| evidence.place != "sidelight" && evidence.what != "issuer")
         };
         self.client_tls.is_none() && self.finding.as_deref().is_some_and(refuses)
     }

@@ -5,6 +5,7 @@ use super::{Anchors, Certificate, Judged, San, Trust};
 use crate::finding::{Cause, Finding};
 use crate::flow::Authority;
 use crate::time::Timestamp;
+use crate::trust::reference::{Intruder, IntruderKind, intruder, intruder_named};
 
 /// Explains why `target` is not trusted. `library` is what the verifier said; `roots` names where the anchors came from.
 pub fn explain(
@@ -16,7 +17,9 @@ pub fn explain(
     roots: &str,
 ) -> Finding {
     let leaf = &judged.chain[0];
-    let finding = trust_fault(judged, anchors, target, roots)
+    let finding = interception(judged, target, roots)
+        .filter(|_| !anchors.is_empty())
+        .or_else(|| trust_fault(judged, anchors, target, roots))
         .or_else(|| issuer_fault(judged, target, now))
         .or_else(|| leaf_fault(judged, target, now))
         .unwrap_or_else(|| by_library(library, leaf, target));
@@ -39,6 +42,38 @@ fn one_line(cert: &Certificate) -> String {
         cert.not_after.date(),
         cert.sha256()
     )
+}
+
+/// A chain that is not trusted, and whose issuer is known to open TLS on the way.
+fn interception(judged: &Judged, target: &Authority, roots: &str) -> Option<Finding> {
+    if !matches!(judged.faults.trust, Trust::UnknownRoot(_) | Trust::NoIssuer(_)) {
+        return None;
+    }
+    let top = judged.path.last()?;
+    let who = interceptor(&judged.path)?;
+    let text = format!(
+        "{target}: TLS is opened on the way by {who}: its certificate comes from `{}`, which {roots} does not hold",
+        top.issuer
+    );
+    Some(
+        Finding::new(Cause::TlsIntercepted, text, "issuer", target.to_string(), top.issuer.clone())
+            .with_fix("If this interception is right for this service, trust its root", "sidelight … --roots root.pem")
+            .with_fix("Or go around it for this host", format!("NO_PROXY={}", target.host)),
+    )
+}
+
+/// Whose interception a path (leaf first) shows. CAs that are at home in their own network are none.
+pub(crate) fn interceptor(path: &[Certificate]) -> Option<&'static str> {
+    let opens_tls = |it: &Intruder| it.kind != IntruderKind::Internal;
+    let by_issuer = path.iter().skip(1).find_map(|cert| intruder(cert).filter(opens_tls));
+    by_issuer.or_else(|| intruder_named(&path.last()?.issuer).filter(opens_tls)).map(|it| it.who)
+}
+
+/// Whether a name is one that intermediates have.
+pub(crate) fn sounds_intermediate(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let has = |part: &str| lower.contains(part);
+    !has("root") && ["intermediate", "issuing", "sub ca", "subca", "sub-ca", "subordinate"].iter().any(|it| has(it))
 }
 
 fn trust_fault(judged: &Judged, anchors: &Anchors, target: &Authority, roots: &str) -> Option<Finding> {
@@ -94,7 +129,7 @@ fn no_issuer(judged: &Judged, cert: &Certificate, anchors: &Anchors, target: &Au
     let leaf_alone = judged.path.len() == 1;
     let published = !cert.issuer_urls.is_empty();
     let related = anchors.knows_organization(&cert.issuer_organizations);
-    if leaf_alone && (published || related) {
+    if leaf_alone && (published || related || sounds_intermediate(&cert.issuer)) {
         let text = format!("{target} does not send the intermediate `{}` that issued its certificate", cert.issuer);
         let finding = Finding::new(Cause::MissingIntermediate, text, "issuer", target.to_string(), cert.issuer.clone());
         let finding = cert

@@ -12,6 +12,7 @@ pub mod tlv;
 
 pub use cert::{Certificate, San, fingerprint};
 pub use explain::explain;
+pub(crate) use explain::{interceptor, sounds_intermediate};
 pub use faults::{Anchors, Faults, Judged, Trust, judge};
 pub use name::matches as name_matches;
 pub use ocsp::{ocsp_says_good, revoked_at};

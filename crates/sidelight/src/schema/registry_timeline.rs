@@ -361,7 +361,7 @@ fn verdict(it: &Verdict) -> VerdictShape<'_> {
     let evidence = it.evidence.iter().map(|it| Evidence { what: &it.what, place: &it.place, value: &it.value });
     VerdictShape {
         outcome: it.outcome.name(),
-        cause: it.cause,
+        cause: it.cause.code(),
         fault: it.fault.name(),
         summary: &it.summary,
         step: it.step,

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sidelight_testkit::process::free_port;
+use sidelight_testkit::registry::{CONFIG, LAYER, digest, good, refusal, reply, serve};
 use sidelight_testkit::talk::Service;
 use sidelight_testkit::{Identity, Issuer, Leaf};
 
-use super::server::{CONFIG, LAYER, digest, document, fault, good, refusal, reply, serve, sidelight};
+use super::program::{document, fault, sidelight};
 
 /// Checks as podman would, trusting one root.
 fn check(home: &Path, root: &Path, image: &str, environment: &[(&str, &str)]) -> sidelight_testkit::process::Finished {

@@ -2,7 +2,7 @@
 //! is named, and what skopeo prints for the same failure explained to the same cause.
 
 mod connections;
+mod program;
 mod refusals;
-mod server;
 mod settings;
 mod texts;

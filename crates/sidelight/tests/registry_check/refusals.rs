@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sidelight_testkit::process::run;
 
-use super::server::{
-    Asked, LAYER, Reply, clean, digest, explained, fault, good, manifest, refusal, reply, serve, sidelight,
-};
+use sidelight_testkit::registry::{Asked, LAYER, Reply, digest, good, manifest, refusal, reply, serve};
+
+use super::program::{clean, explained, fault, sidelight};
 
 type Answer = Box<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
@@ -125,7 +125,7 @@ impl Fault {
 fn of_content() -> Vec<Fault> {
     let index = format!(
         r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{"mediaType":"{}","digest":"{}","size":3,"platform":{{"os":"linux","architecture":"s390x"}}}}]}}"#,
-        super::server::IMAGE,
+        sidelight_testkit::registry::IMAGE,
         digest("x")
     );
     let manifest_as = |kind: &str, body: String| reply(200, &[("content-type", kind)], body);
@@ -148,7 +148,7 @@ fn of_content() -> Vec<Fault> {
         at(
             "manifest_altered",
             "/manifests/",
-            manifest_as(super::server::IMAGE, manifest() + " ").with("docker-content-digest", &named),
+            manifest_as(sidelight_testkit::registry::IMAGE, manifest() + " ").with("docker-content-digest", &named),
         )
         .quietly(),
         at("media_type_wrong", "/manifests/", manifest_as("text/plain", manifest())),

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use sidelight_testkit::process::free_port;
+use sidelight_testkit::registry::{good, serve};
 use sidelight_testkit::{Issuer, Leaf};
 
-use super::server::{document, fault, good, serve, sidelight};
+use super::program::{document, fault, sidelight};
 
 fn write(root: &Path, name: &str, text: &str) {
     let file = root.join(name);

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::server::{document, explained, sidelight};
+use super::program::{document, explained, sidelight};
 
 #[test]
 fn a_message_is_explained_from_arguments_and_from_a_pipe() {

@@ -6,8 +6,7 @@ use super::super::details::Details;
 use super::super::facts::{Facts, Variant};
 use super::one_line;
 use crate::finding::{Cause, Finding};
-use crate::trust::reference::{Intruder, IntruderKind, intruder, intruder_named};
-use crate::x509::Certificate;
+use crate::x509::{Certificate, sounds_intermediate};
 
 pub(super) fn judge(facts: &Facts, climbed: &Climbed) -> Option<Finding> {
     let target = &facts.question.target;
@@ -250,25 +249,9 @@ fn failed_fetches(finding: Finding, facts: &Facts) -> Finding {
     failed.fold(finding, |finding, (url, why)| finding.with_evidence("AIA caIssuers", url, why))
 }
 
-/// Whether a name is one that intermediates have.
-fn sounds_intermediate(name: &str) -> bool {
-    let lower = name.to_lowercase();
-    let has = |part: &str| lower.contains(part);
-    !has("root")
-        && (has("intermediate")
-            || has("issuing")
-            || has("sub ca")
-            || has("subca")
-            || has("sub-ca")
-            || has("subordinate"))
-}
-
-/// Whose interception the path shows. CAs that are at home in their own network are none.
+/// Whose interception the path shows.
 fn interceptor(climbed: &Climbed) -> Option<String> {
-    let opens_tls = |it: &Intruder| it.kind != IntruderKind::Internal;
-    let top = climbed.path.last()?;
-    let by_issuer = climbed.path.iter().skip(1).find_map(|cert| intruder(cert).filter(opens_tls));
-    by_issuer.or_else(|| intruder_named(&top.issuer).filter(opens_tls)).map(|it| it.who.to_owned())
+    crate::x509::interceptor(&climbed.path).map(str::to_owned)
 }
 
 /// The certificate that the service shows around the proxy, when its issuer is another.

@@ -10,11 +10,12 @@ use super::pasted::dense;
 use crate::finding::Cause;
 
 /// The files, nearest the wire first.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("network.toml", include_str!("causes/network.toml")),
     ("tls.toml", include_str!("causes/tls.toml")),
     ("login.toml", include_str!("causes/login.toml")),
     ("content.toml", include_str!("causes/content.toml")),
+    ("push.toml", include_str!("causes/push.toml")),
 ];
 
 /// Stands for any words in a pattern.

@@ -116,7 +116,7 @@ fn is_other_read(group: &Group, seen: &Seen, tag: &str) -> bool {
         group.recent().filter(same).find(|it| it.method == seen.method && it.cut.is_none()).and_then(|it| it.status);
     match (&*seen.method, answered) {
         // A registry that is busy or broken is asked again by the same pull.
-        (_, Some(401 | 408 | 429 | 500..) | None) => false,
+        (_, Some(300..=399 | 401 | 408 | 429 | 500..) | None) => false,
         (_, Some(400..)) => true,
         ("GET", Some(_)) => true,
         (_, Some(_)) => group.has_read(),

@@ -95,7 +95,10 @@ fn goes_on(steps: &[Step], seen: &Seen) -> Option<usize> {
         }),
         Asks::Manifest { .. } => {
             let is_again = |it: &Seen| {
-                it.asks == seen.asks && it.method == seen.method && is_retried(it) && it.status != Some(401)
+                let is_led =
+                    it.says.location.as_ref().is_some_and(|to| it.is_redirect() && to.site() == seen.place.site());
+                let is_retried = is_retried(it) && it.status != Some(401);
+                it.asks == seen.asks && it.method == seen.method && (is_retried || is_led)
             };
             find(&|step| step.last().is_some_and(is_again))
         }
@@ -202,7 +205,11 @@ fn state(step: &Step, is_change: bool) -> State {
             State::Failed
         }
         (_, 200..=299 | 304) if !is_page(last) => State::Done,
-        (_, 300..=399) => State::Elsewhere,
+        (_, 300..=399) => match &last.says.location {
+            Some(to) if !step.seen.iter().any(|it| it.place.site() == to.site()) => State::Elsewhere,
+            // Round in a circle, or nowhere.
+            _ => State::Failed,
+        },
         (What::Look(_) | What::Referrers(_), 404) => State::Absent,
         (What::Manifest(_), 404) if is_change => State::Absent,
         _ => State::Failed,

@@ -62,6 +62,8 @@ pub(super) fn groups(mut seen: Vec<Seen>) -> Vec<Group> {
     one_process(&mut seen);
     let mut seen = about_registries(seen);
     one_agent(&mut seen);
+    // Now that connections have their agents.
+    one_process(&mut seen);
     let mut sorter = Sorter::default();
     for it in seen {
         sorter.place(it);
@@ -146,7 +148,11 @@ fn one_agent(seen: &mut [Seen]) {
     let mut by_host: HashMap<(Option<std::net::IpAddr>, String), String> = HashMap::new();
     let mut hosts: HashSet<String> = HashSet::new();
     for it in seen.iter().filter(|it| !it.caller.agent.is_empty()) {
-        by_host.entry((it.caller.address, it.place.host.clone())).or_insert_with(|| it.caller.agent.clone());
+        // To token servers and storages a client goes because somebody sent it there.
+        let sent = it.challenge.iter().filter_map(|it| it.place.as_ref()).chain(&it.says.location);
+        for place in std::iter::once(&it.place).chain(sent) {
+            by_host.entry((it.caller.address, place.host.clone())).or_insert_with(|| it.caller.agent.clone());
+        }
         hosts.insert(it.place.host.clone());
     }
     let mut next: HashMap<u32, (Option<Timestamp>, String, String)> = HashMap::new();

@@ -3,8 +3,8 @@
 
 use super::super::seen::{Asks, Digest, Seen};
 use super::refusal::refusal;
-use super::{Action, Block, Cause, Outcome, State, Step, Verdict, What};
-use crate::finding::{Evidence, Fix, Party};
+use super::{Action, Block, Outcome, State, Step, Verdict, What};
+use crate::finding::{Cause, Evidence, Fix, Party};
 
 /// Steps that are judged: of more, the last ones.
 const MOST_JUDGED: usize = 4096;
@@ -13,7 +13,7 @@ const MOST_JUDGED: usize = 4096;
 pub(super) fn nothing() -> Verdict {
     Verdict {
         outcome: Outcome::Ok,
-        cause: "ok",
+        cause: Cause::Ok,
         fault: Party::None,
         summary: String::new(),
         step: None,
@@ -27,7 +27,7 @@ impl Verdict {
     /// Of a step that failed.
     pub(super) fn failed(cause: Cause, summary: impl Into<String>) -> Self {
         let outcome = if cause == Cause::Stopped { Outcome::Unfinished } else { Outcome::Failed };
-        Self { outcome, cause: cause.code(), fault: cause.party(), summary: summary.into(), ..nothing() }
+        Self { outcome, cause, fault: cause.party(), summary: summary.into(), ..nothing() }
     }
 
     #[must_use]
@@ -159,7 +159,10 @@ fn finished(block: &Block) -> Verdict {
     let summary = match block.action {
         Action::Pull if blobs == 0 && manifests == 0 && !looked => return stopped(block, "no manifest was read"),
         Action::Pull if blobs == 0 && manifests == 0 => "the manifest is there; it was not read".to_owned(),
-        Action::Pull if blobs == 0 => format!("{} read; no blob was asked for", counted(manifests, "manifest")),
+        Action::Pull if blobs == 0 => match unusable(block) {
+            Some(verdict) => return verdict,
+            None => format!("{} read; no blob was asked for", counted(manifests, "manifest")),
+        },
         Action::Pull => format!("{} and {} read", counted(manifests, "manifest"), counted(blobs, "blob")),
         Action::Push => {
             let written = steps(&|it| matches!(it, What::PutManifest(_)));
@@ -184,6 +187,91 @@ fn finished(block: &Block) -> Verdict {
 
 fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The last manifest that was read, where it tells why the client asked for nothing after it.
+fn unusable(block: &Block) -> Option<Verdict> {
+    let is_read = |it: &&Step| matches!(it.what, What::Manifest(_)) && it.last().is_some_and(|it| it.method == "GET");
+    let at = block.steps.iter().rposition(|it| is_read(&it))?;
+    let step = &block.steps[at];
+    let last = step.last()?;
+    let verdict = media_type(block, last).or_else(|| platform(block, last))?;
+    Some(Verdict { step: Some(at), ..verdict })
+}
+
+/// Media types of manifests that today's clients take.
+const KNOWN_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+fn media_type(block: &Block, last: &Seen) -> Option<Verdict> {
+    let kind = last.says.media_type.as_str();
+    if last.partial || KNOWN_TYPES.contains(&kind) {
+        return None;
+    }
+    if kind.starts_with("application/vnd.docker.distribution.manifest.v1") {
+        let text = format!("{} has a manifest of the first schema, which today's clients refuse", block.image());
+        return Some(
+            Verdict::failed(Cause::ManifestSchemaOld, text).with_evidence("Content-Type", flow(last), kind).with_fix(
+                "pull it with an old client and push it again, or build it anew",
+                format!("skopeo copy --format v2s2 docker://{0} docker://{0}", block.image()),
+            ),
+        );
+    }
+    // What is no image has types of its own.
+    if kind.contains("vnd.") {
+        return None;
+    }
+    let said = if kind.is_empty() { "without a media type".to_owned() } else { format!("as `{kind}`") };
+    let verdict = Verdict::failed(
+        Cause::MediaTypeWrong,
+        format!("the manifest of {} comes {said}, and the client could make nothing of it", block.image()),
+    );
+    Some(verdict.with_evidence("Content-Type", flow(last), if kind.is_empty() { "none" } else { kind }).with_fix(
+        "let the proxy or cache hand Content-Type on, and keep answers apart by Accept",
+        format!("curl -sI -H 'Accept: application/vnd.oci.image.index.v1+json' {}", last.place),
+    ))
+}
+
+/// An index without the client's platform.
+fn platform(block: &Block, last: &Seen) -> Option<Verdict> {
+    let index = last.manifest().filter(|it| !it.manifests.is_empty())?;
+    let (wanted, who) = client_platform(block);
+    let offered: Vec<&str> = index.manifests.iter().filter_map(|it| it.platform.as_deref()).collect();
+    let suits = |it: &&&str| **it == wanted || it.strip_prefix(&wanted).is_some_and(|rest| rest.starts_with('/'));
+    if offered.is_empty() || offered.iter().any(|it| suits(&it)) {
+        return None;
+    }
+    let real: Vec<&str> = offered.into_iter().filter(|it| !it.starts_with("unknown")).take(16).collect();
+    let text = format!("{} is not there for {wanted}: the index has {}", block.image(), real.join(", "));
+    let verdict = Verdict::failed(Cause::PlatformMissing, text)
+        .with_evidence("platforms in the index", flow(last), real.join(", "))
+        .with_evidence("platform of the client", who, wanted.clone())
+        .with_fix(
+            "build and push the image for that platform, or ask for one that is there",
+            format!("docker buildx build --platform {wanted} -t {} --push .", block.image()),
+        );
+    Some(verdict.with_note("a client that wanted the index alone (skopeo inspect, crane manifest) is content with it"))
+}
+
+/// `linux/amd64`, and who says so: docker names it in its agent; of others it is this machine's.
+fn client_platform(block: &Block) -> (String, &'static str) {
+    let agent = block.steps.iter().flat_map(|it| &it.seen).map(|it| it.caller.agent.as_str()).find(|it| !it.is_empty());
+    let word = |name: &str| agent?.split_whitespace().find_map(|it| it.strip_prefix(name));
+    if let (Some(os), Some(architecture)) = (word("os/"), word("arch/")) {
+        return (format!("{os}/{architecture}").chars().take(64).collect(), "its user agent");
+    }
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64le",
+        other => other,
+    };
+    (format!("linux/{architecture}"), "this machine")
 }
 
 /// Nothing failed, but it is not at its end.

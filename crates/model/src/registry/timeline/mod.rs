@@ -4,7 +4,6 @@
 //! Requests are sorted into blocks by who asks, which registry and which repository (`group`); a block's requests are gathered into
 //! steps (`gather`); then the steps are judged (`judge`).
 
-mod cause;
 mod fit;
 mod gather;
 mod group;
@@ -18,10 +17,8 @@ use std::collections::HashSet;
 
 use super::Program;
 use super::seen::{Asks, Caller, Descriptor, Digest, Manifest, Seen};
-use crate::finding::{Evidence, Fix, Party};
+use crate::finding::{Cause, Evidence, Fix, Party};
 use crate::time::Timestamp;
-
-pub use cause::Cause;
 
 /// What a client wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -219,8 +216,8 @@ impl Outcome {
 pub struct Verdict {
     /// How it went.
     pub outcome: Outcome,
-    /// Code of the cause; `ok` where there is none.
-    pub cause: &'static str,
+    /// The cause; [`Cause::Ok`] where there is none.
+    pub cause: Cause,
     /// Who has to change something.
     pub fault: Party,
     /// One sentence for a person.

@@ -1,10 +1,11 @@
 //! Why a step failed. In: the step, and the block for what was before it. Out: a [`Verdict`] with evidence and what to do.
 //! Source: what clients and registries were measured to say and do for each fault.
 
-use super::super::seen::{Asks, Content, Credentials, Digest, Seen};
+use super::super::seen::{Asks, Content, Credentials, Digest, Place, Seen};
 use super::gather::is_short;
 use super::judge::{flow, request};
-use super::{Action, Block, Cause, Step, Verdict, What, token};
+use super::{Action, Block, Step, Verdict, What, token};
+use crate::finding::Cause;
 
 /// Why `step` failed.
 pub(super) fn refusal(block: &Block, step: &Step) -> Verdict {
@@ -32,7 +33,10 @@ pub(super) fn refusal(block: &Block, step: &Step) -> Verdict {
             )
         }
         (_, Some(status @ 500..)) => failed(block, last, status),
-        (_, Some(300..=399)) => circle(block, last),
+        (_, Some(300..=399)) => match &last.says.location {
+            Some(to) => circle(block, last, to),
+            None => nowhere(block, last),
+        },
         (_, Some(_)) if page(last).is_some() => web_page(block, last),
         (What::Upload(_) | What::PutManifest(_) | What::Mount(..), Some(status)) => {
             Verdict::failed(Cause::UploadRefused, format!("{} did not take it: {status} {}", block.host, says(last)))
@@ -72,8 +76,7 @@ pub(super) fn page(seen: &Seen) -> Option<&str> {
 fn connection(step: &Step) -> Option<Verdict> {
     let seen = step.seen.iter().find(|it| it.finding.is_some())?;
     let finding = seen.finding.as_ref()?;
-    let mut verdict = Verdict::failed(Cause::Refused, finding.summary.clone());
-    verdict.cause = finding.cause.code();
+    let mut verdict = Verdict::failed(finding.cause, finding.summary.clone());
     verdict.fault = finding.fault;
     verdict.evidence = finding.evidence().to_vec();
     verdict.fixes.clone_from(&finding.fixes);
@@ -310,8 +313,21 @@ fn failed(block: &Block, last: &Seen, status: u16) -> Verdict {
         })
 }
 
-fn circle(block: &Block, last: &Seen) -> Verdict {
-    let to = last.says.location.as_ref().map(ToString::to_string).unwrap_or_default();
+/// A redirection without an address, or with one that is none.
+fn nowhere(block: &Block, last: &Seen) -> Verdict {
+    let status = last.status.unwrap_or_default();
+    Verdict::failed(
+        Cause::LocationWrong,
+        format!("{} redirects the client ({status}) and names no address where it could go on", block.host),
+    )
+    .with_evidence("field missing or unreadable", flow(last), "Location")
+    .with_fix(
+        "let the registry, or the proxy before it, know its own address",
+        "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; or http.host of the registry's configuration",
+    )
+}
+
+fn circle(block: &Block, last: &Seen, to: &Place) -> Verdict {
     Verdict::failed(Cause::RedirectLoop, format!("{} sends the client round: {} leads to {to}", block.host, last.place))
         .with_fix("let the registry see the scheme that the client used", "proxy_set_header X-Forwarded-Proto $scheme;")
 }

@@ -71,7 +71,7 @@ fn with_image(mut seen: Seen) -> Seen {
 
 fn shown(block: &Block) -> String {
     let steps: Vec<String> = block.steps.iter().map(|it| format!("{} {}", it.what.name(), it.state.name())).collect();
-    format!("{} {} {}: {}", block.program.name, block.action.name(), block.verdict.cause, steps.join(", "))
+    format!("{} {} {}: {}", block.program.name, block.action.name(), block.verdict.cause.code(), steps.join(", "))
 }
 
 /// A pull by docker: ping, token, manifest, blobs beside each other.
@@ -265,7 +265,7 @@ fn cause(seen: Seen) -> &'static str {
     assert_eq!(blocks.len(), 1);
     let verdict = &blocks[0].verdict;
     assert!(!verdict.evidence.is_empty() && verdict.outcome == Outcome::Failed, "{verdict:?}");
-    verdict.cause
+    verdict.cause.code()
 }
 
 #[test]
@@ -312,11 +312,11 @@ fn refused_tokens_are_told_apart() {
 #[test]
 fn what_the_client_left_is_not_called_a_failure_of_the_registry() {
     let blocks = build(vec![challenged(asked(0, "docker/1", "GET", Asks::Ping, 401))]);
-    assert_eq!((blocks[0].verdict.cause, blocks[0].verdict.outcome), ("stopped", Outcome::Unfinished));
+    assert_eq!((blocks[0].verdict.cause.code(), blocks[0].verdict.outcome), ("stopped", Outcome::Unfinished));
     let mut left = asked(1, "docker/1", "GET", manifest("1"), 200);
     left.cut = Some("client reset the stream (CANCEL)".to_owned());
     let blocks = build(vec![left]);
-    assert_eq!((blocks[0].verdict.cause, blocks[0].steps[0].state), ("client_left", State::Cut));
+    assert_eq!((blocks[0].verdict.cause.code(), blocks[0].steps[0].state), ("client_left", State::Cut));
 }
 
 /// Any request.

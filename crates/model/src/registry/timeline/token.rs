@@ -4,7 +4,8 @@
 use super::super::seen::{Asks, Challenge, Claims, Content, Credentials, Seen, Token};
 use super::judge::flow;
 use super::refusal::page;
-use super::{Block, Cause, Verdict};
+use super::{Block, Verdict};
+use crate::finding::Cause;
 use crate::token::Scope;
 
 /// Registries bear with clocks that are apart by so many seconds.
@@ -43,7 +44,7 @@ pub(super) fn server(block: &Block, last: &Seen, status: u16) -> Verdict {
             .with_fix("log in again: the stored login is old or wrong", format!("docker login {}", block.host))
             .with_fix("for public images, forget it", format!("docker logout {}", block.host)),
         404 => Verdict::failed(
-            Cause::TokenRealmUnusable,
+            Cause::TokenServerFailed,
             format!("there is nothing at {} where the registry says that tokens are (404)", last.place),
         )
         .with_fix("correct the realm that the registry names", "auth.token.realm of the registry's configuration"),

@@ -1,6 +1,8 @@
 //! Certificates that exist to intercept or that no public list has, by whose they are. In: a certificate. Out: [`Intruder`].
 //! Hashes are those of Chromium's blocklist; names are what the products write into their own CA.
 
+use data_encoding::HEXLOWER;
+
 use crate::x509::Certificate;
 
 /// Whose a private or intercepting CA is.
@@ -109,7 +111,6 @@ const BY_NAME: &[(&str, IntruderKind, &str)] = &[
     ("http toolkit", IntruderKind::Developer, "HTTP Toolkit"),
     ("proxyman", IntruderKind::Developer, "Proxyman"),
     ("polarproxy", IntruderKind::Developer, "PolarProxy"),
-    ("sidelight", IntruderKind::Developer, "sidelight itself"),
     ("mkcert development ca", IntruderKind::Internal, "mkcert, a developer's CA"),
     ("docker sandboxes proxy", IntruderKind::Inspection, "Docker's sandbox, whose proxy opens TLS"),
     ("caddy local authority", IntruderKind::Internal, "Caddy's local CA"),
@@ -123,16 +124,59 @@ const BY_NAME: &[(&str, IntruderKind, &str)] = &[
     ("smallstep", IntruderKind::Internal, "a step-ca"),
 ];
 
+/// Our own CA, as `engine::ca` makes it.
+const OURS: Intruder = Intruder { who: "sidelight itself", kind: IntruderKind::Developer };
+
 /// Whose the certificate is, when its hash or subject tells. A subject can be written by anyone: it is a hint, a hash is a proof.
 pub fn intruder(certificate: &Certificate) -> Option<Intruder> {
     let sha256 = certificate.sha256();
     let by_hash = BY_HASH.iter().find(|(hash, ..)| *hash == sha256);
-    by_hash.map(|(_, kind, who)| Intruder { who, kind: *kind }).or_else(|| intruder_named(&certificate.subject))
+    by_hash.map(|(_, kind, who)| Intruder { who, kind: *kind }).or_else(|| named(certificate))
+}
+
+/// As [`intruder_named`]; where the certificate is at hand, the mark in our own CA's name must be that of its key.
+fn named(certificate: &Certificate) -> Option<Intruder> {
+    let Some(mark) = our_mark(&certificate.subject) else { return intruder_named(&certificate.subject) };
+    let key = certificate.subject_key_id.as_deref().map(|id| HEXLOWER.encode(id)).unwrap_or_default();
+    key.starts_with(mark).then_some(OURS)
+}
+
+/// The mark in the name of a CA that sidelight made: `O=sidelight, CN=sidelight CA 34968e5d`, nothing besides; the mark is the
+/// beginning of its key's identifier.
+fn our_mark(subject: &str) -> Option<&str> {
+    let mark = subject.strip_prefix("O=sidelight, CN=sidelight CA ")?;
+    (mark.len() == 8 && mark.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))).then_some(mark)
 }
 
 /// Whose a CA of this name is, as far as a name tells.
 pub fn intruder_named(subject: &str) -> Option<Intruder> {
+    if our_mark(subject).is_some() || subject.starts_with("O=sidelight first use, CN=") {
+        return Some(OURS);
+    }
     let subject = subject.to_lowercase();
     let found = BY_NAME.iter().find(|(part, ..)| subject.contains(part));
     found.map(|(_, kind, who)| Intruder { who, kind: *kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_ca_is_known_by_its_whole_name() {
+        for ours in ["O=sidelight, CN=sidelight CA 34968e5d", "O=sidelight first use, CN=registry.corp"] {
+            assert_eq!(intruder_named(ours), Some(OURS), "{ours}");
+        }
+        for others in [
+            "CN=localhost, O=Sidelight Test Peers",
+            "O=sidelight, CN=sidelight CA 34968E5D",
+            "O=sidelight, CN=sidelight CA 34968e5",
+            "O=sidelight, CN=sidelight CA 34968e5d, OU=x",
+            "O=Sidelight Ltd, CN=sidelight CA 34968e5d",
+            "CN=sidelight.corp",
+        ] {
+            assert_eq!(intruder_named(others), None, "{others}");
+        }
+        assert_eq!(intruder_named("O=Zscaler Inc.").map(|it| it.kind), Some(IntruderKind::Inspection));
+    }
 }

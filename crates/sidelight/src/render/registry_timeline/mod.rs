@@ -189,7 +189,7 @@ fn verdict(look: &Look, verdict: &Verdict, text: &mut String) {
         }
     }
     if verdict.outcome != Outcome::Ok {
-        let code = format!("cause: {}", verdict.cause);
+        let code = format!("cause: {}", verdict.cause.code());
         text.push_str(&format!("  {}\n", look.paint.as_(Meaning::Faint, &code)));
     }
 }

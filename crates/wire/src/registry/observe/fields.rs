@@ -39,7 +39,8 @@ pub(super) fn place(url: &str) -> Option<(Place, String)> {
     let host = host.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
     let port = if scheme == "https" { ":443" } else { ":80" };
     let host = host.strip_suffix(port).unwrap_or(&host);
-    (!host.is_empty())
+    // A name in a URL may be percent-encoded (RFC 3986); nobody does so, and clients refuse what is not UTF-8 then.
+    (!host.is_empty() && !host.contains(['%', ' ']))
         .then(|| (Place { scheme, host: cut(host), path: path.chars().take(4 * LONGEST).collect() }, query.to_owned()))
 }
 
@@ -138,7 +139,8 @@ fn challenge(from: &Place, field: &Header) -> Option<Challenge> {
         scheme: cut(&it.scheme),
         // A query may hold anything.
         realm: realm.split('?').next().unwrap_or_default().to_owned(),
-        place: place.filter(|_| realm.contains("://") || realm.starts_with('/')),
+        // Clients go to whole URLs alone.
+        place: place.filter(|_| realm.contains("://")),
         service: parameter("service").unwrap_or_default(),
         scopes: it.param("scope").map(scopes).unwrap_or_default(),
         error: parameter("error"),

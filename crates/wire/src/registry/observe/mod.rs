@@ -206,6 +206,8 @@ fn credentials(request: &Request, partial: bool) -> Credentials {
     let value = String::from_utf8_lossy(&field.value);
     let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
     match &*scheme.to_ascii_lowercase() {
+        // Neither user nor password: podman and skopeo answer a Basic challenge so when they have no login.
+        "basic" if rest.trim() == "Og==" => Credentials::None,
         "basic" => Credentials::Login,
         "bearer" => Credentials::Bearer(Box::new(super::bearer::read_token(rest.trim()))),
         // A redacted field does not tell its scheme.

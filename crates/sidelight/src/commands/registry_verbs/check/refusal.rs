@@ -24,13 +24,25 @@ impl Scene<'_> {
     /// The finding for a refusal.
     pub(super) fn judge(&self, error: &RegistryError) -> Finding {
         let last = self.trail.last_answer();
-        let cause = self.cause(error, last.as_ref());
+        let cause = match (self.cause(error, last.as_ref()), self.failed_helper()) {
+            (Cause::LoginMissing, Some(_)) => Cause::LoginHelperFailed,
+            (cause, _) => cause,
+        };
         let host = place(error).or_else(|| last.as_ref()?.url.as_ref().map(|url| url.host_header()));
         let mut finding = self.finding(cause, host, "error", &error.to_string());
         if let Some(answer) = &last {
             finding = evidence_of(finding, answer);
         }
+        if let Some(problem) = self.failed_helper().filter(|_| cause == Cause::LoginHelperFailed) {
+            finding = finding.with_evidence("helper", "the client's file of logins", problem);
+        }
         self.evidence_of_token(finding, cause)
+    }
+
+    /// What a program that keeps logins said instead of one.
+    fn failed_helper(&self) -> Option<&str> {
+        let problems = self.registry.login_problems();
+        problems.iter().map(String::as_str).find(|it| it.contains("credential helper docker-credential-"))
     }
 
     /// A finding by the table.

@@ -1,35 +1,39 @@
-//! A registry that fails as it is told. In: a function from requests to answers. Out: a place on loopback; and the program asked about it.
+//! A registry that fails as it is told. In: a function from requests to answers. Out: a place on loopback that speaks TLS or plain HTTP.
+//! Spec: OCI distribution-spec 1.1, as far as one pull and one push of one small image need it.
 
 use std::io::{Read as _, Write as _};
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
-use serde_json::Value;
-use sidelight_testkit::process::{Finished, run};
-use sidelight_testkit::sha256;
-use sidelight_testkit::talk::{Line, Service};
+use crate::sha256;
+use crate::talk::{Line, Service};
 
 /// The longest head of a request.
 const LONGEST: usize = 64 * 1024;
 
-pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(crate) const CONFIG: &str =
+/// Media type of the manifest that [`good`] serves.
+pub const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Its configuration.
+pub const CONFIG: &str =
     r#"{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#;
-pub(crate) const LAYER: &str = "the only layer of this image, which nobody unpacks";
+/// Its only layer.
+pub const LAYER: &str = "the only layer of this image, which nobody unpacks";
 
 /// A request.
-pub(crate) struct Asked {
-    pub(crate) path: String,
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The method.
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
     /// The value of `Authorization`.
-    pub(crate) proof: Option<String>,
+    pub proof: Option<String>,
     /// Host and port as the client wrote them.
-    pub(crate) host: String,
+    pub host: String,
 }
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
+pub struct Reply {
     status: u16,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
@@ -38,25 +42,28 @@ pub(crate) struct Reply {
 }
 
 /// An answer with fields of its own.
-pub(crate) fn reply(status: u16, fields: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+pub fn reply(status: u16, fields: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
     let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Reply { status, fields, body: body.into(), more: 0 }
 }
 
 /// As a registry refuses.
-pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Reply {
+pub fn refusal(status: u16, code: &str, message: &str) -> Reply {
     let body = format!(r#"{{"errors":[{{"code":"{code}","message":"{message}"}}]}}"#);
     reply(status, &[("content-type", "application/json"), ("docker-distribution-api-version", "registry/2.0")], body)
 }
 
 impl Reply {
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+    /// With one more field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Breaks off so many bytes before the end that it says.
-    pub(crate) fn cut(mut self, more: usize) -> Self {
+    #[must_use]
+    pub const fn cut(mut self, more: usize) -> Self {
         self.more = more;
         self
     }
@@ -74,12 +81,13 @@ impl Reply {
     }
 }
 
-pub(crate) fn digest(bytes: &str) -> String {
+/// A digest as manifests and URLs have it.
+pub fn digest(bytes: &str) -> String {
     format!("sha256:{}", sha256(bytes))
 }
 
 /// The manifest of the image that [`good`] serves.
-pub(crate) fn manifest() -> String {
+pub fn manifest() -> String {
     let part = |kind: &str, bytes: &str| {
         format!(
             r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"{}","size":{}}}"#,
@@ -95,7 +103,7 @@ pub(crate) fn manifest() -> String {
 }
 
 /// A registry without fault.
-pub(crate) fn good(asked: &Asked) -> Reply {
+pub fn good(asked: &Asked) -> Reply {
     let api = [("docker-distribution-api-version", "registry/2.0")];
     match asked.path.as_str() {
         "/v2/" => reply(200, &api, "{}"),
@@ -107,7 +115,7 @@ pub(crate) fn good(asked: &Asked) -> Reply {
 }
 
 /// Serves, in TLS where there is a configuration.
-pub(crate) fn serve(
+pub fn serve(
     tls: Option<Arc<rustls::ServerConfig>>,
     answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
 ) -> Service<()> {
@@ -145,7 +153,9 @@ fn one(mut line: Line, answer: &(impl Fn(&Asked) -> Reply + Send + Sync)) {
     };
     let target = head.split(' ').nth(1).unwrap_or_default();
     let path = target.split('?').next().unwrap_or_default().to_owned();
-    let asked = Asked { path, proof: field("authorization"), host: field("host").unwrap_or_default() };
+    let method = head.split(' ').next().unwrap_or_default().to_owned();
+    swallow(&mut line, field("content-length"), field("transfer-encoding"));
+    let asked = Asked { method, path, proof: field("authorization"), host: field("host").unwrap_or_default() };
     let reply = answer(&asked);
     let mut bytes = reply.bytes();
     if head.starts_with("HEAD ") {
@@ -155,52 +165,16 @@ fn one(mut line: Line, answer: &(impl Fn(&Asked) -> Reply + Send + Sync)) {
     let _ = line.write_all(&bytes).and_then(|()| line.flush());
 }
 
-/// The program with nothing of this machine's settings.
-pub(crate) fn sidelight(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sidelight"));
-    command.args(arguments);
-    run(clean(&mut command, home).envs(environment.iter().copied()))
-}
-
-/// Takes this machine's proxies and logins out of a command's environment.
-pub(crate) fn clean<'c>(command: &'c mut Command, home: &Path) -> &'c mut Command {
-    for name in
-        ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
-    {
-        command.env_remove(name);
+/// Reads the content of a request, so that closing does not reset the connection under the answer.
+fn swallow(line: &mut Line, length: Option<String>, coding: Option<String>) {
+    if coding.is_some() {
+        let (mut end, mut byte) = (Vec::new(), [0]);
+        while !end.ends_with(b"0\r\n\r\n") && matches!(line.read(&mut byte), Ok(1)) {
+            end.push(byte[0]);
+            let surplus = end.len().saturating_sub(8);
+            end.drain(..surplus);
+        }
     }
-    for name in
-        ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
-    {
-        command.env_remove(name);
-    }
-    command.env("HOME", home)
-}
-
-/// The JSON that a command printed.
-#[track_caller]
-pub(crate) fn document(finished: &Finished) -> Value {
-    serde_json::from_slice(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished}"))
-}
-
-/// What is wrong with a check's answer, if anything.
-pub(crate) fn fault(finished: &Finished, wanted: &str) -> Option<String> {
-    let document: Value = serde_json::from_slice(&finished.stdout).unwrap_or_default();
-    let code = if wanted == "ok" { 0 } else { 1 };
-    let full = |name: &str| document[name].as_array().is_some_and(|list| !list.is_empty());
-    let sound = document["cause"] == wanted
-        && finished.status.code() == Some(code)
-        && document["pullable"] == (wanted == "ok")
-        && full("evidence")
-        && full("fix") == (wanted != "ok")
-        && document["ways"].as_array().is_some_and(|ways| ways.iter().all(|way| way["steps"].is_array()));
-    (!sound).then(|| format!("{wanted}: {} {finished}", document["cause"]))
-}
-
-/// The causes by which a text is explained, the likeliest first.
-#[track_caller]
-pub(crate) fn explained(home: &Path, text: &str) -> Vec<String> {
-    let finished = sidelight(home, &["--json", "registry", "explain", text], &[]);
-    let causes = document(&finished)["causes"].as_array().cloned().unwrap_or_default();
-    causes.iter().filter_map(|cause| Some(cause["cause"].as_str()?.to_owned())).collect()
+    let length = length.and_then(|it| it.parse().ok()).unwrap_or(0);
+    let _ = std::io::copy(&mut line.take(length), &mut std::io::sink());
 }
