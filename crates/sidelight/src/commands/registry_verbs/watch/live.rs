@@ -80,7 +80,7 @@ impl Consumer for Live {
         }
     }
 
-    fn idle(&mut self) {
+    fn quiet(&mut self) {
         if !self.waiting.is_empty() && self.latest.elapsed() >= QUIET {
             self.tell();
         }

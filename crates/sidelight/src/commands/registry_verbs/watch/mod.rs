@@ -27,7 +27,7 @@ use self::live::{Live, Show, Told};
 use self::way::Way;
 use crate::cli::{GlobalOptions, ProxyOptions, WatchClient, WatchCommand};
 use crate::commands::interception::{Interception, Surroundings};
-use crate::commands::proxy::{nobody_reads, told_to_stop};
+use crate::commands::proxy::{StopSignals, nobody_reads};
 use crate::commands::recording::Recording;
 use crate::exit::{Exit, Failure};
 use crate::render::registry_timeline::{Told as Shown, render};
@@ -162,19 +162,19 @@ fn opened(
     (global, output_is_ours, ui): (&GlobalOptions, bool, Ui),
 ) -> Result<Option<Exit>, Failure> {
     let quiet = request.options.show.quiet;
+    // From here on a signal must not end us before everything is put back.
+    let mut stop = interception.runtime().block_on(async { StopSignals::listen() })?;
     let mut open = way.open(interception, proxy, ui, quiet)?;
     plan.warnings.iter().filter(|_| !quiet).for_each(|it| ui.warning(it));
     announce(request, way, global, ui);
     let ended = if request.command.is_empty() {
-        interception
-            .runtime()
-            .block_on(async {
-                tokio::select! {
-                    stopped = told_to_stop() => stopped,
-                    () = nobody_reads() => Ok(()),
-                }
-            })
-            .map(|()| None)
+        interception.runtime().block_on(async {
+            tokio::select! {
+                () = stop.next() => {}
+                () = nobody_reads() => {}
+            }
+        });
+        Ok(None)
     } else {
         crate::commands::run::plainly(request.command, interception, output_is_ours).map(Some)
     };
