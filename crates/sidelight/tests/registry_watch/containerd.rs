@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::process::Signal;
 use sidelight_testkit::process::{Finished, Running, run};
 
-use super::kit::{REGISTRY, Watch, World, is_whole, tree};
+use super::kit::{REGISTRY, Special, Watch, World, is_whole, tree};
 
 /// A containerd of the test's own.
 struct Containerd {
@@ -89,5 +89,76 @@ fn a_file_that_was_not_there_goes_with_its_folder() {
     let watch = Watch::start(world.sidelight(), world.folder.path(), &options);
     assert!(hosts.join("r.test:5000/hosts.toml").is_file());
     watch.end(Signal::INT);
+    assert_eq!(tree(&hosts), before);
+}
+
+/// A folder with a hosts.toml that knows the registry's root.
+fn hosts_with_root(world: &World) -> std::path::PathBuf {
+    let hosts = world.path("hosts.d");
+    std::fs::create_dir_all(hosts.join(REGISTRY)).expect("a folder");
+    let own = format!("server = \"https://{REGISTRY}\"\nca = \"{}\"\n", world.root_file().display());
+    std::fs::write(hosts.join(REGISTRY).join("hosts.toml"), own).expect("a file");
+    hosts
+}
+
+/// ctr's login names no server, so it is sent to the local port; the storage gets a port at an address of its own, and no Authorization.
+#[test]
+fn a_private_image_with_its_blobs_elsewhere() {
+    let world = World::with(Special { private: true, storage: true, ..Special::default() });
+    let image = format!("{REGISTRY}/team/app:1");
+    world.fill(&image);
+    let containerd = Containerd::start(&world);
+    let hosts = hosts_with_root(&world);
+    let before = tree(&hosts);
+    let options = ["--client", "containerd", "--hosts-dir", hosts.to_str().expect("text"), "--registry", REGISTRY];
+    let watch = Watch::start(world.sidelight(), world.folder.path(), &options);
+    let pulled = containerd.pull(&world, &hosts, &image, &["--user", "joe:hunter2"]);
+    assert!(pulled.status.success(), "{pulled}\n{}", watch.errors());
+    let block = watch.pull("ok");
+    is_whole(&block);
+    let text = block.to_string();
+    assert!(text.contains("\"credentials\":\"login\""), "{block:#}");
+    assert!(text.contains("https://cdn.test:8443/store/v2/team/app/blobs/"), "{block:#}");
+    let (_, errors) = watch.end(Signal::INT);
+    assert!(errors.contains("Location https://cdn.test:8443 is shown to the client as http://127.0.0.3:"), "{errors}");
+    assert_eq!(tree(&hosts), before);
+}
+
+/// As a kubelet asks: over the CRI, with a login that names its server.
+#[test]
+fn a_kubelets_pull_by_the_folder_of_the_configuration() {
+    let world = World::start();
+    let image = format!("{REGISTRY}/team/app:1");
+    world.fill(&image);
+    let hosts = hosts_with_root(&world);
+    let home = world.path("ctrd");
+    std::fs::create_dir_all(&home).expect("a folder");
+    let socket = world.path("k.sock").display().to_string();
+    let config = format!(
+        "version = 2\nroot = '{0}/root'\nstate = '{0}/state'\n[grpc]\n  address = '{socket}'\n[plugins.'io.containerd.grpc.v1.cri'.containerd]\n  snapshotter = 'native'\n[plugins.'io.containerd.grpc.v1.cri'.registry]\n  config_path = '{1}'\n",
+        home.display(),
+        hosts.display()
+    );
+    std::fs::write(home.join("config.toml"), config).expect("a file");
+    let mut command = world.place.command("containerd");
+    command.arg("--config").arg(home.join("config.toml"));
+    let mut daemon = Running::start(&mut command, &home.join("log"));
+    daemon.until("answering", || run(world.place.command("ctr").args(["-a", &socket, "version"])).status.success());
+    let before = tree(&hosts);
+    let options = ["--client", "containerd", "--host", &format!("unix://{socket}"), "--registry", REGISTRY];
+    let watch = Watch::start(world.sidelight(), world.folder.path(), &options);
+    let pull = |server: &str| {
+        let mut command = world.place.command(sidelight_testkit::peers::python());
+        command.arg(sidelight_testkit::peers::script("cri_pull.py")).args([&socket, &image, "joe", "hunter2", server]);
+        run(&mut command)
+    };
+    let pulled = pull("");
+    assert!(pulled.status.success(), "{pulled}\n{}\n{}", daemon.said(), watch.errors());
+    let block = watch.pull("ok");
+    is_whole(&block);
+    assert_eq!(block["client"]["process"], "containerd", "{block:#}");
+    assert_eq!(block["client"]["pid"], daemon.pid(), "{block:#}");
+    let (_, errors) = watch.end(Signal::INT);
+    assert!(errors.contains("a login that names registry.test as its server"), "{errors}");
     assert_eq!(tree(&hosts), before);
 }

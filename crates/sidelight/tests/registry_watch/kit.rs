@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sidelight_testkit::netns::Namespace;
-use sidelight_testkit::peers::{self, Dockerd, Server, TokenAuth, docker_trust, token_registry_by};
-use sidelight_testkit::process::{Finished, Running, run};
-use sidelight_testkit::{Hosts, Issuer, Leaf, world};
+use sidelight_testkit::peers::{self, Dockerd, TokenAuth, docker_trust, token_registry_by};
+use sidelight_testkit::process::{Running, run};
+use sidelight_testkit::{Hosts, Identity, Issuer, Leaf, world};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sidelight");
 pub(crate) const REGISTRY: &str = "registry.test";
@@ -27,71 +27,71 @@ pub(crate) struct World {
     pub(crate) root: Issuer,
     pub(crate) place: Hosts,
     pub(crate) network: Namespace,
-    pub(crate) tokens: Running,
+    _tokens: Running,
     _registry: Running,
-    _tls: [Server; 2],
+    _servers: Vec<Running>,
+}
+
+/// What is special about a registry.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Special<'s> {
+    /// What is wrong with every token that is given, as `token mint --break` calls it.
+    pub(crate) wrong: Option<&'s str>,
+    /// Only [`peers::REGISTRY_LOGIN`] gets tokens.
+    pub(crate) private: bool,
+    /// Blobs are had at `cdn.test:8443`, which takes no Authorization.
+    pub(crate) storage: bool,
 }
 
 impl World {
     pub(crate) fn start() -> Self {
-        Self::with(None)
+        Self::with(Special::default())
     }
 
-    /// `wrong`: what is wrong with every token that is given, as `token mint --break` calls it.
-    pub(crate) fn with(wrong: Option<&str>) -> Self {
+    pub(crate) fn with(special: Special<'_>) -> Self {
         let folder = tempfile::Builder::new().prefix("sl").tempdir().expect("a temporary folder");
         let network = Namespace::new();
-        let addresses = [Ipv4Addr::new(10, 92, 0, 1), Ipv4Addr::new(10, 92, 0, 2)];
+        let addresses = [1, 2, 3].map(|n| Ipv4Addr::new(10, 92, 0, n));
         for address in addresses {
             network.ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]);
         }
-        let names = [(REGISTRY, IpAddr::V4(addresses[0])), (AUTH, IpAddr::V4(addresses[1]))];
+        let named = [REGISTRY, AUTH, "cdn.test"].into_iter().zip(addresses);
+        let names: Vec<(&str, IpAddr)> = named.map(|(name, address)| (name, IpAddr::V4(address))).collect();
         let place = Hosts::new(folder.path(), &names).inside(&network);
         let root = Issuer::root("Registry Test Root");
         let signer = Issuer::root("Tokens").issue(&Leaf::named(&["tokens.test"]));
         let (bundle, key) = signer.write_to(folder.path(), "tokens");
         let [plain, issuer] = [5000, 5001].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let mut command = match wrong {
-            None => {
-                let mut command = place.command(world::binary(PROGRAM));
-                command.args(["registry", "token", "serve", "--issuer", "tokens", "--service", "registry", "--listen"]);
-                command.arg(issuer.to_string()).arg("--key").arg(key);
-                command
-            }
-            Some(wrong) => {
-                let mut mint = Command::new(PROGRAM);
-                mint.args([
-                    "registry",
-                    "token",
-                    "mint",
-                    "--issuer",
-                    "tokens",
-                    "--service",
-                    "registry",
-                    "--break",
-                    wrong,
-                ]);
-                mint.args(["--scope", "repository:team/app:pull", "--key"]).arg(key).arg("--cert").arg(&bundle);
-                let token = run(&mut mint).success().text();
-                let mut command = place.command(peers::python());
-                command.arg(peers::script("one_token.py")).arg(issuer.port().to_string()).arg(token.trim());
-                command
-            }
-        };
+        let mut command = token_server(&place, folder.path(), issuer, (&key, &bundle), special);
         let mut tokens = Running::start(&mut command, &folder.path().join("tokens.log"));
         tokens.until_it_listens(&place, issuer);
         let auth =
             TokenAuth { realm: "https://auth.test/token", service: "registry", issuer: "tokens", bundle: &bundle };
         let mut registry = token_registry_by(place.command("docker-registry"), folder.path(), plain, &auth);
         registry.until_it_listens(&place, plain);
-        let at = |n: usize| SocketAddr::from((addresses[n], 443));
-        let tls = |name: &str, listen: SocketAddr, to: SocketAddr| {
+        let hand_on = |to: SocketAddr| {
+            format!(
+                "location / {{ proxy_pass http://{to}; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https; }}"
+            )
+        };
+        let tls = |name: &str, address: Ipv4Addr, port: u16, locations: &str| {
             let own = folder.path().join(name);
             std::fs::create_dir_all(&own).expect("a folder");
-            peers::nginx(&place, &own, &root.issue(&Leaf::named(&[name])), &[listen], to)
+            nginx(&place, &own, &root.issue(&Leaf::named(&[name])), SocketAddr::from((address, port)), locations)
         };
-        let tls = [tls(REGISTRY, at(0), plain), tls(AUTH, at(1), issuer)];
-        Self { root, place, network, tokens, _registry: registry, _tls: tls, folder }
+        let to_storage = "location ~ /blobs/sha256: { if ($request_method = GET) { return 307 https://cdn.test:8443/store$uri?sig=s3cret; } proxy_pass http://127.0.0.1:5000; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https; } ";
+        let first = if special.storage { to_storage } else { "" };
+        let blobs = folder.path().join("registry/docker/registry/v2/blobs/sha256");
+        let stored = format!(
+            "location ~ ^/store/v2/.*/blobs/sha256:((..).*)$ {{ if ($http_authorization) {{ return 400; }} alias {}/$2/$1/data; }}",
+            blobs.display()
+        );
+        let servers = vec![
+            tls(REGISTRY, addresses[0], 443, &format!("{first}{}", hand_on(plain))),
+            tls(AUTH, addresses[1], 443, &hand_on(issuer)),
+            tls("cdn.test", addresses[2], 8443, &stored),
+        ];
+        Self { root, place, network, _tokens: tokens, _registry: registry, _servers: servers, folder }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -110,7 +110,12 @@ impl World {
         std::fs::create_dir_all(&certs).expect("a folder");
         self.root.write_to(&certs.join("ca.crt"));
         let mut command = self.place.command("skopeo");
-        command.args(["--insecure-policy", "copy", "--dest-cert-dir"]).arg(&certs);
+        command.args(["--insecure-policy", "copy"]);
+        if self.path("users").exists() {
+            let (user, password) = peers::REGISTRY_LOGIN;
+            command.args(["--dest-creds", &format!("{user}:{password}")]);
+        }
+        command.arg("--dest-cert-dir").arg(&certs);
         run(command.args([&archive, &format!("docker://{image}")])).success();
     }
 
@@ -140,6 +145,53 @@ impl World {
             .arg(self.root_file());
         assert_eq!(run(curl.arg(format!("https://{REGISTRY}/v2/"))).success().text(), "401 0");
     }
+}
+
+/// The token server: sidelight's own, or one that gives everybody the same wrong token.
+fn token_server(
+    place: &Hosts,
+    folder: &Path,
+    listen: SocketAddr,
+    (key, bundle): (&Path, &Path),
+    special: Special<'_>,
+) -> Command {
+    let Some(wrong) = special.wrong else {
+        let mut command = place.command(world::binary(PROGRAM));
+        command.args(["registry", "token", "serve", "--issuer", "tokens", "--service", "registry", "--listen"]);
+        command.arg(listen.to_string()).arg("--key").arg(key);
+        if special.private {
+            std::fs::write(folder.join("users"), peers::HTPASSWD).expect("users");
+            command.arg("--users").arg(folder.join("users"));
+        }
+        return command;
+    };
+    let mut mint = Command::new(PROGRAM);
+    mint.args(["registry", "token", "mint", "--issuer", "tokens", "--service", "registry", "--break", wrong]);
+    mint.args(["--scope", "repository:team/app:pull", "--key"]).arg(key).arg("--cert").arg(bundle);
+    let token = run(&mut mint).success().text();
+    let mut command = place.command(peers::python());
+    command.arg(peers::script("one_token.py")).arg(listen.port().to_string()).arg(token.trim());
+    command
+}
+
+/// nginx with TLS at one address.
+fn nginx(place: &Hosts, folder: &Path, identity: &Identity, listen: SocketAddr, locations: &str) -> Running {
+    let (chain, key) = identity.write_to(folder, "nginx");
+    let (home, chain, key) = (folder.display(), chain.display(), key.display());
+    let temporary =
+        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|it| format!("{it}_temp_path {home}/{it}; "));
+    let text = format!(
+        "daemon off; pid {home}/pid; error_log stderr warn; user root; events {{ worker_connections 512; }}
+http {{ access_log {home}/access.log; {} client_max_body_size 0; proxy_http_version 1.1;
+  server {{ listen {listen} ssl http2; ssl_certificate {chain}; ssl_certificate_key {key}; {locations} }} }}",
+        temporary.concat()
+    );
+    std::fs::write(folder.join("nginx.conf"), text).expect("nginx.conf");
+    let mut command = place.command("nginx");
+    command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
+    let mut process = Running::start(&mut command, &folder.join("nginx.log"));
+    process.until_it_listens(place, listen);
+    process
 }
 
 /// An image of two layers, as `docker-archive:` takes it.
@@ -286,10 +338,4 @@ pub(crate) fn is_whole(block: &Value) {
     let is_verified = |it: &&Value| it["digest"] == "verified";
     let verified = block["steps"].as_array().expect("steps").iter().filter(is_verified).count();
     assert!(verified >= 3, "{block:#}");
-}
-
-/// A program to its end.
-#[track_caller]
-pub(crate) fn ends(command: &mut Command) -> Finished {
-    run(command)
 }

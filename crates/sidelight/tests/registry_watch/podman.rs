@@ -7,7 +7,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use sidelight_testkit::process::run;
 
-use super::kit::{PROGRAM, REGISTRY, Watch, World, is_whole, tree};
+use super::kit::{PROGRAM, REGISTRY, Special, Watch, World, is_whole, tree};
 
 /// A program that sees `folder` as /etc/containers.
 fn with(world: &World, folder: &Path, program: &str) -> Command {
@@ -18,17 +18,23 @@ fn with(world: &World, folder: &Path, program: &str) -> Command {
     command
 }
 
-#[test]
-fn skopeo_and_podman_ask_our_port_first() {
-    let world = World::start();
-    let image = format!("{REGISTRY}/team/app:1");
-    world.fill(&image);
+/// An /etc/containers that knows the registry's root.
+fn etc(world: &World) -> std::path::PathBuf {
     let etc = world.path("etc");
     std::fs::create_dir_all(etc.join("certs.d").join(REGISTRY)).expect("a folder");
     std::fs::create_dir_all(etc.join("registries.conf.d")).expect("a folder");
     world.root.write_to(&etc.join("certs.d").join(REGISTRY).join("ca.crt"));
     std::fs::write(etc.join("policy.json"), r#"{"default":[{"type":"insecureAcceptAnything"}]}"#).expect("a file");
     std::fs::write(etc.join("registries.conf"), "unqualified-search-registries = []\n").expect("a file");
+    etc
+}
+
+#[test]
+fn skopeo_and_podman_ask_our_port_first() {
+    let world = World::start();
+    let image = format!("{REGISTRY}/team/app:1");
+    world.fill(&image);
+    let etc = etc(&world);
     let before = tree(&etc);
     let options = ["--client", "podman", "--registry", REGISTRY];
     for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
@@ -65,4 +71,28 @@ fn skopeo_and_podman_ask_our_port_first() {
         }
         assert_eq!(tree(&etc), before, "{errors}");
     }
+}
+
+/// Logins are looked up by the host that is asked, which is ours: the pull is refused there, said beforehand, and made by its own way.
+#[test]
+fn a_stored_login_is_not_sent_to_the_local_port() {
+    let world = World::with(Special { private: true, ..Special::default() });
+    let image = format!("{REGISTRY}/team/app:1");
+    world.fill(&image);
+    let etc = etc(&world);
+    let logins = world.path("auth.json");
+    std::fs::write(&logins, r#"{"auths":{"registry.test":{"auth":"am9lOmh1bnRlcjI="}}}"#).expect("a file");
+    let mut sidelight = with(&world, &etc, "sidelight");
+    sidelight.env("REGISTRY_AUTH_FILE", &logins);
+    let watch = Watch::start(sidelight, world.folder.path(), &["--client", "podman", "--registry", REGISTRY]);
+    let mut skopeo = with(&world, &etc, "skopeo");
+    skopeo.env("REGISTRY_AUTH_FILE", &logins).args(["copy", &format!("docker://{image}")]);
+    run(skopeo.arg(format!("dir:{}", world.path("out").display()))).success();
+    let block = watch.wait_for("registry_block", |it| it["verdict"]["outcome"] != "ok");
+    assert!(!block.to_string().contains("\"credentials\":\"login\""), "{block:#}");
+    let (_, errors) = watch.end(Signal::INT);
+    assert!(
+        errors.contains("podman's login for registry.test (in ") && errors.contains("is not sent to a local port"),
+        "{errors}"
+    );
 }

@@ -25,7 +25,8 @@ pub(crate) struct WatchCommand {
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) registry: Vec<String>,
 
-    /// dockerd's socket [default: DOCKER_HOST, the current context, else /var/run/docker.sock]
+    /// The daemon's socket [default: dockerd's as DOCKER_HOST or the context names it, else /var/run/docker.sock; of several
+    /// containerds the first]
     #[arg(long, value_name = "unix://PATH")]
     pub(crate) host: Option<String>,
 

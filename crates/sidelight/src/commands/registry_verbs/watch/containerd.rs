@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use sidelight_host::files::read_bounded;
-use sidelight_host::redirect::{Daemon, find_by_name};
+use sidelight_host::redirect::{Daemon, find_by_name, find_by_socket};
 use sidelight_wire::registry::{HostsToml, Place, containerd_config_path};
 
-use super::below;
 use super::plan::{Plan, Touch};
 use super::undo::{MARK, marked};
+use super::{Shown, below, shown_by};
 use crate::exit::Failure;
 
 /// Bytes of a file of settings.
@@ -51,16 +51,20 @@ pub(super) struct File {
     pub(super) asked: Vec<Asked>,
 }
 
-/// Looks for the folder: the one that is named, else that of the running daemon's configuration.
+/// Looks for the folder: the one that is named, else that of the running daemon's configuration; `socket` tells which daemon.
 ///
 /// # Errors
 /// When there is none; the failure says what to set.
-pub(super) fn look(hosts_dir: Option<&Path>) -> Result<Facts, Failure> {
+pub(super) fn look(hosts_dir: Option<&Path>, socket: Option<&Path>) -> Result<Facts, Failure> {
     if let Some(folder) = hosts_dir {
         let folder = std::path::absolute(folder)?;
         return Ok(Facts { daemon: None, root: PathBuf::from("/"), folder });
     }
-    let daemon = find_by_name("containerd").map_err(|error| {
+    let found = match socket {
+        Some(socket) => find_by_socket(socket, "containerd"),
+        None => find_by_name("containerd"),
+    };
+    let daemon = found.map_err(|error| {
         Failure::new(error)
             .hint("for ctr and nerdctl, which talk to registries themselves, name a folder: --hosts-dir DIR")
     })?;
@@ -119,6 +123,20 @@ impl Facts {
             found.extend(sidelight_host::trust_store::find_host_bundles(&self.root));
         }
         found
+    }
+
+    /// Client certificates that hosts.toml names, each with its host and key.
+    pub(super) fn identities(&self, file: &File) -> Vec<Shown> {
+        let beside = file.path.parent().unwrap_or(Path::new("/"));
+        let at = |name: &str| below(&self.root, &beside.join(name));
+        let one = |it: &Asked| {
+            let host = it.origin.split_once("://")?.1.to_owned();
+            let (certificate, key) = it.place.client.first()?;
+            let key = key.as_deref().filter(|key| !key.is_empty()).unwrap_or(certificate);
+            Some(Shown { host, certificate: at(certificate), key: at(key) })
+        };
+        let named: Vec<Shown> = file.asked.iter().filter_map(one).collect();
+        if file.text.is_none() { shown_by(&file.registry, &below(&self.root, beside)) } else { named }
     }
 
     /// What is touched for these files.

@@ -8,8 +8,8 @@ use sidelight_host::redirect::{ControlGroup, Daemon, DaemonError, find_by_socket
 use sidelight_model::flow::Authority;
 use sidelight_wire::registry::DaemonJson;
 
-use super::below;
 use super::plan::{Plan, Touch};
+use super::{Shown, below, shown_by};
 use crate::exit::Failure;
 
 /// Bytes of a file of settings.
@@ -124,6 +124,11 @@ impl Facts {
             found.extend(sidelight_host::trust_store::find_host_bundles(&self.root));
         }
         found
+    }
+
+    /// Client certificates that the daemon shows, each with its host and key.
+    pub(super) fn identities(&self, registries: &[String]) -> Vec<Shown> {
+        registries.iter().flat_map(|it| shown_by(it, &below(&self.root, &self.certs.join(it)))).collect()
     }
 
     /// What is touched for these registries.

@@ -25,12 +25,12 @@ use sidelight_sink::redact::Redactor;
 
 use self::live::{Live, Show, Told};
 use self::way::Way;
-use crate::cli::{GlobalOptions, ProxyOptions, WatchClient, WatchCommand};
+use crate::cli::{GlobalOptions, PerHost, ProxyOptions, WatchClient, WatchCommand};
 use crate::commands::interception::{Interception, Surroundings};
 use crate::commands::proxy::{StopSignals, nobody_reads};
 use crate::commands::recording::Recording;
 use crate::exit::{Exit, Failure};
-use crate::render::registry_timeline::{Told as Shown, render};
+use crate::render::registry_timeline::{Told as Source, render};
 use crate::render::{self, Look, Stream};
 use crate::schema::registry_timeline::BlockLine;
 use crate::ui::Ui;
@@ -135,6 +135,11 @@ fn watch(
     for host in way.insecure() {
         request.options.services.insecure_upstream.extend(host.parse().ok());
     }
+    for Shown { host, certificate, key } in way.identities() {
+        let per_host = |file| PerHost { pattern: host.parse().ok(), file: Some(file) };
+        request.options.services.upstream_cert.push(per_host(certificate));
+        request.options.services.upstream_key.push(per_host(key));
+    }
     let around = Surroundings { roots: roots(way, ui), no_proxy, hash_bodies: true, ..Surroundings::default() };
     let stream = if request.command.is_empty() { Stream::Output } else { Stream::Error };
     let mut recording = Recording::plan(&request.options, global, request.name.clone(), stream)?;
@@ -221,7 +226,7 @@ fn consumers(options: &ProxyOptions, global: &GlobalOptions, stream: Stream, tol
         if quiet || is_json {
             return;
         }
-        let shown = Shown { name: String::new(), kind: "live", caveat: None, blocks: vec![block.clone()] };
+        let shown = Source { name: String::new(), kind: "live", caveat: None, blocks: vec![block.clone()] };
         let text = render(&look, &shown, false);
         let _ = match people {
             Stream::Output => std::io::stdout().lock().write_all(text.as_bytes()),
@@ -265,6 +270,22 @@ fn roots(way: &Way, ui: Ui) -> Vec<Vec<u8>> {
         }
     }
     found
+}
+
+/// A client certificate that a client shows to a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    host: String,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+/// The client certificates of a folder laid out as docker has it: `NAME.cert` with `NAME.key`.
+fn shown_by(host: &str, folder: &Path) -> Vec<Shown> {
+    let files = sidelight_host::files::regular_files(folder, 256).unwrap_or_default();
+    let is_one = |it: &PathBuf| it.extension().is_some_and(|it| it == "cert") && it.with_extension("key").is_file();
+    let shown = |it: PathBuf| Shown { host: host.to_owned(), key: it.with_extension("key"), certificate: it };
+    files.into_iter().filter(is_one).map(shown).collect()
 }
 
 /// A path below a root.

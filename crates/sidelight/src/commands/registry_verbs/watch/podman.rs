@@ -10,6 +10,7 @@ use sidelight_host::pull_settings::{PullSettings, Surroundings, podman};
 
 use super::plan::{Plan, Touch};
 use super::undo::marked;
+use super::{Shown, shown_by};
 use crate::exit::Failure;
 
 /// The name of the drop-in; the last one that names a registry counts.
@@ -73,6 +74,15 @@ impl Facts {
             hosts.flat_map(|host| self.settings.cert_folders.iter().map(move |it| it.join(&host)).collect::<Vec<_>>());
         let files = folders.flat_map(|it| sidelight_host::files::regular_files(&it, 256).unwrap_or_default());
         files.filter(|it| it.extension().is_some_and(|it| it == "crt")).collect()
+    }
+
+    /// Client certificates that podman shows, each with its host and key.
+    pub(super) fn identities(&self) -> Vec<Shown> {
+        let hosts = self.origins().into_iter().filter_map(|it| it.0.split_once("://").map(|it| it.1.to_owned()));
+        let all = hosts.flat_map(|host| {
+            self.settings.cert_folders.iter().flat_map(move |it| shown_by(&host, &it.join(&host))).collect::<Vec<_>>()
+        });
+        all.collect()
     }
 
     /// Hosts whose certificates are not verified.

@@ -1,6 +1,7 @@
 //! Which of the redirected connections are opened. In: the daemon's process, registries, what these answer. Out: those of the daemon to
 //! the registries, and to the hosts that they name as realm or in a redirection; all others pass unseen.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sidelight_engine::Scope;
@@ -16,17 +17,27 @@ const MOST: usize = 256;
 
 /// The connections of one daemon to some registries.
 pub(super) struct DaemonScope {
-    pid: u32,
+    /// Its process; another one once it was started anew.
+    pid: AtomicU32,
     name: String,
     named: Mutex<Vec<Authority>>,
     /// Where ports are redirected that the registries name; known once the listeners are open.
     redirection: Mutex<Option<Redirection>>,
     ui: Option<Ui>,
+    /// Whether a process runs.
+    is_there: fn(u32) -> bool,
 }
 
 impl DaemonScope {
     pub(super) fn new((pid, name): (u32, &str), registries: Vec<Authority>, ui: Option<Ui>) -> Self {
-        Self { pid, name: name.to_owned(), named: Mutex::new(registries), redirection: Mutex::default(), ui }
+        Self {
+            pid: AtomicU32::new(pid),
+            name: name.to_owned(),
+            named: Mutex::new(registries),
+            redirection: Mutex::default(),
+            ui,
+            is_there: |pid| std::path::Path::new(&format!("/proc/{pid}")).exists(),
+        }
     }
 
     /// Keeps the redirection, for as long as this lives.
@@ -57,10 +68,15 @@ impl DaemonScope {
 
 impl Scope for DaemonScope {
     fn is_foreign(&self, program: Option<&Process>) -> Option<String> {
+        let pid = self.pid.load(Ordering::Acquire);
         match program {
-            Some(program) if program.pid == self.pid => None,
-            Some(program) => Some(format!("of {}[{}], not of {}[{}]", program.name, program.pid, self.name, self.pid)),
-            None => Some(format!("not seen to be of {}[{}]", self.name, self.pid)),
+            Some(program) if program.pid == pid => None,
+            Some(program) if program.name == self.name && !(self.is_there)(pid) => {
+                self.pid.store(program.pid, Ordering::Release);
+                None
+            }
+            Some(program) => Some(format!("of {}[{}], not of {}[{pid}]", program.name, program.pid, self.name)),
+            None => Some(format!("not seen to be of {}[{pid}]", self.name)),
         }
     }
 
@@ -108,6 +124,12 @@ mod tests {
         assert_eq!(scope.is_foreign(Some(&of(7))), None);
         assert_eq!(scope.is_foreign(Some(&of(8))).as_deref(), Some("of curl[8], not of dockerd[7]"));
         assert!(scope.is_foreign(None).is_some());
+        let again = Process { name: "dockerd".into(), ..of(9) };
+        assert!(scope.is_foreign(Some(&again)).is_some(), "there may be two of them");
+        let ended = DaemonScope { is_there: |_| false, ..scope };
+        assert_eq!(ended.is_foreign(Some(&again)), None, "it was started anew");
+        assert_eq!(ended.is_foreign(Some(&again)), None);
+        let scope = ended;
         let outside = |name: &str, port| scope.is_outside(&Subject { names: &[name], address: None, port }).is_some();
         assert!(!outside("r.test", 5000) && outside("r.test", 443) && outside("auth.test", 443));
         assert!(scope.add(Authority::parse("auth.test", Some(443)).unwrap()));

@@ -73,7 +73,7 @@ impl Changes {
         let (done, all) = undo(&mut journal, self.ui);
         if all {
             // Before the lock goes, so that nobody finds it dead.
-            let _ = std::fs::remove_dir_all(&self.folder);
+            forget(&self.folder);
         }
         done
     }
@@ -82,6 +82,14 @@ impl Changes {
 impl Drop for Changes {
     fn drop(&mut self) {
         self.take_back();
+    }
+}
+
+/// Removes a journal, and the folder of them all where it was the last.
+fn forget(folder: &Path) {
+    let _ = std::fs::remove_dir_all(folder);
+    if let Some(all) = folder.parent() {
+        let _ = std::fs::remove_dir(all);
     }
 }
 
@@ -127,7 +135,7 @@ pub(crate) fn restore_killed(ui: Ui) {
         let Ok(mut journal) = Journal::open(&folder, Duration::ZERO, Box::new(|_| {})) else { continue };
         let (done, all) = undo(&mut journal, ui);
         if all || gone(&known) {
-            let _ = std::fs::remove_dir_all(&folder);
+            forget(&folder);
         }
         if done > 0 {
             let paths: Vec<String> = known.iter().map(paths).collect();

@@ -17,7 +17,7 @@ use super::local_ports::LocalPorts;
 use super::plan::Plan;
 use super::scope::DaemonScope;
 use super::undo::Changes;
-use super::{below, containerd, docker, podman};
+use super::{Shown, below, containerd, docker, podman};
 use crate::cli::WatchClient;
 use crate::commands::environment_proxy::{self, FOR_HTTPS, further_proxy};
 use crate::commands::interception::Interception;
@@ -57,7 +57,8 @@ impl Way {
                 Ok((Self::Docker { facts, registries: registries.to_vec(), named }, plan))
             }
             WatchClient::Containerd => {
-                let facts = containerd::look(hosts_dir)?;
+                let facts =
+                    containerd::look(hosts_dir, host.map(|it| Path::new(it.strip_prefix("unix://").unwrap_or(it))))?;
                 let files = registries.iter().map(|it| facts.file(it)).collect::<Result<Vec<_>, _>>()?;
                 let plan = containerd::Facts::plan(&files);
                 Ok((Self::Containerd { facts, files }, plan))
@@ -107,6 +108,15 @@ impl Way {
             Self::Docker { facts, registries, .. } => facts.roots(registries),
             Self::Containerd { facts, files } => files.iter().flat_map(|it| facts.roots(it)).collect(),
             Self::Podman { facts, .. } => facts.iter().flat_map(podman::Facts::roots).collect(),
+        }
+    }
+
+    /// Client certificates that the client shows.
+    pub(super) fn identities(&self) -> Vec<Shown> {
+        match self {
+            Self::Docker { facts, registries, .. } => facts.identities(registries),
+            Self::Containerd { facts, files } => files.iter().flat_map(|it| facts.identities(it)).collect(),
+            Self::Podman { facts, .. } => facts.iter().flat_map(podman::Facts::identities).collect(),
         }
     }
 

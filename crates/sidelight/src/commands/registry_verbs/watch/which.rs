@@ -65,9 +65,11 @@ pub(crate) fn of_command(words: &[OsString], read: &dyn Fn(&Path) -> Option<Stri
     match Path::new(program).file_name()?.to_str()? {
         "docker" => docker(rest, read),
         "crictl" => {
-            let (_, verb, rest) = verb_of(rest, CRICTL_VALUES)?;
+            let (options, verb, rest) = verb_of(rest, CRICTL_VALUES)?;
+            let names = ["--image-endpoint", "-i", "--runtime-endpoint", "-r"];
+            let host = value_of(&options, &names).map(str::to_owned);
             let image = (verb == "pull").then(|| positional(&rest, VERB_VALUES).into_iter().next()).flatten()?;
-            Some(Named { client: WatchClient::Containerd, host: None, registries: vec![registry_of(image)] })
+            Some(Named { client: WatchClient::Containerd, host, registries: vec![registry_of(image)] })
         }
         _ => None,
     }
@@ -210,7 +212,7 @@ mod tests {
             docker(Some("unix:///x"), &["r.test", "q.test:5000"])
         );
         assert_eq!(of("docker build -f d ."), docker(None, &["r.test", "q.test:5000"]));
-        let crictl = Some((WatchClient::Containerd, None, vec!["r.test".to_owned()]));
+        let crictl = Some((WatchClient::Containerd, Some("unix:///x".to_owned()), vec!["r.test".to_owned()]));
         assert_eq!(of("crictl -r unix:///x pull --creds a:b r.test/x"), crictl);
     }
 
