@@ -127,7 +127,7 @@ fn a_private_image_with_its_blobs_elsewhere() {
 /// As a kubelet asks: over the CRI, with a login that names its server.
 #[test]
 fn a_kubelets_pull_by_the_folder_of_the_configuration() {
-    let world = World::start();
+    let world = World::with(Special { private: true, ..Special::default() });
     let image = format!("{REGISTRY}/team/app:1");
     world.fill(&image);
     let hosts = hosts_with_root(&world);
@@ -158,6 +158,12 @@ fn a_kubelets_pull_by_the_folder_of_the_configuration() {
     is_whole(&block);
     assert_eq!(block["client"]["process"], "containerd", "{block:#}");
     assert_eq!(block["client"]["pid"], daemon.pid(), "{block:#}");
+    // A login that names its server is not sent to us: refused there, then made by its own way, as was said beforehand.
+    let own_way = pull("https://registry.test");
+    assert!(own_way.status.success(), "{own_way}");
+    let refused = watch.wait_for("registry_block", |it| it["verdict"]["outcome"] == "failed");
+    assert!(!refused.to_string().contains("\"credentials\":\"login\""), "{refused:#}");
+    assert!(refused.to_string().contains("no login came with it"), "{refused:#}");
     let (_, errors) = watch.end(Signal::INT);
     assert!(errors.contains("a login that names registry.test as its server"), "{errors}");
     assert_eq!(tree(&hosts), before);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{Decoded, Event, Exchange, Verdict};
-use sidelight_model::registry::seen::Seen;
+use sidelight_model::registry::seen::{Credentials, Seen};
 use sidelight_model::registry::timeline::{Block, Outcome, build};
 use sidelight_sink::bus::Consumer;
 use sidelight_sink::ledger::Ledger;
@@ -39,20 +39,38 @@ pub(super) struct Live {
     latest: Instant,
     show: Show,
     told: Told,
+    /// Clients come by local ports, to which not every login is sent.
+    by_local_port: bool,
 }
 
 impl Live {
-    pub(super) fn new(show: Show, told: Told) -> Self {
-        Self { observer: Observer::default(), waiting: Vec::new(), latest: Instant::now(), show, told }
+    pub(super) fn new(show: Show, told: Told, by_local_port: bool) -> Self {
+        let (observer, waiting, latest) = (Observer::default(), Vec::new(), Instant::now());
+        Self { observer, waiting, latest, show, told, by_local_port }
     }
 
     fn tell(&mut self) {
-        for block in build(std::mem::take(&mut self.waiting)) {
+        for mut block in build(std::mem::take(&mut self.waiting)) {
+            if self.by_local_port && was_refused_without_login(&block) {
+                let host = &block.host;
+                block.verdict.notes.push(format!(
+                    "no login came with it: one that the client keeps for {host} is not sent to our local port. If it has one, it went on to {host} itself, \
+                     and this refusal is none of the pull's"
+                ));
+            }
             (self.show)(&block);
             let line = format!("{} {}: {}", block.action.name(), block.image(), block.verdict.summary);
             self.told.0.lock().unwrap_or_else(PoisonError::into_inner).push((block.verdict.outcome, line));
         }
     }
+}
+
+/// Whether a registry or token server refused somebody who showed no login.
+fn was_refused_without_login(block: &Block) -> bool {
+    let seen = || block.steps.iter().flat_map(|it| &it.seen);
+    block.verdict.outcome == Outcome::Failed
+        && seen().any(|it| matches!(it.status, Some(401 | 403)))
+        && !seen().any(|it| it.credentials == Credentials::Login)
 }
 
 impl Consumer for Live {

@@ -145,7 +145,7 @@ fn watch(
     let mut recording = Recording::plan(&request.options, global, request.name.clone(), stream)?;
     let output_is_ours = recording.takes_output();
     let told = Told::default();
-    let shown = consumers(&request.options, global, recording.stream(), &told);
+    let shown = consumers(&request, global, recording.stream(), &told);
     let interception = Interception::prepare(&request.options, around, || recording.open_with(shown, ui), ui)?;
     let ended = opened(&request, way, plan, &interception, proxy, (global, output_is_ours, ui));
     let ledger = interception.stop();
@@ -214,7 +214,8 @@ fn announce(request: &Request<'_>, way: &Way, global: &GlobalOptions, ui: Ui) {
 }
 
 /// Who shows what passes: each block as it ends; with `-v` each exchange too.
-fn consumers(options: &ProxyOptions, global: &GlobalOptions, stream: Stream, told: &Told) -> Vec<Box<dyn Consumer>> {
+fn consumers(request: &Request<'_>, global: &GlobalOptions, stream: Stream, told: &Told) -> Vec<Box<dyn Consumer>> {
+    let options = &request.options;
     let quiet = options.show.quiet;
     let people = if global.json { Stream::Error } else { stream };
     let look = Look::of(people, global, Redactor::new(options.show.show_secrets));
@@ -233,7 +234,7 @@ fn consumers(options: &ProxyOptions, global: &GlobalOptions, stream: Stream, tol
             Stream::Error => std::io::stderr().lock().write_all(text.as_bytes()),
         };
     });
-    let live: Box<dyn Consumer> = Box::new(Live::new(show, told.clone()));
+    let live: Box<dyn Consumer> = Box::new(Live::new(show, told.clone(), request.client != WatchClient::Docker));
     let mut all = vec![live];
     if options.show.verbose > 0 && !global.json {
         all.extend(render::consumers(global, &options.show, 0, people));
