@@ -12,9 +12,9 @@ use super::{Conn, Transport};
 /// Changes the bytes of one connection.
 pub trait Edit: Send {
     /// Bytes of the client; what the service is to get is added to `out`.
-    fn from_client(&mut self, bytes: &[u8], out: &mut Vec<u8>);
+    fn client_said(&mut self, bytes: &[u8], out: &mut Vec<u8>);
     /// Bytes of the service; what the client is to get is added to `out`.
-    fn from_service(&mut self, bytes: &[u8], out: &mut Vec<u8>);
+    fn service_said(&mut self, bytes: &[u8], out: &mut Vec<u8>);
     /// The client has ended; what was held back is added to `out`.
     fn client_ended(&mut self, out: &mut Vec<u8>);
     /// The service has ended; what was held back is added to `out`.
@@ -83,7 +83,7 @@ impl AsyncRead for Edited {
                 *ended = true;
                 edit.client_ended(bytes);
             } else {
-                edit.from_client(piece.filled(), bytes);
+                edit.client_said(piece.filled(), bytes);
             }
         }
     }
@@ -93,7 +93,7 @@ impl AsyncWrite for Edited {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_drain(cx))?;
         let Self { edit, write: (bytes, _), .. } = &mut *self;
-        edit.from_service(buf, bytes);
+        edit.service_said(buf, bytes);
         // What cannot be written now is written before the next piece, or by a flush.
         match self.poll_drain(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

@@ -51,7 +51,7 @@ impl<E: EditHeads> Editing<E> {
     }
 
     /// Bytes of the client; what its service is to get is added to `out`.
-    pub fn from_client(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+    pub fn client_said(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         if self.upgraded {
             self.requests.end(out);
         }
@@ -73,7 +73,7 @@ impl<E: EditHeads> Editing<E> {
     }
 
     /// Bytes of the service; what its client is to get is added to `out`.
-    pub fn from_service(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+    pub fn service_said(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while !bytes.is_empty() {
             match &mut self.responses {
                 Side::Through => return out.extend_from_slice(bytes),
@@ -206,9 +206,9 @@ mod tests {
         for size in 1..REQUESTS.len() {
             let mut editing = Editing::new(Shout);
             let (mut up, mut down) = (Vec::new(), Vec::new());
-            REQUESTS.chunks(size).for_each(|piece| editing.from_client(piece, &mut up));
+            REQUESTS.chunks(size).for_each(|piece| editing.client_said(piece, &mut up));
             editing.client_ended(&mut up);
-            RESPONSES.chunks(size).for_each(|piece| editing.from_service(piece, &mut down));
+            RESPONSES.chunks(size).for_each(|piece| editing.service_said(piece, &mut down));
             editing.service_ended(&mut down);
             let up = String::from_utf8(up).unwrap();
             assert!(up.starts_with("GET /A HTTP/1.1\r\nHOST: X\r\n\r\nHEAD /B"), "{size}: {up}");
@@ -226,8 +226,8 @@ mod tests {
     fn what_is_not_http_passes() {
         let mut editing = Editing::new(Shout);
         let (mut up, mut down) = (Vec::new(), Vec::new());
-        editing.from_client(b"\x16\x03\x01 hello", &mut up);
-        editing.from_service(b"SSH-2.0-x\r\n", &mut down);
+        editing.client_said(b"\x16\x03\x01 hello", &mut up);
+        editing.service_said(b"SSH-2.0-x\r\n", &mut down);
         editing.client_ended(&mut up);
         editing.service_ended(&mut down);
         assert_eq!((up.as_slice(), down.as_slice()), (&b"\x16\x03\x01 hello"[..], &b"SSH-2.0-x\r\n"[..]));

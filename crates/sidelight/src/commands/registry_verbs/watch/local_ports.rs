@@ -152,12 +152,12 @@ impl EditHeads for Heads {
 struct Conversation(Editing<Heads>);
 
 impl Edit for Conversation {
-    fn from_client(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        self.0.from_client(bytes, out);
+    fn client_said(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.0.client_said(bytes, out);
     }
 
-    fn from_service(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        self.0.from_service(bytes, out);
+    fn service_said(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.0.service_said(bytes, out);
     }
 
     fn client_ended(&mut self, out: &mut Vec<u8>) {
