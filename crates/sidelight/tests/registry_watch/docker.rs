@@ -89,3 +89,50 @@ fn what_cannot_be_watched_is_said() {
     let none = run(world.sidelight().args(["registry", "watch", "--client", "docker"]));
     assert_eq!(none.status.code(), Some(2), "{none}");
 }
+
+/// A control group (version 2) of the test's own; gone when dropped.
+struct Group(std::path::PathBuf);
+
+impl Group {
+    fn new(mount: &std::path::Path) -> Self {
+        std::fs::create_dir_all(mount).expect("a folder");
+        run(std::process::Command::new("mount").args(["-t", "cgroup2", "none"]).arg(mount)).success();
+        let group = mount.join(format!("sl{}", std::process::id()));
+        std::fs::create_dir(&group).expect("a group");
+        Self(group)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+        let _ = std::process::Command::new("umount").arg(self.0.parent().expect("a mount")).status();
+    }
+}
+
+#[test]
+fn a_daemon_with_a_control_group_of_its_own_is_told_apart_by_the_kernel() {
+    let world = World::start();
+    let image = format!("{REGISTRY}/team/app:1");
+    world.fill(&image);
+    let group = Group::new(&world.path("groups"));
+    let dockerd = world.dockerd();
+    let socket = dockerd.address();
+    let options = ["--client", "docker", "--host", &socket, "--registry", REGISTRY];
+    let plan = run(world.sidelight().args(["registry", "watch", "--dry-run", "--json"]).args(options)).success().text();
+    let plan: serde_json::Value = serde_json::from_str(&plan).expect("a plan");
+    let pid = plan["touches"][1]["whose"].as_str().and_then(|it| it.split("process ").nth(1)).expect("a process");
+    std::fs::write(group.0.join("cgroup.procs"), pid.trim_end_matches(')')).expect("the daemon in the group");
+    let mut sidelight = world.place.command("sh");
+    sidelight.args(["-c", "mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified && exec \"$0\" \"$@\""]);
+    sidelight.arg(super::kit::PROGRAM).env("HOME", world.folder.path());
+    let watch = Watch::start(sidelight, world.folder.path(), &options);
+    assert!(world.rules().contains("socket cgroupv2 level 1 "), "{}", world.rules());
+    world.stranger();
+    let pulled = run(dockerd.docker(world.folder.path()).args(["pull", &image]));
+    assert!(pulled.status.success(), "{pulled}\n{}\n{}", dockerd.said(), watch.errors());
+    is_whole(&watch.pull("ok"));
+    watch.end(Signal::INT);
+    assert!(!world.rules().contains("sidelight-watch"), "{}", world.rules());
+    drop(dockerd);
+}
