@@ -14,6 +14,13 @@ use crate::tap::{ConnTap, Teller as TapTeller};
 /// How long those who need the program's name wait for it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long those wait who can do nothing without it.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// How often it is looked for again, and after how long: sockets and files of `/proc` are not read at one moment.
+const AGAIN: usize = 3;
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// The look-up of a client's program, which runs beside the connection.
 pub(crate) struct ClientProgram {
     under_way: Option<JoinHandle<Option<Process>>>,
@@ -75,9 +82,21 @@ impl ClientProgram {
         self.wait().await;
     }
 
-    /// The program, where it is found in time.
-    pub(crate) async fn program(&mut self) -> Option<Process> {
-        self.wait().await.cloned()
+    /// The program; looked for again where it was not found at first, for what is done with the connection hangs on it.
+    /// `again` looks once more.
+    pub(crate) async fn surely(&mut self, again: impl Fn() -> JoinHandle<Option<Process>>) -> Option<Process> {
+        let until = tokio::time::Instant::now() + LONGEST;
+        while self.under_way.is_some() && tokio::time::Instant::now() < until {
+            self.wait().await;
+        }
+        for _ in 0..AGAIN {
+            if self.found.is_some() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            self.found = again().await.ok().flatten();
+        }
+        self.found.clone()
     }
 
     /// By what fail-open remembers this client: its program where that is known, else its address.

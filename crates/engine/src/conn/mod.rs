@@ -122,7 +122,7 @@ impl Call<'_> {
     /// Connects a client that knows nothing of us to `target`.
     pub(crate) async fn to(&mut self, mut client: Conn, target: Authority) -> How {
         match self.dial(&target).await {
-            Ok(dialed) => match self.foreign().await {
+            Ok(dialed) => match self.foreign(&target).await {
                 Some(because) => {
                     self.decide(Verdict::Relay, because);
                     let how = self.pass(client, dialed.conn).await;
@@ -139,9 +139,14 @@ impl Call<'_> {
     }
 
     /// Why the client's program is nobody's business here, if the listener is for another.
-    async fn foreign(&mut self) -> Option<String> {
-        let scope = self.listener.scope.as_ref()?;
-        scope.is_foreign(self.program.program().await.as_ref())
+    async fn foreign(&mut self, target: &Authority) -> Option<String> {
+        let (scope, identify) = (self.listener.scope.as_ref()?, self.listener.identify.as_ref()?);
+        let (peer, far_end) = (self.peer, SocketAddr::new(target.host.ip()?, target.port));
+        let again = || {
+            let identify = identify.clone();
+            tokio::task::spawn_blocking(move || identify.process(peer, far_end))
+        };
+        scope.is_foreign(self.program.surely(again).await.as_ref())
     }
 
     /// Why a service is outside of what the listener is for.

@@ -211,6 +211,7 @@ mod tests {
             ("proc/12/stat", "12 (docker) d) S 1 12 12 0 -1 0 0 0 0 0 0 0 0 0 20 0 9 0 500 0"),
             ("proc/stat", "cpu 1 2\nbtime 1000000\n"),
             ("etc/ssl/certs/ca-certificates.crt", ""),
+            ("etc/hosts", "127.0.0.1 localhost\n::1 x R.Test # mine\n10.1.1.1 other.test\n"),
             ("proc/12/environ", "PATH=/bin\0HTTPS_PROXY=http://p.test:3128\0NO_PROXY=r.test\0"),
         ]);
         let settings = docker(&here(root.path()), "docker.io", &[]);
@@ -223,6 +224,12 @@ mod tests {
         assert_eq!(settings.login_files, [PathBuf::from("/home/joe/.docker/config.json")]);
         let other = docker(&here(root.path()), "r.test", &[]);
         assert!(other.asked.len() == 1 && other.asked[0].insecure.as_ref().unwrap().contains("insecure-registries"));
+        assert!(
+            other.notes.iter().any(|note| note.starts_with("/etc/hosts, line 2, maps r.test")),
+            "{:?}",
+            other.notes
+        );
+        assert!(!settings.notes.iter().any(|note| note.starts_with("/etc/hosts")), "{:?}", settings.notes);
         let trap = docker(&here(root.path()), "x.test", &["127.0.0.1".parse().unwrap()]);
         assert!(trap.asked[0].insecure.as_ref().unwrap().contains("loopback"));
     }

@@ -1,6 +1,8 @@
 //! dockerd: our CA below its certs.d, its connections redirected; and all of that gone afterwards.
 
 use rustix::process::Signal;
+use sidelight_testkit::Hosts;
+use sidelight_testkit::peers::{Dockerd, docker_trust};
 use sidelight_testkit::process::run;
 
 use super::kit::{REGISTRY, Watch, World, is_whole, tree};
@@ -77,9 +79,70 @@ fn a_file_that_is_there_is_put_back_and_two_at_a_time_are_refused() {
     assert_eq!(tree(&certs), before);
 }
 
+/// The daemon lives in a network that sidelight does not.
+#[test]
+fn a_daemon_in_another_network_is_watched_from_outside() {
+    let world = World::start();
+    let image = format!("{REGISTRY}/team/app:1");
+    world.fill(&image);
+    let dockerd = world.dockerd();
+    let before = (tree(&world.path("certs.d")), world.rules());
+    let elsewhere = world.path("elsewhere");
+    std::fs::create_dir_all(&elsewhere).expect("a folder");
+    let mut sidelight = Hosts::new(&elsewhere, &[]).command(super::kit::PROGRAM);
+    sidelight.env("HOME", &elsewhere);
+    let options = ["--client", "docker", "--host", &dockerd.address(), "--registry", REGISTRY];
+    let watch = Watch::start(sidelight, world.folder.path(), &options);
+    assert!(world.rules().contains("table inet sidelight-watch"), "{}", world.rules());
+    world.stranger();
+    let pulled = run(dockerd.docker(world.folder.path()).args(["pull", &image]));
+    assert!(pulled.status.success(), "{pulled}\n{}\n{}", dockerd.said(), watch.errors());
+    is_whole(&watch.pull("ok"));
+    let (status, errors) = watch.end(Signal::INT);
+    assert!(status.success(), "{errors}");
+    assert_eq!((tree(&world.path("certs.d")), world.rules()), before);
+}
+
+/// What a daemon says by a proxy cannot be told by where it goes.
+#[test]
+fn a_daemon_behind_a_proxy_is_named_as_such() {
+    let world = World::start();
+    let mut command = docker_trust(&world.place, world.folder.path(), &[REGISTRY], &world.root_file());
+    command.env("HTTPS_PROXY", "http://joe:hunter2@proxy.test:3128").env("NO_PROXY", "other.test");
+    let dockerd = Dockerd::start(command, world.folder.path());
+    let watch = |registry: &str, more: &[&str]| {
+        let words = ["registry", "watch", "--client", "docker", "--host", &dockerd.address(), "--registry", registry];
+        run(world.sidelight().args(words).args(more))
+    };
+    let refused = watch(REGISTRY, &[]);
+    assert_eq!(refused.status.code(), Some(3), "{refused}");
+    let errors = refused.errors();
+    assert!(errors.contains("nothing would be seen") && errors.contains("HTTPS_PROXY in its environment"), "{errors}");
+    assert!(errors.contains("--mode upstream:http://proxy.test:3128") && !errors.contains("hunter2"), "{errors}");
+    watch("other.test", &["--dry-run"]).success();
+    assert!(!world.path("certs.d").join(REGISTRY).join("sidelight.crt").exists());
+}
+
 #[test]
 fn what_cannot_be_watched_is_said() {
     let world = World::start();
+    // Where it cannot be seen, a command runs all the same.
+    let dockerd = world.dockerd();
+    let mut hub = world.sidelight();
+    let hub = run(hub.args(["run", "--no-store", "--", "docker", "--host", &dockerd.address(), "pull", "alpine"]));
+    assert_eq!(hub.status.code(), Some(1), "{hub}");
+    assert!(hub.errors().contains("dockerd reads no certs.d for Docker Hub"), "{hub}");
+    assert!(hub.errors().contains("Error response from daemon"), "docker's own words: {hub}");
+    // The trap of /etc/hosts is reported, and never made.
+    let trap = world.path("trap");
+    std::fs::create_dir_all(&trap).expect("a folder");
+    let place = Hosts::new(&trap, &[(REGISTRY, std::net::Ipv4Addr::LOCALHOST.into())]).inside(&world.network);
+    let trapped = Dockerd::start(docker_trust(&place, &trap, &[REGISTRY], &world.root_file()), &trap);
+    let mut plan = world.sidelight();
+    let words =
+        ["registry", "watch", "--client", "docker", "--host", &trapped.address(), "--registry", REGISTRY, "--dry-run"];
+    let plan = run(plan.args(words)).success().text();
+    assert!(plan.contains("/etc/hosts, line 3, maps registry.test to a loopback address"), "{plan}");
     let mut remote = world.sidelight();
     let remote = run(remote
         .args(["registry", "watch", "--client", "docker", "--registry", REGISTRY])

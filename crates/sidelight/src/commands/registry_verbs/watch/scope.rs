@@ -45,6 +45,11 @@ impl DaemonScope {
         *self.redirection.lock().unwrap_or_else(PoisonError::into_inner) = Some(redirection);
     }
 
+    fn is_by_group(&self) -> bool {
+        let redirection = self.redirection.lock().unwrap_or_else(PoisonError::into_inner);
+        redirection.as_ref().is_some_and(Redirection::by_group)
+    }
+
     /// Ends the redirection.
     pub(super) fn release(&self) {
         drop(self.redirection.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -76,6 +81,8 @@ impl Scope for DaemonScope {
                 None
             }
             Some(program) => Some(format!("of {}[{}], not of {}[{pid}]", program.name, program.pid, self.name)),
+            // The kernel redirects nobody else's.
+            None if self.is_by_group() => None,
             None => Some(format!("not seen to be of {}[{pid}]", self.name)),
         }
     }
