@@ -93,7 +93,12 @@ fn failing(block: &Block) -> Option<usize> {
     let first = block.steps.len().saturating_sub(MOST_JUDGED);
     let bad: Vec<usize> = (first..block.steps.len()).filter(|at| is_bad(block, *at)).collect();
     let of = |state: State| bad.iter().copied().find(|at| block.steps[*at].state == state);
-    of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))
+    let first = of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))?;
+    // docker asks for the head alone, and then for the whole: that answer has the reason in it.
+    let asks = |at: usize| (block.steps[at].what.name(), block.steps[at].what.reference());
+    let is_head = |at: usize| block.steps[at].last().is_some_and(|it| it.method == "HEAD");
+    let whole = bad.into_iter().find(|at| *at > first && asks(*at) == asks(first) && !is_head(*at));
+    Some(whole.filter(|_| is_head(first)).unwrap_or(first))
 }
 
 fn is_bad(block: &Block, at: usize) -> bool {
