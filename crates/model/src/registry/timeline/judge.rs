@@ -96,7 +96,12 @@ fn failing(block: &Block) -> Option<usize> {
     let is_spare = |at: &usize| is_whole && block.steps[*at].what == What::Connect;
     let bad: Vec<usize> = (first..block.steps.len()).filter(|at| is_bad(block, *at) && !is_spare(at)).collect();
     let of = |state: State| bad.iter().copied().find(|at| block.steps[*at].state == state);
-    of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))
+    let first = of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))?;
+    // docker asks for the head alone, and then for the whole: that answer has the reason in it.
+    let asks = |at: usize| (block.steps[at].what.name(), block.steps[at].what.reference());
+    let is_head = |at: usize| block.steps[at].last().is_some_and(|it| it.method == "HEAD");
+    let whole = bad.into_iter().find(|at| *at > first && asks(*at) == asks(first) && !is_head(*at));
+    Some(whole.filter(|_| is_head(first)).unwrap_or(first))
 }
 
 /// Whether everything that the image has was read, or written with its manifest.

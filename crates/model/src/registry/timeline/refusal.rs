@@ -224,7 +224,8 @@ fn storage(block: &Block, last: &Seen) -> Verdict {
 }
 
 fn denied(block: &Block, last: &Seen) -> Verdict {
-    if let Some(title) = page(last) {
+    let untitled = last.method == "HEAD" && last.says.media_type == "text/html" && !last.says.names_api;
+    if let Some(title) = page(last).or(untitled.then_some("without a title")) {
         return Verdict::failed(
             Cause::RequestBlocked,
             format!("something before {} blocks the request with a page of its own: {title}", block.host),
@@ -269,7 +270,9 @@ fn absent(block: &Block, step: &Step, last: &Seen) -> Verdict {
         return Verdict::failed(Cause::RepositoryUnknown, format!("{} has no repository {repository}", block.host))
             .with_fix("check the name", format!("sidelight registry check {}", block.image()));
     }
-    let is_registry = last.says.names_api || !code.is_empty() || last.method == "HEAD";
+    // The head alone has no error in it; a registry's has the type of one.
+    let may_be_one = last.method == "HEAD" && !last.says.media_type.starts_with("text/");
+    let is_registry = last.says.names_api || !code.is_empty() || may_be_one;
     if last.asks == Asks::Ping || !is_registry {
         return Verdict::failed(
             Cause::NotARegistry,
