@@ -256,6 +256,20 @@ HTTP1 = {
     "cut": (GET, OK[:40]),
 }
 put("http1", **{name: halves(client, server) for name, (client, server) in HTTP1.items()})
+put("local_port", **{name: turns(("c", client), ("s", server)) for name, (client, server) in HTTP1.items()})
+put(
+    "local_port",
+    registry=turns(
+        ("c", b"GET /v2/a/b/manifests/1?ns=r.test HTTP/1.1\r\nHost: 127.0.0.1:1\r\nReferer: http://127.0.0.1:1/v2/\r\n\r\n"),
+        ("s", b'HTTP/1.1 401 no\r\nWWW-Authenticate: Bearer realm="https://t.test:8443/token?x=y",service="r"\r\nContent-Length: 2\r\n\r\n{}'),
+        ("c", b"GET /v2/a/b/blobs/sha256:1 HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n"),
+        ("s", b"HTTP/1.1 307 go\r\nLocation: HTTPS://[::1]:5/store?sig=https://x\r\nLink: <https://r.test/v2/>; rel=next\r\nContent-Length: 0\r\n\r\n"),
+    ),
+    odd=turns(
+        ("c", GET),
+        ("s", b"HTTP/1.1 401 no\r\nWWW-Authenticate: Bearer realm=https://t.test, realm=\"https://\"\r\nLocation:\r\nLink: <\r\n\r\n"),
+    ),
+)
 
 
 # HTTP/2 ------------------------------------------------------------------------------------------------------------

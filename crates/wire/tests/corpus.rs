@@ -24,4 +24,4 @@ macro_rules! targets {
     };
 }
 
-targets! { client_hello server_flight connect socks5 starttls http1 http2 websocket grpc flow_decoder content_coding certificate paths filter pem jks pkcs12 known_roots registry registry_traffic jwt jwks dialogue trust_edit trust_store mitmproxy sslsplit pcapng packet key_log har content_log tcp tls_decrypt }
+targets! { client_hello server_flight connect socks5 starttls http1 http2 websocket grpc flow_decoder content_coding certificate paths filter pem jks pkcs12 known_roots registry local_port registry_traffic jwt jwks dialogue trust_edit trust_store mitmproxy sslsplit pcapng packet key_log har content_log tcp tls_decrypt }

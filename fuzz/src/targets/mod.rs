@@ -42,6 +42,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("pkcs12", stores::pkcs12),
     ("known_roots", known_roots::known_roots),
     ("registry", registry::registry),
+    ("local_port", registry::local_port),
     ("registry_traffic", registry_traffic::registry_traffic),
     ("jwt", tokens::jwt),
     ("jwks", tokens::jwks),

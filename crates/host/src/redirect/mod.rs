@@ -82,6 +82,14 @@ impl Network {
         })
     }
 
+    /// Listens there on one address.
+    ///
+    /// # Errors
+    /// When it cannot be listened there.
+    pub fn listen_at(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        self.within(|| TcpListener::bind(address))
+    }
+
     /// Finds the programs there.
     ///
     /// # Errors

@@ -146,7 +146,8 @@ fn a_kubelets_pull_by_the_folder_of_the_configuration() {
     daemon.until("answering", || run(world.place.command("ctr").args(["-a", &socket, "version"])).status.success());
     let before = tree(&hosts);
     let options = ["--client", "containerd", "--host", &format!("unix://{socket}"), "--registry", REGISTRY];
-    let watch = Watch::start(world.sidelight(), world.folder.path(), &options);
+    // As of a node that is a container: containerd lives in a network that sidelight does not.
+    let watch = Watch::start(world.sidelight_outside(), world.folder.path(), &options);
     let pull = |server: &str| {
         let mut command = world.place.command(sidelight_testkit::peers::python());
         command.arg(sidelight_testkit::peers::script("cri_pull.py")).args([&socket, &image, "joe", "hunter2", server]);

@@ -87,12 +87,8 @@ fn a_daemon_in_another_network_is_watched_from_outside() {
     world.fill(&image);
     let dockerd = world.dockerd();
     let before = (tree(&world.path("certs.d")), world.rules());
-    let elsewhere = world.path("elsewhere");
-    std::fs::create_dir_all(&elsewhere).expect("a folder");
-    let mut sidelight = Hosts::new(&elsewhere, &[]).command(super::kit::PROGRAM);
-    sidelight.env("HOME", &elsewhere);
     let options = ["--client", "docker", "--host", &dockerd.address(), "--registry", REGISTRY];
-    let watch = Watch::start(sidelight, world.folder.path(), &options);
+    let watch = Watch::start(world.sidelight_outside(), world.folder.path(), &options);
     assert!(world.rules().contains("table inet sidelight-watch"), "{}", world.rules());
     world.stranger();
     let pulled = run(dockerd.docker(world.folder.path()).args(["pull", &image]));

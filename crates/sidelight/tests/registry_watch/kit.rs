@@ -132,6 +132,16 @@ impl World {
         command
     }
 
+    /// sidelight in this machine's own network, with the same names.
+    pub(crate) fn sidelight_outside(&self) -> Command {
+        let elsewhere = self.path("elsewhere");
+        std::fs::create_dir_all(&elsewhere).expect("a folder");
+        let names = [(REGISTRY, 1), (AUTH, 2), ("cdn.test", 3)].map(|(name, n)| (name, IpAddr::from([10, 92, 0, n])));
+        let mut command = Hosts::new(&elsewhere, &names).command(world::binary(PROGRAM));
+        command.env("HOME", &elsewhere).env_remove("DOCKER_HOST");
+        command
+    }
+
     /// What the packet filter does in the network.
     pub(crate) fn rules(&self) -> String {
         run(self.network.command("nft").args(["list", "ruleset"])).success().text()

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use sidelight_engine::dial::{Proxy, Way};
+use sidelight_engine::dial::Way;
 use sidelight_engine::transport::Edit;
 use sidelight_engine::{Identify, Listener, Mode};
+use sidelight_host::redirect::Network;
 use sidelight_model::flow::{Authority, LOCAL_PORT};
 use sidelight_wire::http1::{EditHeads, Editing, RequestHead, ResponseHead};
 use sidelight_wire::registry::{request_for_registry, response_for_client};
@@ -26,8 +27,10 @@ const MOST: usize = 64;
 pub(super) struct LocalPorts {
     doorman: Doorman,
     identify: Arc<dyn Identify>,
-    /// The proxy by which the watched client reaches registries.
-    proxy: Option<Arc<Proxy>>,
+    /// The way to the services: the proxy of the watched client, its network where that is another.
+    way: Way,
+    /// Where the client lives, if not in our own network.
+    network: Option<Arc<Network>>,
     known: Mutex<Known>,
     ui: Option<Ui>,
 }
@@ -40,14 +43,16 @@ struct Known {
 }
 
 impl LocalPorts {
-    /// None yet. `ui`: who is told what is written anew; `None` when nobody is.
+    /// None yet. `network`: that of the client, where it is another than ours. `ui`: who is told what is written anew; `None` when
+    /// nobody is.
     pub(super) fn new(
         doorman: Doorman,
         identify: Arc<dyn Identify>,
-        proxy: Option<Arc<Proxy>>,
+        way: Way,
+        network: Option<Arc<Network>>,
         ui: Option<Ui>,
     ) -> Arc<Self> {
-        Arc::new(Self { doorman, identify, proxy, known: Mutex::default(), ui })
+        Arc::new(Self { doorman, identify, way, network, known: Mutex::default(), ui })
     }
 
     /// Opens a port in the place of `origin`. `keep_ns`: it is a stand-in for a registry itself, and told which.
@@ -72,7 +77,11 @@ impl LocalPorts {
         let number = number.ok_or_else(|| Failure::new("more hosts than are followed"))?;
         let listen = SocketAddr::from((Ipv4Addr::new(127, 0, 0, number), 0));
         let cannot = |error: std::io::Error| Failure::new(format_args!("cannot listen on {}: {error}", listen.ip()));
-        let socket = TcpListener::bind(listen).map_err(cannot)?;
+        let socket = match &self.network {
+            Some(network) => network.listen_at(listen),
+            None => TcpListener::bind(listen),
+        };
+        let socket = socket.map_err(cannot)?;
         let local = format!("http://{}", socket.local_addr().map_err(cannot)?);
         known.by_origin.insert(origin.clone(), local.clone());
         let (ports, host, own) = (Arc::downgrade(self), place.to_owned(), local.clone());
@@ -83,8 +92,8 @@ impl LocalPorts {
         let listener = Listener {
             mode: Mode::Reverse { tls, to },
             name: LOCAL_PORT.into(),
-            way: Way { proxy: self.proxy.clone(), inside: None },
-            foreign: false,
+            way: self.way.clone(),
+            foreign: self.network.is_some(),
             identify: Some(self.identify.clone()),
             scope: None,
             edit: Some(Arc::new(new_edit)),

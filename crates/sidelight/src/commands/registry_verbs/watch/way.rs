@@ -166,7 +166,14 @@ impl Way {
             let scope = open_docker(facts, (registries, named), interception, &mut changes, told)?;
             return Ok(Open { scope: Some(scope), changes, _ports: None });
         }
-        let ports = LocalPorts::new(doorman, interception.identify(), proxy, told);
+        // Our ports are where the client is, and so is our way to the registry.
+        let network = self.pid().and_then(|pid| Network::of(pid).ok()).filter(Network::is_elsewhere).map(Arc::new);
+        let inside = network.clone().filter(|_| proxy.is_none()).map(|it| Arc::new(Around(it)) as Arc<dyn Inside>);
+        let identify = match network.as_ref().map(|it| it.finder()) {
+            Some(Ok(finder)) => Arc::new(Residents(finder)),
+            _ => interception.identify(),
+        };
+        let ports = LocalPorts::new(doorman, identify, Outward { proxy, inside }, network, told);
         match self {
             Self::Docker { .. } => {}
             Self::Containerd { facts, files } => {
