@@ -70,7 +70,7 @@ pub(super) fn judge(block: &Block) -> Verdict {
 
 /// `flow 12`, as `flows show` takes it.
 pub(super) fn flow(seen: &Seen) -> String {
-    seen.flow.map_or_else(|| "request".to_owned(), |flow| format!("flow {flow}"))
+    seen.flow.map_or_else(|| "the source".to_owned(), |flow| format!("flow {flow}"))
 }
 
 /// `GET https://…: 404 Not Found`, in short.
