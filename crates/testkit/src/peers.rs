@@ -207,13 +207,18 @@ pub struct TokenAuth<'a> {
 /// The same on plain HTTP with tokens. It may refuse to start with its bundle: the process comes back unasked whether it listens.
 #[track_caller]
 pub fn token_registry(folder: &Path, address: SocketAddr, auth: &TokenAuth<'_>) -> Running {
+    token_registry_by(Command::new("docker-registry"), folder, address, auth)
+}
+
+/// As [`token_registry`], started by this command for docker-registry.
+#[track_caller]
+pub fn token_registry_by(mut command: Command, folder: &Path, address: SocketAddr, auth: &TokenAuth<'_>) -> Running {
     let TokenAuth { realm, service, issuer, bundle } = auth;
     let bundle = bundle.display();
     let more = format!(
         "auth:\n  token: {{realm: \"{realm}\", service: \"{service}\", issuer: \"{issuer}\", rootcertbundle: \"{bundle}\"}}\n"
     );
     let file = registry_settings(folder, address, &more);
-    let mut command = Command::new("docker-registry");
     command.arg("serve").arg(&file);
     Running::start(&mut command, &folder.join("registry.log"))
 }

@@ -60,6 +60,7 @@ struct Sorter {
 /// Sorts requests into groups, in the order of their beginnings.
 pub(super) fn groups(mut seen: Vec<Seen>) -> Vec<Group> {
     one_process(&mut seen);
+    one_address(&mut seen);
     let mut seen = about_registries(seen);
     one_agent(&mut seen);
     // Now that connections have their agents.
@@ -91,6 +92,16 @@ fn one_process(seen: &mut [Seen]) {
         let nearest = near.min_by_key(|(at, _)| at.abs_diff(start));
         it.caller.process =
             nearest.filter(|(at, _)| at.abs_diff(start) <= LOGIN_TIME.unsigned_abs()).map(|it| it.1.1.clone());
+    }
+}
+
+/// A program of this machine leaves it by several addresses where registry and token server lie on different routes: it is one all the same.
+fn one_address(seen: &mut [Seen]) {
+    let mut first: HashMap<(u32, String), Option<std::net::IpAddr>> = HashMap::new();
+    for it in seen {
+        if let Some(process) = &it.caller.process {
+            it.caller.address = *first.entry(process.clone()).or_insert(it.caller.address);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod explain;
 mod key_id;
 mod timeline;
 mod token;
+mod watch;
 
 use clap::{Args, Subcommand};
 
@@ -15,6 +16,7 @@ pub(crate) use timeline::TimelineCommand;
 pub(crate) use token::{
     IdStyle, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenSource, TokenVerb, TokenVerify,
 };
+pub(crate) use watch::{WatchClient, WatchCommand};
 
 /// Say what a pull or push did and why it failed, what a message means, and why a registry refuses a token; make tokens, and serve them
 #[derive(Debug, Args)]
@@ -32,4 +34,5 @@ pub(crate) enum RegistryVerb {
     KeyId(KeyIdCommand),
     Timeline(TimelineCommand),
     Token(TokenCommand),
+    Watch(Box<WatchCommand>),
 }
