@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use sidelight_model::flow::{Authority, ConnId, Process};
+use sidelight_model::flow::{Authority, ConnId, Exchange, Process};
 use sidelight_model::policy::{FailOpen, Pattern, Rules, Subject};
 use sidelight_model::redact::Secret;
 use sidelight_model::time::Timestamp;
@@ -15,6 +15,7 @@ use crate::dial::{Dialer, OwnAddresses, Way};
 use crate::forge::Forge;
 use crate::tap::{ConnTap, Tap};
 use crate::tls::{Face, Service};
+use crate::transport::Edit;
 
 /// What a client is shown when the service cannot be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +65,21 @@ pub trait Identify: Send + Sync {
     fn process(&self, client: SocketAddr, local: SocketAddr) -> Option<Process>;
 }
 
+/// Which of a listener's connections are opened, beyond the rules of the user: those of one program to hosts that become known on the way.
+pub trait Scope: Send + Sync {
+    /// Why connections of this program are relayed unseen, if they are; `None` where it cannot be found.
+    fn is_foreign(&self, program: Option<&Process>) -> Option<String>;
+
+    /// Why a connection to this service is relayed unseen, if it is.
+    fn is_outside(&self, subject: &Subject<'_>) -> Option<String>;
+
+    /// An exchange with `from` has passed the tap; its client has not got the end of it yet.
+    fn heard(&self, from: &Authority, exchange: &Exchange);
+}
+
+/// Makes what edits the heads of one more connection.
+pub type NewEdit = Arc<dyn Fn() -> Box<dyn Edit> + Send + Sync>;
+
 /// How the destination of a listener's connections is found.
 #[derive(Clone, Debug)]
 pub enum Mode {
@@ -107,6 +123,10 @@ pub struct Listener {
     pub foreign: bool,
     /// Finds programs.
     pub identify: Option<Arc<dyn Identify>>,
+    /// Which connections are opened; `None`: as the user's rules have it.
+    pub scope: Option<Arc<dyn Scope>>,
+    /// Edits the heads that clients send and get; `None`: not a byte is changed.
+    pub edit: Option<NewEdit>,
 }
 
 /// What all connections share.
@@ -171,6 +191,11 @@ impl Engine {
     /// Number of client connections that are open.
     pub fn connections(&self) -> usize {
         self.open.load(Ordering::Acquire)
+    }
+
+    /// Notes where it is listened, so that no connection of ours is made to it.
+    pub fn expect_at(&self, address: SocketAddr) {
+        self.own.listen(address);
     }
 
     /// Counts a connection for as long as the value lives.

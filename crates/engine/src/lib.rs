@@ -20,4 +20,4 @@ pub mod wrapper;
 
 pub use capture::Capture;
 pub use conn::drive;
-pub use engine::{Engine, Identify, Listener, Login, Mode, OnUntrusted, Parts, Settings, Warn};
+pub use engine::{Engine, Identify, Listener, Login, Mode, NewEdit, OnUntrusted, Parts, Scope, Settings, Warn};

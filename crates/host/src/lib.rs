@@ -11,6 +11,7 @@ pub mod netns;
 mod nft;
 pub mod process;
 pub mod pull_settings;
+pub mod redirect;
 pub mod registry_login;
 pub mod run_env;
 pub mod trust_store;

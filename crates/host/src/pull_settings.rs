@@ -102,6 +102,18 @@ impl Surroundings<'_> {
     }
 }
 
+/// The line of a hosts file (from 1) that gives a name a loopback address: dockerd then does not verify its certificate.
+pub fn loopback_entry(hosts: &Path, name: &str) -> Option<usize> {
+    let text = read_bounded(hosts, LARGEST).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let found = text.lines().position(|line| {
+        let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
+        let is_loopback = words.next().and_then(|it| it.parse::<IpAddr>().ok()).is_some_and(|it| it.is_loopback());
+        is_loopback && words.any(|word| word.eq_ignore_ascii_case(name))
+    });
+    found.filter(|_| name != "localhost").map(|at| at + 1)
+}
+
 /// dockerd's settings for a registry at these addresses, and the logins of the user who asks it.
 pub fn docker(here: &Surroundings<'_>, registry: &str, addresses: &[IpAddr]) -> PullSettings {
     daemon::docker(here, registry, addresses)

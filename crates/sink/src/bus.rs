@@ -42,6 +42,8 @@ pub trait Consumer: Send {
     fn closed(&mut self, _conn: &ConnectionRecord) {}
     /// Nothing more is waiting: time to flush.
     fn idle(&mut self) {}
+    /// Nothing came for half a second since [`Self::idle`], or since this was called last.
+    fn quiet(&mut self) {}
     /// The run is over.
     fn end(&mut self, ledger: &Ledger);
 }
@@ -145,7 +147,7 @@ fn run<D: Decoder>(
                 bus.event(event);
                 flushed = false;
             }
-            Next::Idle if flushed && bus.waiting == 0 => {}
+            Next::Idle if flushed && bus.waiting == 0 => bus.each(|consumer| consumer.quiet()),
             Next::Idle => {
                 if flushed {
                     bus.release_all();

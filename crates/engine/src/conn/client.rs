@@ -75,6 +75,11 @@ impl ClientProgram {
         self.wait().await;
     }
 
+    /// The program, where it is found in time.
+    pub(crate) async fn program(&mut self) -> Option<Process> {
+        self.wait().await.cloned()
+    }
+
     /// By what fail-open remembers this client: its program where that is known, else its address.
     pub(crate) async fn key(&mut self, peer: SocketAddr) -> ClientKey {
         match self.wait().await {

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use super::Call;
 use super::explain::{client_refused, service_failed};
+use super::observe::Learning;
 use super::pass::how;
 use crate::ca::CaError;
 use crate::engine::{OnUntrusted, now};
@@ -96,6 +97,7 @@ impl Call<'_> {
         // One that refuses a copy with the true one's fault does what it would have done anyway; that is told already.
         let no_refusal = faulty || !looks.is_empty();
         let alpn = shaken.side.alpn.clone();
+        let agreed = alpn.clone();
         let secrets = self.tee.secrets(Leg::Client);
         let face = match self.engine.face.shake(rewind(first, client), leaf, alpn, secrets).await {
             Ok((stream, side)) => {
@@ -110,6 +112,7 @@ impl Call<'_> {
             &target,
             &shown,
             no_refusal,
+            agreed,
         )
         .await
     }
@@ -213,10 +216,13 @@ impl Call<'_> {
         target: &Authority,
         shown: &Shown,
         no_refusal: bool,
+        alpn: Option<Vec<u8>>,
     ) -> How {
         let began = Instant::now();
         let idle = self.engine.settings.idle_limit;
-        let mut seen = super::observe::Seen::new(&mut self.tap);
+        let place = Authority { host: shown.name.clone(), port: target.port };
+        let learning = self.listener.scope.clone().map(|scope| Learning::new(scope, place, alpn.as_deref()));
+        let mut seen = super::observe::Seen::new(&mut self.tap).learning(learning);
         let (client, server, end) = relay(client, server, &mut seen, idle).await;
         let first_end = seen.first_end;
         let refusal = self.refused_late(&end, first_end, began.elapsed());

@@ -26,7 +26,7 @@ use crate::intake;
 use crate::peek::{Peeked, peek};
 use crate::relay::{End, finish};
 use crate::tap::ConnTap;
-use crate::transport::Conn;
+use crate::transport::{Conn, Edited};
 
 pub(crate) use client::ClientProgram;
 pub(crate) use explain::{not_minted, service_failed};
@@ -103,6 +103,10 @@ impl Call<'_> {
         let original =
             matches!(self.listener.mode, Mode::Transparent).then(|| intake::original_dst(&client, self.local));
         let client = self.tee.attach(Leg::Client, client, Ends { from: self.peer, to: far_end });
+        let client: Conn = match &self.listener.edit {
+            Some(new) => Box::new(Edited::new(new(), client)),
+            None => client,
+        };
         match (&self.listener.mode, original) {
             (Mode::Explicit { tls }, _) => intake::explicit::serve(self, client, *tls).await,
             (Mode::Socks5, _) => intake::socks::serve(self, client).await,
@@ -118,12 +122,32 @@ impl Call<'_> {
     /// Connects a client that knows nothing of us to `target`.
     pub(crate) async fn to(&mut self, mut client: Conn, target: Authority) -> How {
         match self.dial(&target).await {
-            Ok(dialed) => self.converse(client, dialed, target, true).await,
+            Ok(dialed) => match self.foreign().await {
+                Some(because) => {
+                    self.decide(Verdict::Relay, because);
+                    let how = self.pass(client, dialed.conn).await;
+                    drop(dialed.guard);
+                    how
+                }
+                None => self.converse(client, dialed, target, true).await,
+            },
             Err(how) => {
                 client.reset_on_drop();
                 how
             }
         }
+    }
+
+    /// Why the client's program is nobody's business here, if the listener is for another.
+    async fn foreign(&mut self) -> Option<String> {
+        let scope = self.listener.scope.as_ref()?;
+        scope.is_foreign(self.program.program().await.as_ref())
+    }
+
+    /// Why a service is outside of what the listener is for.
+    fn outside(&self, names: &[&str], target: &Authority) -> Option<String> {
+        let subject = Subject { names, address: target.host.ip(), port: target.port };
+        self.listener.scope.as_ref()?.is_outside(&subject)
     }
 
     /// Reaches `target`; a failure is reported, and ends the connection as the returned value says.
@@ -166,7 +190,13 @@ impl Call<'_> {
                 self.heard(&hello);
                 self.tls(client, first, &hello, server, target, redial).await
             }
-            Peeked::Plain | Peeked::Silent => self.plain(client, server, target).await,
+            Peeked::Plain | Peeked::Silent => match self.outside(&[&target.host.to_string()], &target) {
+                Some(because) => {
+                    self.decide(Verdict::Relay, because);
+                    self.pass(client, server).await
+                }
+                None => self.plain(client, server, target).await,
+            },
             Peeked::Idle => self.idle(client, Some(server)).await,
             Peeked::Odd(why) => {
                 self.decide(Verdict::Relay, format!("looks like TLS but is not: {why}"));
@@ -234,6 +264,9 @@ impl Call<'_> {
     /// Why this connection is relayed untouched, if it is.
     async fn left_alone(&mut self, name: &Host, target: &Authority) -> Option<String> {
         let (name, asked) = (name.to_string(), target.host.to_string());
+        if let Some(because) = self.outside(&[&name, &asked], target) {
+            return Some(because);
+        }
         let subject = Subject { names: &[&name, &asked], address: target.host.ip(), port: target.port };
         if let Some(because) = self.engine.settings.rules.relayed_because(&subject) {
             return Some(because);

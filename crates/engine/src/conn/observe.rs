@@ -2,22 +2,60 @@
 
 use std::task::{Context, Poll};
 
-use sidelight_model::flow::Direction;
+use std::sync::Arc;
+
+use sidelight_model::flow::{Authority, ConnId, Decoded, Direction};
+use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
 use sidelight_wire::starttls::{Watch, Watcher};
 
+use crate::engine::{Scope, now};
 use crate::relay::{Flow, Observer};
 use crate::tap::ConnTap;
+
+/// Reads a conversation as it passes, for a [`Scope`] that learns from it before the client does.
+pub(super) struct Learning {
+    scope: Arc<dyn Scope>,
+    from: Authority,
+    decoder: FlowDecoder,
+    found: Vec<Decoded>,
+}
+
+impl Learning {
+    /// A conversation with `from`, in the protocol that ALPN agreed on.
+    pub(super) fn new(scope: Arc<dyn Scope>, from: Authority, alpn: Option<&[u8]>) -> Self {
+        // Heads tell it; of bodies nothing is kept.
+        let limits = Limits { body_kept: 0, hash_bodies: false, ..Limits::default() };
+        let mut decoder = FlowDecoder::new(ConnId(0), limits);
+        decoder.agreed(alpn);
+        Self { scope, from, decoder, found: Vec::new() }
+    }
+
+    fn read(&mut self, direction: Direction, bytes: &[u8]) {
+        self.decoder.data(direction, now(), bytes, &mut self.found);
+        for found in self.found.drain(..) {
+            if let Decoded::Exchange(exchange) = found {
+                self.scope.heard(&self.from, &exchange);
+            }
+        }
+    }
+}
 
 /// Hands all bytes to the tap.
 pub(super) struct Seen<'t> {
     tap: &'t mut ConnTap,
+    learning: Option<Learning>,
     /// The direction that ended first.
     pub(super) first_end: Option<Direction>,
 }
 
 impl<'t> Seen<'t> {
     pub(super) const fn new(tap: &'t mut ConnTap) -> Self {
-        Self { tap, first_end: None }
+        Self { tap, learning: None, first_end: None }
+    }
+
+    /// The same, with a reader beside the tap.
+    pub(super) fn learning(self, learning: Option<Learning>) -> Self {
+        Self { learning, ..self }
     }
 }
 
@@ -28,6 +66,9 @@ impl Observer for Seen<'_> {
 
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
         self.tap.data(direction, bytes);
+        if let Some(learning) = &mut self.learning {
+            learning.read(direction, bytes);
+        }
         Flow::On
     }
 

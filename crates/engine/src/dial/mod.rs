@@ -32,6 +32,11 @@ pub trait Inside: Send + Sync {
     /// Whether a connection to this address may be meant for a service that only exists there.
     fn is_own(&self, address: SocketAddr) -> bool;
 
+    /// Whether there is no other way: what cannot be reached there is not tried from here.
+    fn is_only_way(&self) -> bool {
+        false
+    }
+
     /// A connection made there.
     ///
     /// # Errors
@@ -136,8 +141,10 @@ impl Dialer {
         let mut addresses: Vec<SocketAddr> =
             interleave(found).into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect();
         addresses.truncate(MOST_ADDRESSES);
-        if let Some(stream) = inside(way, &addresses).await {
-            return self.dialed(stream, tee);
+        match inside(way, &addresses).await {
+            Some(Ok(stream)) => return self.dialed(stream, tee),
+            Some(Err(error)) => return Err(error),
+            None => {}
         }
         if let Some(address) = addresses.iter().find(|address| self.own.is_ours(**address)) {
             return Err(DialError::Loop { target: target.clone(), address: *address });
@@ -189,13 +196,20 @@ impl Dialer {
     }
 }
 
-/// Tries addresses that exist inside the client's namespace there.
-async fn inside(way: &Way, addresses: &[SocketAddr]) -> Option<TcpStream> {
+/// Tries addresses that exist inside the client's namespace there; an error only where there is no other way.
+async fn inside(way: &Way, addresses: &[SocketAddr]) -> Option<Result<TcpStream, DialError>> {
     let there = way.inside.clone()?;
+    let is_only_way = there.is_only_way();
     let address = *addresses.iter().find(|address| there.is_own(**address))?;
-    let connected = tokio::task::spawn_blocking(move || there.connect(address)).await.ok()?.ok()?;
-    connected.set_nonblocking(true).ok()?;
-    TcpStream::from_std(connected).ok()
+    let connected = tokio::task::spawn_blocking(move || there.connect(address)).await.ok()?;
+    let stream = connected.and_then(|stream| {
+        stream.set_nonblocking(true)?;
+        TcpStream::from_std(stream)
+    });
+    match stream {
+        Ok(stream) => Some(Ok(stream)),
+        Err(error) => is_only_way.then_some(Err(DialError::Connect { address, error })),
+    }
 }
 
 /// IPv6 and IPv4 in turn, beginning with the family of the first (RFC 8305 §4).

@@ -22,8 +22,15 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
     };
     // A service with TLS waits for a hello, so only the client can speak first.
     let how = if tls {
-        let (client, _, found) = call.listen(client, None).await;
+        let (mut client, _, found) = call.listen(client, None).await;
         match found {
+            // Heads cannot be edited in it; a client that may speak plainly does so next.
+            Peeked::Tls(hello, _) if call.listener.edit.is_some() => {
+                call.heard(&hello);
+                call.decide(Verdict::Refuse, "this port speaks plain HTTP");
+                client.reset_on_drop();
+                How::Failed
+            }
             Peeked::Tls(hello, first) => {
                 call.heard(&hello);
                 let face = face(call, &hello);

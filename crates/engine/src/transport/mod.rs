@@ -2,6 +2,7 @@
 //! In: sockets, in-memory pipes, TLS over either. Out: one object that the relay can drive.
 
 mod decrypted;
+mod edited;
 mod first_bytes;
 mod layer;
 mod rewound;
@@ -9,6 +10,8 @@ mod scratch;
 mod teed;
 
 pub use decrypted::Decrypted;
+pub use edited::Edit;
+pub(crate) use edited::Edited;
 pub use first_bytes::{First, FirstBytes};
 pub(crate) use layer::each_written;
 pub use rewound::rewind;

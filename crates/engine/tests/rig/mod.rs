@@ -87,7 +87,15 @@ impl Rig {
             Arc::new(Engine::new(Parts { settings, dialer, own, service, face, forge, tap, warn: Arc::new(|_| {}) }));
         let socket = listen(&mode, "127.0.0.1:0".parse().unwrap()).unwrap();
         let at = socket.local_addr().unwrap();
-        let listener = Listener { mode, name: "test".into(), way: Way::default(), foreign: false, identify: None };
+        let listener = Listener {
+            mode,
+            name: "test".into(),
+            way: Way::default(),
+            foreign: false,
+            identify: None,
+            scope: None,
+            edit: None,
+        };
         let serving = tokio::spawn(serve(engine, Arc::new(listener), socket));
         Self { at, pki, ca, serving, receiver, events: Vec::new() }
     }

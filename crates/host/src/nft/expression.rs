@@ -42,6 +42,13 @@ pub(super) fn meta_is(property: Meta, value: &[u8]) -> Vec<u8> {
     [element("meta", &load), equal(value)].concat()
 }
 
+/// Goes on with the rule when the packet's socket belongs to the control group (version 2) with this number, which lies so deep.
+pub(super) fn group_is(level: u32, id: u64) -> Vec<u8> {
+    const CGROUPV2: u32 = 3;
+    let load = [attribute(1, &be(CGROUPV2)), attribute(2, &be(REGISTER)), attribute(3, &be(level))].concat();
+    [element("socket", &load), equal(&id.to_ne_bytes())].concat()
+}
+
 /// Goes on with the rule when the packet has these bytes at this offset.
 pub(super) fn bytes_are(header: Header, offset: u32, value: &[u8]) -> Vec<u8> {
     let length = u32::try_from(value.len()).unwrap_or(u32::MAX);

@@ -24,6 +24,7 @@
 //! The table is owned by the netlink socket: when its last descriptor closes, the kernel removes it.
 
 mod expression;
+pub(crate) mod watch;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -37,6 +37,12 @@ pub(super) fn docker(here: &Surroundings<'_>, registry: &str, addresses: &[IpAdd
         };
         settings.asked.extend(daemon.mirrors.iter().map(mirror));
     }
+    let name = registry.rsplit_once(':').map_or(registry, |(name, _)| name);
+    if let Some(line) = super::loopback_entry(&within(here.root, "/etc/hosts"), name) {
+        settings.notes.push(format!(
+            "/etc/hosts, line {line}, maps {name} to a loopback address: dockerd then verifies no certificate of it, without a word; remove the line"
+        ));
+    }
     let insecure = daemon.insecure_by(registry, addresses);
     settings.asked.push(Asked { may_be_plain: insecure.is_some(), insecure, ..Asked::default() });
     let set = |name: &str| (here.environment)(name).filter(|value| !value.is_empty()).map(PathBuf::from);

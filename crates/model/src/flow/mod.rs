@@ -23,6 +23,6 @@ pub use http::{
     Timings,
 };
 pub use message::{Decoded, Grpc, GrpcMessage, OpaqueData, ServerSentEvent, WebSocketKind, WebSocketMessage};
-pub use record::{Client, ConnectionRecord};
+pub use record::{Client, ConnectionRecord, LOCAL_PORT};
 pub use tls::{Hello, PeerChain, TlsSide, TlsVersion};
 pub use url::url;

@@ -47,6 +47,9 @@ pub struct ConnectionRecord {
     pub closed: Option<(Timestamp, Closed)>,
 }
 
+/// The mode of a plain local port in a registry's place.
+pub const LOCAL_PORT: &str = "registry";
+
 /// Who a client is, for counting: a program by its path or name, or an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Client {
@@ -72,6 +75,12 @@ impl ConnectionRecord {
     /// A connection of which nothing is known but its first moment.
     pub fn new(id: ConnId, since: Timestamp) -> Self {
         Self { id, since, latest: since, ..Self::default() }
+    }
+
+    /// Whether what is asked on it is asked over TLS of the service: also by a client that a plain local port stands in for a registry to.
+    pub fn is_https(&self) -> bool {
+        let is_local_port = || self.opened.as_ref().is_some_and(|it| &*it.mode == LOCAL_PORT);
+        self.client_tls.is_some() || self.server_tls.is_some() && is_local_port()
     }
 
     /// Takes in what an event tells about the connection itself; data is not its business.

@@ -11,7 +11,7 @@ pub fn url(record: &ConnectionRecord, request: &Request) -> String {
     }
     let scheme = match &request.target.scheme {
         Some(scheme) => scheme.as_str(),
-        None if record.client_tls.is_some() => "https",
+        None if record.is_https() => "https",
         None => "http",
     };
     let authority = match (&request.target.authority, &record.target) {

@@ -10,6 +10,9 @@ use crate::finding::Cause;
 /// What go-jose says of any signature that is not good.
 const BAD_SIGNATURE: &str = "go-jose/go-jose: error in cryptographic primitive";
 
+/// Why nothing is said of the claims of what is no token.
+const UNREAD: &str = "its claims cannot be read";
+
 /// Algorithms that are taken unless `signingalgorithms` says otherwise. HS256 is among them, and no key of a registry fits it.
 const ALGORITHMS: &[&str] = &[
     "EdDSA", "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
@@ -48,6 +51,9 @@ pub(super) fn checks(generation: Generation, token: &Presented, setting: &Settin
         all.extend([issuer(token, setting), audience(token, setting)]);
         all.extend(times(token, setting));
         all.push(access(token, setting));
+    } else {
+        let rest = [CheckName::Issuer, CheckName::Audience, CheckName::Expiry, CheckName::NotBefore, CheckName::Access];
+        all.extend(rest.map(|name| Check::open(name, UNREAD)));
     }
     all
 }
@@ -178,6 +184,7 @@ fn signature(token: &Presented, key: &TokenKey) -> Check {
 
 fn claim_types(token: &Presented) -> Check {
     match &token.claims_unread_by_3 {
+        None if token.claims_json.is_none() => Check::open(CheckName::ClaimTypes, UNREAD),
         None => Check::passed(CheckName::ClaimTypes, "its claims have the types that they should"),
         Some(why) => {
             let answer = Answer::without_error(why.clone());

@@ -8,7 +8,7 @@ use sidelight_model::policy::Pattern;
 use super::{Credentials, ModeSpec, PerHost, Period, RecordingOptions, ShowOptions, Size};
 
 /// What an interception does.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ProxyOptions {
     /// Ways in.
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub(crate) struct ProxyOptions {
 }
 
 /// Ways in.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Ways in")]
 pub(crate) struct WaysIn {
     /// How connections arrive, as KIND[:SPEC][@[HOST:]PORT]; repeatable [default: explicit@8080; run: a free port]
@@ -63,7 +63,7 @@ pub(crate) struct WaysIn {
 }
 
 /// Which connections are opened.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Which connections are opened")]
 pub(crate) struct Scope {
     /// Open these hosts and relay all others untouched; repeatable
@@ -82,7 +82,7 @@ pub(crate) struct Scope {
 }
 
 /// How services are called and judged.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "How services are called and judged")]
 pub(crate) struct Services {
     /// Verify services against these roots instead of the host's: a file (PEM, DER, JKS, PKCS#12), a folder of such, or an image,
@@ -137,7 +137,7 @@ pub(crate) struct CaOptions {
 }
 
 /// Limits.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct Limits {
     /// Close connections over which nothing passed for so long [default: never]

@@ -9,7 +9,7 @@ use super::{Period, Size};
 /// What is recorded.
 ///
 /// A file named `-` is standard output; at most one of them may be.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is recorded")]
 pub(crate) struct RecordingOptions {
     /// Keep everything in this recording, for `sidelight flows`; one that is there is continued

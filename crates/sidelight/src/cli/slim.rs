@@ -53,7 +53,7 @@ pub(crate) enum Command {
 
 /// The verbs that the whole program has beside `tofu`.
 const ELSEWHERE: &[&str] =
-    &["run", "proxy", "flows", "diagnose", "trust", "ca", "config", "demo", "completions", "man"];
+    &["run", "proxy", "flows", "diagnose", "registry", "trust", "ca", "config", "demo", "completions", "man"];
 
 /// Why a verb of the whole program is not done here.
 pub(crate) fn elsewhere(verb: &str) -> Option<Failure> {

@@ -33,7 +33,12 @@ pub(crate) fn run(command: &DemoCommand, global: &GlobalOptions, ui: Ui) -> Resu
         .map_err(|error| failed("no threads", error))?;
     let services = stage.block_on(Services::start()).map_err(|error| failed("the demo's services", error))?;
 
-    let around = Surroundings { hosts: services.hosts(), roots: vec![services.ca_der.clone()], only_these_roots: true };
+    let around = Surroundings {
+        hosts: services.hosts(),
+        roots: vec![services.ca_der.clone()],
+        only_these_roots: true,
+        ..Surroundings::default()
+    };
     let mut interception = Interception::prepare(&options, around, || recording.open(ui), ui)?;
     let proxy = interception.serve(&options.ways_in.mode[0], None)?;
     let authority = interception.authority().cert_der().to_vec();

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +23,7 @@ use sidelight_model::time::Timestamp;
 use sidelight_sink::bus::{Consumer, EventSource, Next, drain};
 use sidelight_sink::ledger::Ledger;
 use sidelight_wire::flow_decoder::Limits;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle as Task;
 
 use super::environment_proxy::further_proxy;
@@ -54,6 +54,10 @@ pub(crate) struct Surroundings {
     pub(crate) roots: Vec<Vec<u8>>,
     /// Roots instead of the host's, when the options name none.
     pub(crate) only_these_roots: bool,
+    /// Hosts that are reached around a further proxy, in place of those that our own environment names.
+    pub(crate) no_proxy: Option<String>,
+    /// Bodies get digests though none of them is kept.
+    pub(crate) hash_bodies: bool,
 }
 
 /// A running interception.
@@ -62,9 +66,40 @@ pub(crate) struct Interception {
     engine: Arc<Engine>,
     authority: Arc<Authority>,
     sink: JoinHandle<Ledger>,
-    serving: Vec<Task<()>>,
+    serving: Serving,
     identify: Arc<Finder>,
     former_limit: Option<Rlimit>,
+}
+
+/// The tasks that serve; listeners come also later.
+type Serving = Arc<Mutex<Vec<Task<()>>>>;
+
+/// Opens listeners while an interception runs, from any thread.
+#[derive(Clone)]
+pub(crate) struct Doorman {
+    runtime: Handle,
+    engine: Weak<Engine>,
+    serving: Serving,
+}
+
+impl Doorman {
+    /// Serves a socket that is listening already; not any more once the interception has ended.
+    ///
+    /// # Errors
+    /// When the runtime cannot wait for it.
+    pub(crate) fn add(&self, listener: Listener, socket: std::net::TcpListener) -> std::io::Result<()> {
+        let Some(engine) = self.engine.upgrade() else { return Ok(()) };
+        socket.set_nonblocking(true)?;
+        let _inside = self.runtime.enter();
+        let socket = tokio::net::TcpListener::from_std(socket)?;
+        if let (false, Ok(address)) = (listener.foreign, socket.local_addr()) {
+            // At once: the task may begin only after the first client.
+            engine.expect_at(address);
+        }
+        let task = self.runtime.spawn(serve(engine, Arc::new(listener), socket));
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        Ok(())
+    }
 }
 
 /// Finds the programs behind local clients.
@@ -100,13 +135,14 @@ impl Interception {
         };
         let (tap, receiver) = queue(TAP_LIMIT, overload);
         let own = Arc::new(OwnAddresses::default());
-        let no_proxy = ["no_proxy", "NO_PROXY"].iter().find_map(|name| std::env::var(name).ok());
+        let own_no_proxy = || ["no_proxy", "NO_PROXY"].iter().find_map(|name| std::env::var(name).ok());
+        let no_proxy = around.no_proxy.clone().or_else(own_no_proxy);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .max_blocking_threads(BLOCKING_THREADS)
             .enable_all()
             .build()
             .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-        let resolver = runtime.block_on(async { Resolver::new(around.hosts) });
+        let resolver = runtime.block_on(async { Resolver::new(around.hosts.clone()) });
         let dialer = Dialer::new(
             resolver,
             own.clone(),
@@ -119,9 +155,9 @@ impl Interception {
         let settings = settings(options)?;
         let warn = Arc::new(move |words: &str| ui.warning(words));
         let engine = Arc::new(Engine::new(Parts { settings, dialer, own, service, face, forge, tap, warn }));
-        let sink = start_sink(receiver, consumers()?, options)?;
+        let sink = start_sink(receiver, consumers()?, (options, around.hash_bodies))?;
         let identify = Arc::new(Finder(sidelight_host::process::Finder::new()));
-        Ok(Self { runtime, engine, authority, sink, serving: Vec::new(), identify, former_limit })
+        Ok(Self { runtime, engine, authority, sink, serving: Serving::default(), identify, former_limit })
     }
 
     /// The limit on open files that this process was started with, where it is another now.
@@ -164,6 +200,8 @@ impl Interception {
             way: Way { proxy: proxy.or_else(|| chained.cloned()), inside: None },
             foreign: false,
             identify: Some(self.identify.clone()),
+            scope: None,
+            edit: None,
         };
         self.add(listener, socket);
         Ok(address)
@@ -171,16 +209,32 @@ impl Interception {
 
     /// Serves a socket that is listening already.
     pub(crate) fn add(&mut self, listener: Listener, socket: tokio::net::TcpListener) {
-        self.serving.push(self.runtime.spawn(serve(self.engine.clone(), Arc::new(listener), socket)));
+        let task = self.runtime.spawn(serve(self.engine.clone(), Arc::new(listener), socket));
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// Who opens further listeners later.
+    pub(crate) fn doorman(&self) -> Doorman {
+        Doorman {
+            runtime: self.runtime.handle().clone(),
+            engine: Arc::downgrade(&self.engine),
+            serving: self.serving.clone(),
+        }
+    }
+
+    /// Finds the programs behind clients of this machine.
+    pub(crate) fn identify(&self) -> Arc<dyn Identify> {
+        self.identify.clone()
     }
 
     /// Stops serving, lets the sink finish, and gives its account. Connections under way end.
     pub(crate) fn stop(self) -> Ledger {
-        for task in &self.serving {
+        let serving = std::mem::take(&mut *self.serving.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in &serving {
             task.abort();
         }
         self.runtime.block_on(async {
-            for task in self.serving {
+            for task in serving {
                 let _ = task.await;
             }
         });
@@ -329,10 +383,10 @@ impl EventSource for Queue {
 fn start_sink(
     receiver: TapReceiver,
     mut consumers: Vec<Box<dyn Consumer>>,
-    options: &ProxyOptions,
+    (options, hash): (&ProxyOptions, bool),
 ) -> Result<JoinHandle<Ledger>, Failure> {
     let body_kept = usize::try_from(options.limits.body_limit.0).unwrap_or(usize::MAX);
-    let hash_bodies = super::recording::keeps_bodies(&options.recording);
+    let hash_bodies = hash || super::recording::keeps_bodies(&options.recording);
     let limits = Limits { body_kept, hash_bodies, ..Limits::default() };
     let run = move || drain(&mut Queue(receiver), &mut consumers, limits);
     std::thread::Builder::new()

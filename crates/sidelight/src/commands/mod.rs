@@ -33,6 +33,9 @@ use crate::ui::Ui;
 /// # Errors
 /// When it cannot be done; the failure says why, and with which exit status to end.
 pub(crate) fn dispatch(settings: &Settings, ui: Ui) -> Result<Exit, Failure> {
+    if !matches!(settings.cli.command, Command::Tofu(_) | Command::Completions { .. } | Command::Man { .. }) {
+        registry_verbs::watch::restore_killed(ui);
+    }
     match &settings.cli.command {
         Command::Diagnose(diagnose) => diagnose::run(diagnose, &settings.cli.global, ui),
         Command::Tofu(tofu) => tofu::run(tofu, ui, settings.cli.global.json),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::interception::{Interception, Surroundings};
 use super::recording::Recording;
@@ -100,14 +100,30 @@ fn end_at_once_when_told_again() {
 /// # Errors
 /// When signals cannot be received.
 pub(crate) async fn told_to_stop() -> Result<(), Failure> {
-    let failed = |error| Failure::new(format!("signals cannot be received: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-    }
+    StopSignals::listen()?.next().await;
     Ok(())
+}
+
+/// The signals that ask this process to end. From [`Self::listen`] on none of them ends it by itself.
+pub(crate) struct StopSignals([Signal; 3]);
+
+impl StopSignals {
+    /// Begins to listen; inside a runtime.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let open = |kind| signal(kind).map_err(|error| Failure::new(format!("signals cannot be received: {error}")));
+        Ok(Self([open(SignalKind::interrupt())?, open(SignalKind::terminate())?, open(SignalKind::hangup())?]))
+    }
+
+    /// Waits for the first of them, also if it came since.
+    pub(crate) async fn next(&mut self) {
+        let [interrupt, terminate, hang_up] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    }
 }

@@ -67,10 +67,22 @@ impl<'o> Recording<'o> {
     /// # Errors
     /// When a file that was asked for cannot be made. A recording that nobody named is gone without.
     pub(super) fn open(&mut self, ui: Ui) -> Result<Vec<Box<dyn Consumer>>, Failure> {
+        let shown = render::consumers(self.global, &self.options.show, self.body_limit(), self.stream);
+        self.open_with(shown, ui)
+    }
+
+    /// As [`Self::open`], with these in place of those that show each exchange.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn open_with(
+        &mut self,
+        mut shown: Vec<Box<dyn Consumer>>,
+        ui: Ui,
+    ) -> Result<Vec<Box<dyn Consumer>>, Failure> {
         let now = Timestamp::from(SystemTime::now());
         let notices = Notices::new(move |words| ui.warning(words));
         let files = Files { options: &self.options.recording, now, notices: notices.clone() };
-        let mut shown = render::consumers(self.global, &self.options.show, self.body_limit(), self.stream);
         shown.extend(files.redacted(self.options.show.show_secrets, self.body_limit())?);
         let mut consumers: Vec<Box<dyn Consumer>> = match self.filter.take() {
             Some(filter) => vec![Box::new(Filtered::new(filter, Box::new(Several(shown))))],
@@ -79,6 +91,11 @@ impl<'o> Recording<'o> {
         consumers.extend(files.whole()?);
         consumers.extend(self.recorder(now, notices, ui)?);
         Ok(consumers)
+    }
+
+    /// Where text for people goes.
+    pub(super) const fn stream(&self) -> Stream {
+        self.stream
     }
 
     fn body_limit(&self) -> usize {
@@ -133,6 +150,11 @@ impl<'o> Recording<'o> {
 
     /// Says where it was recorded. A recording that nobody named and that holds nothing is removed.
     pub(super) fn conclude(self, connections: u64, ui: Ui) {
+        self.conclude_for("flows list", connections, ui);
+    }
+
+    /// As [`Self::conclude`], with the command that reads it next.
+    pub(super) fn conclude_for(self, next: &str, connections: u64, ui: Ui) {
         let Some((path, named)) = self.store else { return };
         if connections == 0 && !named {
             return default_store::remove(&path);
@@ -141,7 +163,7 @@ impl<'o> Recording<'o> {
             return;
         }
         let which = if named { format!(" --store {}", shell_word(&path)) } else { String::new() };
-        ui.note(&format!("recorded in {}; next: sidelight flows list{which}", path.display()));
+        ui.note(&format!("recorded in {}; next: sidelight {next}{which}", path.display()));
     }
 }
 

@@ -15,6 +15,7 @@ use sidelight_host::run_env::{ProxyAddr, RunDirectory, RunEnvironment, RunInputs
 use super::environment_proxy;
 use super::interception::{Interception, Surroundings};
 use super::recording::Recording;
+use super::registry_verbs::watch;
 use crate::cli::{GlobalOptions, ModeKind, ModeSpec, RunCommand};
 use crate::exit::{Exit, Failure};
 use crate::render::Stream;
@@ -36,6 +37,16 @@ pub(crate) fn run(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Resul
 
 fn start(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     let options = &command.options;
+    if let Some(named) = talks_by_daemon(command) {
+        let words = &command.command;
+        match watch::of_run(named, options, words, recording_name(words), global, ui) {
+            Ok(ended) => return ended,
+            Err(failure) => {
+                ui.warning(&format!("the daemon does the talking, and cannot be watched: {failure}"));
+                failure.hints.iter().for_each(|hint| ui.note(&format!("hint: {hint}")));
+            }
+        }
+    }
     // Standard output is the command's; people's text goes beside it.
     let mut recording = Recording::plan(options, global, recording_name(&command.command), Stream::Error)?;
     let output_is_ours = recording.takes_output();
@@ -48,6 +59,12 @@ fn start(command: &RunCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, F
     }
     recording.conclude(ledger.seen, ui);
     ended.map(|(exit, _)| exit)
+}
+
+/// The daemon that does the talking for this command, unless a way in was chosen by hand.
+fn talks_by_daemon(command: &RunCommand) -> Option<watch::which::Named> {
+    let chosen = command.transparent || !command.options.ways_in.mode.is_empty();
+    watch::which::of_command(&command.command, &watch::which::text_of).filter(|_| !chosen)
 }
 
 /// Runs the command; gives how it ended, and how many UDP flows were turned away meanwhile.
@@ -87,6 +104,14 @@ fn intercept(
     }
     let refused_udp = sandbox.as_ref().and_then(|sandbox| sandbox.refused_udp().ok()).unwrap_or(0);
     Ok((ended, refused_udp))
+}
+
+/// Runs a command with its environment as it is.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn plainly(words: &[OsString], interception: &Interception, output_is_ours: bool) -> Result<Exit, Failure> {
+    child::run(child::Prepared::new(words, &RunEnvironment::default(), output_is_ours)?, interception)
 }
 
 /// What a recording of this command is called after.

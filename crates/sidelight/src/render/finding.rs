@@ -1,6 +1,6 @@
 //! Findings as text. In: a finding. Out: the answer in its first line, then the evidence, then what to do, with exact commands.
 
-use sidelight_model::finding::{Cause, Finding};
+use sidelight_model::finding::{Cause, Finding, Party};
 
 use super::style::Meaning;
 use super::{Look, escape};
@@ -25,7 +25,7 @@ pub(crate) fn render(look: &Look, finding: &Finding, grave: bool) -> String {
     }
     // Where nothing is wrong with TLS, there is no cause to name.
     if finding.cause != Cause::Ok {
-        let code = format!("cause: {} (to change: {})", finding.cause.code(), party(finding));
+        let code = format!("cause: {} (to change: {})", finding.cause.code(), party(finding.cause, finding.fault));
         text.push_str(&format!("    {}\n", look.paint.as_(Meaning::Faint, &code)));
     }
     text
@@ -69,13 +69,11 @@ fn push_evidence(look: &Look, finding: &Finding, text: &mut String) {
     }
 }
 
-fn party(finding: &Finding) -> &'static str {
-    use sidelight_model::finding::Party;
-    match finding.fault {
-        Party::Server if finding.cause == Cause::RegistryKeysUnusable => "the registry",
-        Party::Server if finding.cause.code().starts_with("token_") => {
-            "the token server, or what the registry was told"
-        }
+/// Who has to change something, in words.
+pub(super) fn party(cause: Cause, fault: Party) -> &'static str {
+    match fault {
+        Party::Server if cause == Cause::RegistryKeysUnusable => "the registry",
+        Party::Server if cause.code().starts_with("token_") => "the token server, or what the registry was told",
         Party::Server => "the service",
         Party::Client => "the client",
         Party::Network => "the network",

@@ -1,9 +1,10 @@
 //! What a message means, in words. In: an explanation. Out: the likeliest causes with how to tell, what to do and the next command.
 
+use sidelight_model::finding::Party;
 use sidelight_model::registry::symptom::{Candidate, Explanation, Subject};
 
 use super::style::Meaning;
-use super::{Look, escape};
+use super::{Look, escape, finding};
 
 /// Causes that are told whole; of further ones only what tells them apart.
 const WHOLE: usize = 2;
@@ -62,7 +63,12 @@ impl Page<'_> {
         }
         self.line(("    next:", Meaning::Good), "", Meaning::Plain);
         self.command(&subject.command(entry.next.as_deref().unwrap_or(NEXT)));
-        let code = format!("    cause: {} (to change: {})", entry.cause.code(), entry.cause.party().name());
+        // Where the words only point to others, nobody has to change anything.
+        let whose = match entry.cause.party() {
+            Party::None => String::new(),
+            party => format!(" (to change: {})", finding::party(entry.cause, party)),
+        };
+        let code = format!("    cause: {}{whose}", entry.cause.code());
         self.text.push_str(&format!("{}\n", self.look.paint.as_(Meaning::Faint, &code)));
     }
 

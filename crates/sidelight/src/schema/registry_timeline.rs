@@ -205,6 +205,23 @@ impl<'t> Document<'t> {
     }
 }
 
+/// One block as a line of JSON Lines, as `registry watch` prints them.
+#[derive(Debug, Serialize)]
+pub(crate) struct BlockLine<'t> {
+    v: u32,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    block: BlockShape<'t>,
+}
+
+impl<'t> BlockLine<'t> {
+    /// The line of a block.
+    pub(crate) fn new(it: &'t Block) -> Self {
+        Self { v: 1, kind: "registry_block", block: block(it) }
+    }
+}
+
 fn block(it: &Block) -> BlockShape<'_> {
     let (started, duration_ms) = span(it.span());
     BlockShape {

@@ -3,6 +3,7 @@
 
 mod captures;
 mod conversations;
+mod ctr;
 mod docker;
 mod faults;
 mod kit;

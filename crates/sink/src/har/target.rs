@@ -16,7 +16,7 @@ pub(crate) fn url(record: &ConnectionRecord, request: &Request) -> String {
     if url.contains("://") {
         return escaped(&url);
     }
-    let scheme = if record.client_tls.is_some() { "https" } else { "http" };
+    let scheme = if record.is_https() { "https" } else { "http" };
     escaped(&format!("{scheme}://{}/{url}", record.service().replace(' ', "-")))
 }
 

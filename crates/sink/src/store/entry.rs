@@ -63,7 +63,7 @@ impl Place {
     fn of(record: &ConnectionRecord, request: Option<&Request>) -> Self {
         let scheme = match request.and_then(|it| it.target.scheme.as_deref()) {
             Some(scheme) => scheme.to_owned(),
-            None if record.client_tls.is_some() => "https".to_owned(),
+            None if record.is_https() => "https".to_owned(),
             None => "http".to_owned(),
         };
         let default_port = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };

@@ -6,6 +6,7 @@
 mod answers;
 mod chunked;
 mod conversation;
+mod edit;
 mod fields;
 mod framing;
 mod head;
@@ -14,6 +15,7 @@ mod start_line;
 mod target;
 
 pub(crate) use conversation::Conversation;
+pub use edit::{EditHeads, Editing};
 pub(crate) use fields::line_at;
 pub use framing::{Advance, BodyFraming, BodyState};
 pub use head::{

@@ -105,7 +105,7 @@ impl Reader {
         }
     }
 
-    fn answered(&mut self, status: u16, headers: Vec<Header>, content: Vec<u8>, time: Timestamp) {
+    fn answered(&mut self, status: u16, headers: Vec<Header>, mut content: Vec<u8>, time: Timestamp) {
         let digest = Header::find(&headers, "docker-content-digest").unwrap_or_default().to_owned();
         let asks = |at: &usize| {
             let request = self.found[*at].exchange.request.as_ref();
@@ -120,6 +120,11 @@ impl Reader {
         let mut response = answer(status, headers);
         let is_head = told.exchange.request.as_ref().is_some_and(|it| it.method.as_ref() == b"HEAD");
         if !is_head {
+            // The line end after JSON is lost with the end of the line that quotes it.
+            let is_json = matches!(content.first(), Some(b'{' | b'[')) && matches!(content.last(), Some(b'}' | b']'));
+            if is_json && announced == Some(content.len() as u64 + 1) {
+                content.push(b'\n');
+            }
             let is_whole = announced.is_none_or(|it| it == content.len() as u64);
             response.body.length = announced.unwrap_or(content.len() as u64);
             // Lines that are put together again are the content only where no line end was lost.

@@ -60,6 +60,7 @@ struct Sorter {
 /// Sorts requests into groups, in the order of their beginnings.
 pub(super) fn groups(mut seen: Vec<Seen>) -> Vec<Group> {
     one_process(&mut seen);
+    one_address(&mut seen);
     let mut seen = about_registries(seen);
     one_agent(&mut seen);
     // Now that connections have their agents.
@@ -91,6 +92,16 @@ fn one_process(seen: &mut [Seen]) {
         let nearest = near.min_by_key(|(at, _)| at.abs_diff(start));
         it.caller.process =
             nearest.filter(|(at, _)| at.abs_diff(start) <= LOGIN_TIME.unsigned_abs()).map(|it| it.1.1.clone());
+    }
+}
+
+/// A program of this machine leaves it by several addresses where registry and token server lie on different routes: it is one all the same.
+fn one_address(seen: &mut [Seen]) {
+    let mut first: HashMap<(u32, String), Option<std::net::IpAddr>> = HashMap::new();
+    for it in seen {
+        if let Some(process) = &it.caller.process {
+            it.caller.address = *first.entry(process.clone()).or_insert(it.caller.address);
+        }
     }
 }
 
@@ -371,6 +382,7 @@ impl Sorter {
     fn finish(mut self) -> Vec<Group> {
         let waiting: Vec<_> = self.waiting.drain().collect();
         for ((caller, host), all) in waiting {
+            let all = self.spare(&caller, &host, all);
             let mut rest: Vec<Seen> = Vec::new();
             for seen in all {
                 let gap = rest.last().and_then(|it: &Seen| Some(seen.start?.0.saturating_sub(it.start?.0)));
@@ -381,9 +393,29 @@ impl Sorter {
             }
             self.groups.push(alone(&caller, &host, rest));
         }
+        for group in &mut self.groups {
+            group.seen.sort_by_key(|it| it.start);
+        }
         self.groups.retain(|it| !it.seen.is_empty());
         self.groups.sort_by_key(|it| (it.seen.iter().filter_map(|seen| seen.start).min(), it.first_flow()));
         self.groups
+    }
+}
+
+impl Sorter {
+    /// Connections that a client made beside those it used (Go does), and left without a request: they belong to what it did there at
+    /// that time. Gives back what does not.
+    fn spare(&mut self, caller: &Caller, host: &str, waiting: Vec<Seen>) -> Vec<Seen> {
+        let Some(at) = self.latest.get(&(caller.clone(), host.to_owned())).copied() else { return waiting };
+        let group = &mut self.groups[at];
+        let (first, last) = (group.seen.iter().filter_map(|it| it.start).min(), group.latest());
+        let is_beside = |it: &Seen| match (it.start, first, last) {
+            (Some(start), Some(first), Some(last)) => start >= first && start.0.saturating_sub(last.0) <= RETRY_TIME,
+            _ => false,
+        };
+        let (spare, rest) = waiting.into_iter().partition(|it| it.asks == Asks::Connection && is_beside(it));
+        group.seen.extend::<Vec<Seen>>(spare);
+        rest
     }
 }
 

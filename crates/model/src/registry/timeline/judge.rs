@@ -76,7 +76,7 @@ pub(super) fn judge(block: &Block) -> Verdict {
 
 /// `flow 12`, as `flows show` takes it.
 pub(super) fn flow(seen: &Seen) -> String {
-    seen.flow.map_or_else(|| "request".to_owned(), |flow| format!("flow {flow}"))
+    seen.flow.map_or_else(|| "the source".to_owned(), |flow| format!("flow {flow}"))
 }
 
 /// `GET https://…: 404 Not Found`, in short.
@@ -97,7 +97,10 @@ pub(super) fn request(seen: &Seen) -> String {
 /// off itself because of it comes after.
 fn failing(block: &Block) -> Option<usize> {
     let first = block.steps.len().saturating_sub(MOST_JUDGED);
-    let bad: Vec<usize> = (first..block.steps.len()).filter(|at| is_bad(block, *at)).collect();
+    let is_whole = is_whole(block);
+    // A connection that a client left unused beside others is no failure, if all went well without it.
+    let is_spare = |at: &usize| is_whole && block.steps[*at].what == What::Connect;
+    let bad: Vec<usize> = (first..block.steps.len()).filter(|at| is_bad(block, *at) && !is_spare(at)).collect();
     let of = |state: State| bad.iter().copied().find(|at| block.steps[*at].state == state);
     let first = of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))?;
     // docker asks for the head alone, and then for the whole: that answer has the reason in it.
@@ -105,6 +108,16 @@ fn failing(block: &Block) -> Option<usize> {
     let is_head = |at: usize| block.steps[at].last().is_some_and(|it| it.method == "HEAD");
     let whole = bad.into_iter().find(|at| *at > first && asks(*at) == asks(first) && !is_head(*at));
     Some(whole.filter(|_| is_head(first)).unwrap_or(first))
+}
+
+/// Whether everything that the image has was read, or written with its manifest.
+fn is_whole(block: &Block) -> bool {
+    let done = |is: &dyn Fn(&What) -> bool| block.steps.iter().any(|it| it.state == State::Done && is(&it.what));
+    match block.action {
+        Action::Pull => done(&|it| matches!(it, What::Config(_) | What::Layer(..))) && block.not_fetched().is_empty(),
+        Action::Push => done(&|it| matches!(it, What::PutManifest(_))),
+        _ => false,
+    }
 }
 
 fn is_bad(block: &Block, at: usize) -> bool {

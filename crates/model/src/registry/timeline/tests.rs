@@ -140,6 +140,31 @@ fn a_ping_that_failed_long_before_is_no_part_of_a_pull() {
 }
 
 #[test]
+fn a_connection_that_was_left_beside_a_whole_pull_is_no_failure() {
+    let agent = "containerd/1.6";
+    let spare = |at| Seen {
+        status: None,
+        cut: Some("no request came".to_owned()),
+        ..asked(at, agent, "", Asks::Connection, 0)
+    };
+    let with = |mut seen: Vec<Seen>, spare: Seen| {
+        seen.push(spare);
+        build(seen).iter().map(shown).collect::<Vec<_>>()
+    };
+    assert_eq!(with(pull(0, agent), spare(4)).len(), 1);
+    assert!(
+        with(pull(0, agent), spare(4))[0].starts_with("containerd pull ok: "),
+        "{:?}",
+        with(pull(0, agent), spare(4))
+    );
+    // Where a part is missing, it may be the reason.
+    let mut cut_short = pull(0, agent);
+    cut_short.pop();
+    let told = with(cut_short, spare(6));
+    assert!(told.len() == 1 && !told[0].starts_with("containerd pull ok: "), "{told:?}");
+}
+
+#[test]
 fn a_login_is_a_block_of_its_own() {
     let agent = "docker/20.10";
     let seen = vec![

@@ -5,6 +5,7 @@ mod explain;
 mod key_id;
 mod timeline;
 mod token;
+pub(crate) mod watch;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
@@ -27,6 +28,7 @@ pub(super) fn run(command: &RegistryCommand, global: &GlobalOptions, ui: Ui) -> 
         RegistryVerb::KeyId(options) => key_id::run(options, global, ui),
         RegistryVerb::Timeline(options) => timeline::run(options, global, ui),
         RegistryVerb::Token(options) => token::run(options, global, ui),
+        RegistryVerb::Watch(options) => watch::run(options, global, ui),
     }
 }
 

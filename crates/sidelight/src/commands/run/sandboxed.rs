@@ -68,6 +68,8 @@ pub(super) fn enter(
             way: Way { proxy: chained.clone(), inside: Some(Arc::new(Within(sandbox.clone()))) },
             foreign: true,
             identify: Some(identify.clone()),
+            scope: None,
+            edit: None,
         };
         interception.add(listener, socket);
     }
