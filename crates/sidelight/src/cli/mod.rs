@@ -51,7 +51,8 @@ pub(crate) use recording::{KeyLogSide, PcapContent, RecordingOptions};
 pub(crate) use registry::RegistryOptions;
 pub(crate) use registry_verbs::{
     AsClient, CheckCommand, ExplainCommand, IdStyle, KeyIdCommand, RegistryCommand, RegistryVerb, TimelineCommand,
-    TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb, TokenVerify, WatchClient, WatchCommand,
+    TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenSource, TokenVerb, TokenVerify, WatchClient,
+    WatchCommand,
 };
 pub(crate) use run::RunCommand;
 pub(crate) use show::ShowOptions;

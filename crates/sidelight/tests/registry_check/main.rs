@@ -3,5 +3,6 @@
 
 mod connections;
 mod program;
+mod real;
 mod settings;
 mod texts;

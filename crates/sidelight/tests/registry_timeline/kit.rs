@@ -49,7 +49,12 @@ pub(crate) fn skopeo(mut command: Command, arguments: &[&str]) -> Finished {
 #[track_caller]
 pub(crate) fn timeline(folder: &Path, arguments: &[&str]) -> (Value, i32) {
     let mut command = Command::new(PROGRAM);
-    command.args(["registry", "timeline", "--json"]).args(arguments).env("HOME", folder).env_remove("XDG_STATE_HOME");
+    command
+        .args(["registry", "timeline", "--json"])
+        .args(arguments)
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env_remove("XDG_STATE_HOME");
     let finished = run(&mut command);
     let text = finished.text();
     let document = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}\n{}", finished.errors()));

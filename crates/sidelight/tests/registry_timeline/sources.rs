@@ -1,6 +1,8 @@
 //! One pull and one push, captured by everything at once: sidelight's own recording, HAR, packets with a key log, tcpdump, content log,
 //! mitmproxy, sslsplit. In: skopeo's conversation with a registry in TLS that takes tokens. Out: the same from each.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use super::captures::{Recorders, World, all_tell_the_same};
@@ -26,6 +28,19 @@ fn every_capture_tells_the_same_steps() {
     let world = World::start(false, false);
     let recorders = Recorders::start(&world);
     push_and_pull(&world, &recorders);
+    // While sidelight still records, the timeline is there already, whole as soon as the last flow is written.
+    let store = world.path("rec.sidelight");
+    let live = || world.told(&["--store", &store]);
+    let is_whole = |told: &[Vec<String>]| {
+        told.len() == 2
+            && told.iter().all(|it| it[0].contains("\"cause\":\"ok\""))
+            && told.concat().concat().contains("\"config\"")
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_whole(&live()) {
+        assert!(Instant::now() < deadline, "{:#?}", live());
+        std::thread::sleep(Duration::from_millis(100));
+    }
     recorders.stop();
     let own = all_tell_the_same(&world);
     let causes: Vec<_> = own.iter().map(|it| (it["action"].as_str(), it["verdict"]["cause"].as_str())).collect();

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use sidelight_testkit::peers::{HTPASSWD, TokenAuth, token_registry};
-use sidelight_testkit::process::{Running, free_port};
+use sidelight_testkit::process::{Running, free_port, run};
 use sidelight_testkit::{Hosts, Sidelight, world};
 
 use super::captures::signer;
@@ -73,12 +74,19 @@ impl World {
 
     /// Cause, action and steps of each block, once sidelight has ended.
     fn told(self) -> Vec<(String, String, Vec<String>)> {
+        self.recorded().1
+    }
+
+    /// The same with the folder of the recording.
+    fn recorded(self) -> (tempfile::TempDir, Vec<(String, String, Vec<String>)>) {
         let Self { folder, sidelight, _servers, .. } = self;
         sidelight.stop();
         let store = folder.path().join("rec.sidelight");
         let (document, _) = timeline(folder.path(), &["--store", path(&store)]);
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
-        blocks(&document).iter().map(|it| (text(&it["verdict"]["cause"]), text(&it["action"]), steps(it))).collect()
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let told = |it: &&Value| (text(&it["verdict"]["cause"]), text(&it["action"]), steps(it));
+        let all = blocks(&document).iter().map(told).collect();
+        (folder, all)
     }
 }
 
@@ -112,6 +120,51 @@ fn a_token_of_another_issuer_is_refused() {
     let world = World::start("somebody else");
     world.login("hunter2");
     world.push("team/app");
-    let told = world.told();
+    let (folder, told) = world.recorded();
     assert!(!told.is_empty() && told.iter().all(|(cause, ..)| cause == "token_refused"), "{told:#?}");
+    the_recorded_token_is_judged(folder.path());
+}
+
+/// `registry token` takes the token that was refused from the recording, and service, scope and time with it; and from an export.
+fn the_recorded_token_is_judged(folder: &Path) {
+    let token = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["registry", "token"]).args(arguments).current_dir(folder).env("HOME", folder);
+        run(&mut command)
+    };
+    let settings = ["--roots", "token.pem", "--issuer", "somebody else", "--registry", "2", "--json"];
+    let verify = |from: &[&str]| -> Value {
+        let finished = token(&[&["verify"], from, &settings].concat());
+        assert_eq!(finished.status.code(), Some(1), "{finished}");
+        serde_json::from_str(&finished.text()).expect("JSON")
+    };
+    let newest = verify(&["--store", "rec.sidelight"]);
+    assert_eq!((&newest["cause"], &newest["status"]), (&"token_wrong_issuer".into(), &401.into()), "{newest:#}");
+    let place = newest["evidence"].to_string();
+    let at = place.find("flow ").expect("the flow is named") + 5;
+    let flow: String = place[at..].chars().take_while(char::is_ascii_digit).collect();
+    assert_eq!(verify(&["--store", "rec.sidelight", "--flow", &flow]), newest);
+    // What the timeline advises is such a command.
+    let text = timeline(folder, &["--store", "rec.sidelight"]).0.to_string();
+    let advice = "sidelight registry token verify --store rec.sidelight --flow ";
+    let at = text.find(advice).unwrap_or_else(|| panic!("{text}")) + advice.len();
+    let advised: String = text[at..].chars().take_while(char::is_ascii_digit).collect();
+    assert!(text[at..].starts_with(&format!("{advised} --roots BUNDLE --issuer ISSUER\"")), "{text}");
+    assert_eq!(verify(&["--store", "rec.sidelight", "--flow", &advised])["cause"], newest["cause"]);
+    let decoded = token(&["decode", "--store", "rec.sidelight", "--flow", &flow]);
+    assert!(decoded.status.success() && decoded.text().contains("tester"), "{decoded}");
+    assert_eq!(token(&["decode", "--store", "rec.sidelight", "--flow", "99999"]).status.code(), Some(3));
+    for (secrets, is_there) in [("--show-secrets", true), ("--redact", false)] {
+        let mut export = Command::new(PROGRAM);
+        export.args(["flows", "export", "--format", "har", "--store", "rec.sidelight", secrets, "-o", "a.har"]);
+        run(export.current_dir(folder)).success();
+        let decoded = token(&["decode", "--from", "a.har"]);
+        assert_eq!(decoded.status.success(), is_there, "{decoded}");
+        assert!(is_there || decoded.errors().contains("--show-secrets"), "{decoded}");
+    }
+    let mut list = Command::new(PROGRAM);
+    list.args(["flows", "list", "--store", "rec.sidelight", "--filter", "~registry login", "--json"]);
+    let listed = run(list.current_dir(folder)).text();
+    let is_login = |line: &str| line.contains("/v2/\"") || line.contains("/token?");
+    assert!(listed.lines().count() > 1 && listed.lines().all(is_login), "{listed}");
 }

@@ -9,6 +9,9 @@ use crate::finding::{Cause, Evidence, Fix, Party};
 /// Steps that are judged: of more, the last ones.
 const MOST_JUDGED: usize = 4096;
 
+/// How the note about an index begins.
+const ONLY_INDEX: &str = "only the index was read";
+
 /// A verdict before there is one.
 pub(super) fn nothing() -> Verdict {
     Verdict {
@@ -64,13 +67,16 @@ pub(super) fn judge(block: &Block) -> Verdict {
         }
         None => finished(block),
     };
-    verdict.notes.extend(notes(block));
+    // What the verdict says already needs no note.
+    let is_said = |note: &String| verdict.cause == Cause::PlatformMissing && note.starts_with(ONLY_INDEX);
+    let notes: Vec<String> = notes(block).into_iter().filter(|note| !is_said(note)).collect();
+    verdict.notes.extend(notes);
     verdict
 }
 
 /// `flow 12`, as `flows show` takes it.
 pub(super) fn flow(seen: &Seen) -> String {
-    seen.flow.map_or_else(|| "request".to_owned(), |flow| format!("flow {flow}"))
+    seen.flow.map_or_else(|| "the source".to_owned(), |flow| format!("flow {flow}"))
 }
 
 /// `GET https://…: 404 Not Found`, in short.
@@ -346,7 +352,7 @@ fn only_index(block: &Block) -> Option<String> {
     let is_all = !manifests.is_empty() && manifests.iter().all(|it| !it.manifests.is_empty());
     let index = manifests.last().filter(|_| is_all && block.action == Action::Pull)?;
     let platforms: Vec<&str> = index.manifests.iter().filter_map(|it| it.platform.as_deref()).take(16).collect();
-    Some(format!("only the index was read; it has {}: a client for another platform stops here", platforms.join(", ")))
+    Some(format!("{ONLY_INDEX}; it has {}: a client for another platform stops here", platforms.join(", ")))
 }
 
 impl Block {

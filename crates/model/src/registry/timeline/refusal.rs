@@ -331,8 +331,12 @@ fn nowhere(block: &Block, last: &Seen) -> Verdict {
 }
 
 fn circle(block: &Block, last: &Seen, to: &Place) -> Verdict {
-    Verdict::failed(Cause::RedirectLoop, format!("{} sends the client round: {} leads to {to}", block.host, last.place))
-        .with_fix("let the registry see the scheme that the client used", "proxy_set_header X-Forwarded-Proto $scheme;")
+    let where_to = if *to == last.place { "back to itself".to_owned() } else { format!("to {to}") };
+    Verdict::failed(
+        Cause::RedirectLoop,
+        format!("{} sends the client round: {} leads {where_to}", block.host, last.place),
+    )
+    .with_fix("let the registry see the scheme that the client used", "proxy_set_header X-Forwarded-Proto $scheme;")
 }
 
 fn web_page(block: &Block, last: &Seen) -> Verdict {

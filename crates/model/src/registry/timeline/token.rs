@@ -7,6 +7,7 @@ use super::refusal::page;
 use super::{Block, Verdict};
 use crate::finding::Cause;
 use crate::token::Scope;
+use crate::trust::quoted;
 
 /// Registries bear with clocks that are apart by so many seconds.
 const LEEWAY: i64 = 60;
@@ -129,7 +130,7 @@ fn logged(block: &Block, last: &Seen) -> Option<Verdict> {
     let verdict = Verdict::failed(cause, format!("{} refuses the token: {reason}", block.host));
     Some(verdict.with_fix(
         "compare token and registry: which release checks what, and what it says",
-        "sidelight registry token verify --token - --roots BUNDLE --issuer ISSUER --service SERVICE",
+        format!("sidelight registry token verify --roots BUNDLE {}", quoted(reason)),
     ))
 }
 
@@ -153,15 +154,25 @@ fn refused(block: &Block, last: &Seen, token: &Token) -> Verdict {
     };
     let verdict = reason(block, last, &challenge, claims, &wanted);
     let verdict = facts(verdict, last, &challenge, claims);
-    let scope = wanted.first().map(|it| format!(" --scope {it}")).unwrap_or_default();
-    let issuer = claims.issuer.as_deref().unwrap_or("ISSUER");
-    let service = if challenge.service.is_empty() { "SERVICE" } else { &challenge.service };
-    verdict.with_fix(
-        "let each registry release say what it checks",
-        format!(
-            "sidelight registry token verify --token - --roots BUNDLE --issuer {issuer} --service {service}{scope}"
-        ),
-    )
+    verdict.with_fix("let each registry release say what it checks", verification(last, &challenge, &wanted))
+}
+
+/// The command that judges the token. The issuer is what the registry's configuration has, which may not be the token's.
+fn verification(last: &Seen, challenge: &Challenge, wanted: &[Scope]) -> String {
+    let service = if challenge.service.is_empty() { "SERVICE".to_owned() } else { quoted(&challenge.service) };
+    match last.flow {
+        // The challenge, which is in the same flow, tells the rest.
+        Some(flow) if !challenge.service.is_empty() => {
+            format!("sidelight registry token verify --flow {flow} --roots BUNDLE --issuer ISSUER")
+        }
+        Some(flow) => {
+            format!("sidelight registry token verify --flow {flow} --roots BUNDLE --issuer ISSUER --service {service}")
+        }
+        None => {
+            let scope = wanted.first().map(|it| format!(" --scope {}", quoted(&it.to_string()))).unwrap_or_default();
+            format!("sidelight registry token verify - --roots BUNDLE --issuer ISSUER --service {service}{scope}")
+        }
+    }
 }
 
 /// What the registry needs: as its challenge says, else as it was asked for.
@@ -209,7 +220,7 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
         )
         .with_fix("set the clocks right, of the token server first", "timedatectl");
     }
-    if !challenge.service.is_empty() && !claims.audience.iter().any(|it| *it == challenge.service) {
+    if !challenge.service.is_empty() && !claims.audience.contains(&challenge.service) {
         let audience = if claims.audience.is_empty() {
             "nobody".to_owned()
         } else {

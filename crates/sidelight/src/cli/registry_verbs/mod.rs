@@ -13,7 +13,9 @@ pub(crate) use check::{AsClient, CheckCommand};
 pub(crate) use explain::ExplainCommand;
 pub(crate) use key_id::KeyIdCommand;
 pub(crate) use timeline::TimelineCommand;
-pub(crate) use token::{IdStyle, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenVerb, TokenVerify};
+pub(crate) use token::{
+    IdStyle, TokenCommand, TokenDecode, TokenJwks, TokenMint, TokenServe, TokenSource, TokenVerb, TokenVerify,
+};
 pub(crate) use watch::{WatchClient, WatchCommand};
 
 /// Say what a pull or push did and why it failed, what a message means, and why a registry refuses a token; make tokens, and serve them

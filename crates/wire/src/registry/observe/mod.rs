@@ -215,3 +215,65 @@ fn credentials(request: &Request, partial: bool) -> Credentials {
         scheme => Credentials::Other(fields::cut(scheme)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sidelight_model::flow::TlsSide;
+
+    use super::super::told::{Line, Told, answer};
+    use super::*;
+
+    fn told(target: &str, host: &str, status: u16, fields: Vec<Header>) -> Told {
+        let start = sidelight_model::time::Timestamp(1);
+        let line = Line { method: "GET", target, host, headers: Vec::new(), client: None, start };
+        let mut told = line.told(1);
+        told.exchange.response = Some(answer(status, fields));
+        told
+    }
+
+    /// As the reader of sslsplit's logs makes it, which tell nothing of TLS.
+    fn guessed(mut told: Told) -> Told {
+        told.conn.client_tls = Some(std::sync::Arc::new(TlsSide {
+            version: TlsVersion(0),
+            cipher: String::new(),
+            group: None,
+            alpn: None,
+            sni: None,
+            hello: None,
+            resumed: false,
+            chain: Vec::new(),
+            verified: None,
+        }));
+        told
+    }
+
+    fn place(observer: &mut Observer, told: &Told) -> (String, Asks) {
+        let seen = observer.exchange(&told.conn, &told.exchange, false).expect("a registry's request");
+        (seen.place.to_string(), seen.asks)
+    }
+
+    #[test]
+    fn a_guessed_scheme_gives_way_to_the_one_that_was_named() {
+        let mut observer = Observer::default();
+        let field = Header::new("Www-Authenticate", "Bearer realm=\"http://t.test:5001/token\",service=\"r\"");
+        place(&mut observer, &told("/v2/", "r.test", 401, vec![field]));
+        let asked = told("/token?service=r", "t.test:5001", 200, Vec::new());
+        assert_eq!(place(&mut observer, &asked).0, "https://t.test:5001/token");
+        assert_eq!(place(&mut observer, &guessed(asked)).0, "http://t.test:5001/token");
+    }
+
+    #[test]
+    fn a_storage_may_be_a_registry_itself() {
+        let mut observer = Observer::default();
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let blob = format!("/v2/a/blobs/{digest}");
+        let there = vec![Header::new("Location", format!("https://s.test{blob}"))];
+        place(&mut observer, &told(&blob, "r.test", 307, there));
+        assert_eq!(place(&mut observer, &told(&blob, "s.test", 200, Vec::new())).1, Asks::Redirected);
+        // To itself it redirects for another reason: to TLS, say.
+        let back = vec![Header::new("Location", format!("https://r.test{blob}"))];
+        place(&mut observer, &told(&blob, "r.test", 301, back));
+        let asks = place(&mut observer, &told(&blob, "r.test", 200, Vec::new())).1;
+        assert!(matches!(asks, Asks::Blob { .. }));
+    }
+}

@@ -2,22 +2,22 @@
 
 use clap::Args;
 
+use super::TokenSource;
+
 /// Show a token's header, claims, times and access; never its signature
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TokenDecode {
-    /// The token, `Authorization: Bearer …`, or a token server's answer; - reads standard input
-    #[arg(value_name = "TOKEN", required_unless_present = "token")]
-    pub(crate) text: Option<String>,
-
-    /// The same as an option
-    #[arg(long, value_name = "TOKEN", conflicts_with = "text")]
-    pub(crate) token: Option<String>,
+    /// Where it comes from.
+    #[command(flatten)]
+    pub(crate) source: TokenSource,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   curl -s \"https://auth.example/token?service=registry.example\" | sidelight registry token decode -
   sidelight registry token decode \"$TOKEN\"
+  sidelight registry token decode --flow 12                # of the newest recording
+  sidelight registry token decode --from connections.log   # sslsplit -L
 
 Exit status: 0 it is a token, 3 it is none.";

@@ -4,6 +4,7 @@ mod decode;
 mod jwks;
 mod mint;
 mod serve;
+mod source;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -12,6 +13,7 @@ pub(crate) use decode::TokenDecode;
 pub(crate) use jwks::{IdStyle, TokenJwks};
 pub(crate) use mint::TokenMint;
 pub(crate) use serve::TokenServe;
+pub(crate) use source::TokenSource;
 pub(crate) use verify::TokenVerify;
 
 /// Read, judge and make the tokens of registries

@@ -2,10 +2,13 @@
 
 mod source;
 
-use sidelight_model::registry::timeline::{Outcome, build};
+use std::path::Path;
+
+use sidelight_model::registry::timeline::{Block, Outcome, build};
 use sidelight_sink::redact::Redactor;
 
 use crate::cli::{GlobalOptions, TimelineCommand};
+use crate::commands::recording::shell_word;
 use crate::exit::{Exit, Failure};
 use crate::render::registry_timeline::{Told, render};
 use crate::render::{Look, Stream};
@@ -17,7 +20,9 @@ pub(super) fn run(command: &TimelineCommand, global: &GlobalOptions, ui: Ui) -> 
     let mut told = Vec::new();
     for gathered in source::gather(command, ui)? {
         let source::Gathered { name, kind, caveat, seen } = gathered;
-        told.push(Told { name, kind, caveat, blocks: build(seen) });
+        let mut blocks = build(seen);
+        name_source(&mut blocks, command, &name, kind);
+        told.push(Told { name, kind, caveat, blocks });
     }
     let blocks = || told.iter().flat_map(|it| &it.blocks);
     if blocks().next().is_none() {
@@ -31,4 +36,19 @@ pub(super) fn run(command: &TimelineCommand, global: &GlobalOptions, ui: Ui) -> 
     let document = serde_json::to_value(Document::new(&told)).map_err(Failure::new)?;
     super::print(&text, &document, global)?;
     Ok(if blocks().all(|it| it.verdict.outcome == Outcome::Ok) { Exit::Done } else { Exit::No })
+}
+
+/// Commands that name a flow name its recording as well, unless it is the newest, which they take by themselves.
+fn name_source(blocks: &mut [Block], command: &TimelineCommand, name: &str, kind: &str) {
+    let mut option = match kind {
+        "capture" => format!(" --from {}", shell_word(Path::new(name))),
+        _ if command.store.is_none() && command.files.is_empty() => return,
+        _ => format!(" --store {}", shell_word(Path::new(name))),
+    };
+    for keys in command.keylog.iter().filter(|_| kind == "capture") {
+        option += &format!(" --keylog {}", shell_word(keys));
+    }
+    for fix in blocks.iter_mut().flat_map(|it| &mut it.verdict.fixes) {
+        fix.how = fix.how.replace("token verify --flow ", &format!("token verify{option} --flow "));
+    }
 }

@@ -18,6 +18,9 @@ use crate::ui::Ui;
 /// Bytes of a log that are read at the most.
 const LARGEST_LOG: u64 = 256 << 20;
 
+/// Flows of a recording that are read: of more, the newest.
+const MOST_FLOWS: usize = 500_000;
+
 /// Bytes by which a file is recognised.
 const HEAD: usize = 64 << 10;
 
@@ -96,7 +99,7 @@ fn recording(store: Option<PathBuf>, ui: Ui) -> Result<Gathered, Failure> {
     let source = Source::open(&FlowsSource { store, ..FlowsSource::default() }, ui)?;
     let name = source.recording.path().display().to_string();
     tell_losses(&source.recording, ui)?;
-    Ok(Gathered { name, kind: "recording", caveat: None, seen: of_recording(&source.recording)? })
+    Ok(Gathered { name, kind: "recording", caveat: None, seen: of_recording(&source.recording, ui)? })
 }
 
 fn capture(file: &Path, key_logs: &[PathBuf], ui: Ui) -> Result<Gathered, Failure> {
@@ -106,18 +109,22 @@ fn capture(file: &Path, key_logs: &[PathBuf], ui: Ui) -> Result<Gathered, Failur
         name: file.display().to_string(),
         kind: "capture",
         caveat: None,
-        seen: of_recording(&source.recording)?,
+        seen: of_recording(&source.recording, ui)?,
     })
 }
 
 /// The requests in a recording: in the order of their beginnings, for challenges and redirections tell what comes after them.
-fn of_recording(recording: &Recording) -> Result<Vec<Seen>, Failure> {
+fn of_recording(recording: &Recording, ui: Ui) -> Result<Vec<Seen>, Failure> {
     let mut rows: Vec<FlowRow> = Vec::new();
     let keep = &mut |row: FlowRow| {
         rows.push(row);
         true
     };
-    recording.rows(&Query::default(), keep).map_err(failed)?;
+    let query = Query { limit: Some(MOST_FLOWS), newest_first: true, ..Query::default() };
+    recording.rows(&query, keep).map_err(failed)?;
+    if rows.len() == MOST_FLOWS {
+        ui.warning(&format!("only the newest {MOST_FLOWS} flows are read"));
+    }
     rows.sort_by_key(|row| (row.started, row.id));
     let mut observer = Observer::default();
     let mut found = Vec::new();

@@ -7,10 +7,10 @@ use crate::cli::{GlobalOptions, TokenDecode};
 use crate::exit::{Exit, Failure};
 use crate::render::token as render;
 use crate::schema::token as schema;
+use crate::ui::Ui;
 
-pub(super) fn run(options: &TokenDecode, global: &GlobalOptions) -> Result<Exit, Failure> {
-    let (given, _) = input::read(options.text.as_deref(), options.token.as_deref())?;
-    let token = match given {
+pub(super) fn run(options: &TokenDecode, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
+    let token = match input::read(&options.source, ui)?.given {
         Given::Token(token) => token,
         Given::Line(_) => {
             let failure = Failure::new("this is a line of a registry's log, which holds no token");

@@ -1,13 +1,17 @@
-//! Where a token comes from. In: what was given: a token, an `Authorization` field, a token server's answer, a line of a registry's log, `-`.
-//! Out: the token, or what the line tells. Recordings give theirs through [`Given::Token`] as well.
+//! Where a token comes from. In: what was given: a token, an `Authorization` field, a token server's answer, a line of a registry's log, `-`,
+//! a recording. Out: the token, or what the line tells; and, from a recording, what the registry asked for and when.
 
 use std::path::Path;
 
 use serde_json::Value;
+use sidelight_model::time::Timestamp;
 use sidelight_model::token::{Presented, Refusal, read_log_line};
 use sidelight_wire::jwt;
 
+use super::recorded;
+use crate::cli::TokenSource;
 use crate::exit::Failure;
+use crate::ui::Ui;
 
 /// What was given.
 #[derive(Debug)]
@@ -18,18 +22,36 @@ pub(super) enum Given {
     Line(Refusal),
 }
 
-/// Reads what was given, and says where it came from.
-pub(super) fn read(positional: Option<&str>, option: Option<&str>) -> Result<(Given, &'static str), Failure> {
-    let text = positional.or(option).unwrap_or_default();
-    if text != "-" {
-        return Ok((understand(text)?, "the argument"));
+/// What was given, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// It.
+    pub(super) given: Given,
+    /// Where it came from, in words.
+    pub(super) place: String,
+    /// The registry's challenge (the field's value), of a recording.
+    pub(super) challenge: Option<String>,
+    /// When it was shown to the registry, or granted, of a recording.
+    pub(super) at: Option<Timestamp>,
+}
+
+/// Reads what was given.
+pub(super) fn read(source: &TokenSource, ui: Ui) -> Result<Input, Failure> {
+    if source.is_recorded() {
+        return recorded::read(source, ui);
     }
-    let bytes = super::super::read(Path::new("-"))?;
-    Ok((understand(&String::from_utf8_lossy(&bytes))?, "standard input"))
+    let text = source.text.as_deref().or(source.token.as_deref()).unwrap_or_default();
+    let (given, place) = if text == "-" {
+        let bytes = super::super::read(Path::new("-"))?;
+        (understand(&String::from_utf8_lossy(&bytes))?, "standard input")
+    } else {
+        (understand(text)?, "the argument")
+    };
+    Ok(Input { given, place: place.to_owned(), challenge: None, at: None })
 }
 
 /// What a text is.
-fn understand(text: &str) -> Result<Given, Failure> {
+pub(super) fn understand(text: &str) -> Result<Given, Failure> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Failure::new("there is no token").hint("give it as an argument, or - and on standard input"));

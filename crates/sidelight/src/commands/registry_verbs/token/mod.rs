@@ -6,6 +6,7 @@ mod desk;
 mod input;
 mod jwks;
 mod mint;
+mod recorded;
 mod rules;
 mod serve;
 mod signer;
@@ -17,7 +18,7 @@ use crate::ui::Ui;
 
 pub(super) fn run(command: &TokenCommand, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
     match &command.verb {
-        TokenVerb::Decode(options) => decode::run(options, global),
+        TokenVerb::Decode(options) => decode::run(options, global, ui),
         TokenVerb::Verify(options) => verify::run(options, global, ui),
         TokenVerb::Mint(options) => mint::run(options, global),
         TokenVerb::Jwks(options) => jwks::run(options, ui),

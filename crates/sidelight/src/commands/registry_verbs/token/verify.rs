@@ -13,7 +13,7 @@ use sidelight_model::token::{
 use sidelight_wire::registry::parse_challenges;
 use sidelight_wire::{jwt, key_file};
 
-use super::input::{self, Given};
+use super::input::{self, Given, Input};
 use crate::cli::{GlobalOptions, TokenVerify};
 use crate::exit::{Exit, Failure};
 use crate::render::{escape, token as render};
@@ -31,17 +31,17 @@ struct Told {
 }
 
 pub(super) fn run(options: &TokenVerify, global: &GlobalOptions, ui: Ui) -> Result<Exit, Failure> {
-    let (given, place) = input::read(options.text.as_deref(), options.token.as_deref())?;
-    let told = told(options, matches!(given, Given::Line(_)), ui)?;
+    let Input { given, place, challenge, at } = input::read(&options.source, ui)?;
+    let told = told(options, matches!(given, Given::Line(_)), challenge.as_deref(), ui)?;
     let names = [&options.roots, &options.jwks].map(|file| file.as_ref().map(|file| file.display().to_string()));
-    let hints = Hints { token: place, roots: names[0].as_deref(), jwks: names[1].as_deref(), forms: &told.forms };
+    let hints = Hints { token: &place, roots: names[0].as_deref(), jwks: names[1].as_deref(), forms: &told.forms };
     let setting = Setting {
         issuer: &told.issuer,
         service: &told.service,
         roots: told.roots.as_deref(),
         jwks: told.jwks.as_deref(),
         scope: &told.scope,
-        now: options.at.unwrap_or_else(|| SystemTime::now().into()),
+        now: options.at.or(at).unwrap_or_else(|| SystemTime::now().into()),
     };
     let asked = |generation: &Generation| options.registry.is_none_or(|only| only == *generation);
     let judged: Vec<Judged> = match given {
@@ -125,8 +125,8 @@ fn token_of(line: &Refusal) -> Presented {
     token
 }
 
-fn told(options: &TokenVerify, is_line: bool, ui: Ui) -> Result<Told, Failure> {
-    let challenge = options.challenge.as_deref().map(challenge).transpose()?;
+fn told(options: &TokenVerify, is_line: bool, recorded: Option<&str>, ui: Ui) -> Result<Told, Failure> {
+    let challenge = options.challenge.as_deref().or(recorded).map(challenge).transpose()?;
     let (challenged_service, challenged_scope) = challenge.unwrap_or_default();
     let needed = |value: Option<&String>, name: &str| match value {
         Some(value) => Ok(value.clone()),
