@@ -70,14 +70,36 @@ impl Reply {
 
     fn bytes(&self) -> Vec<u8> {
         let mut head = format!(
-            "HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n",
+            "HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Length: {}\r\n",
             self.status,
+            phrase(self.status),
             self.body.len() + self.more
         );
         for (name, value) in &self.fields {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         [head.as_bytes(), b"\r\n", &self.body].concat()
+    }
+}
+
+/// What stands after a status; clients print it.
+const fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        307 => "Temporary Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Request Entity Too Large",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        _ => "Other",
     }
 }
 

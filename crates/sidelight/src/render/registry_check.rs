@@ -14,7 +14,7 @@ pub(crate) fn render(look: &Look, report: &Report) -> String {
         } else {
             text.push_str(&finding::render(look, &way.finding, true));
         }
-        if let Some(prints) = &way.prints {
+        if let Some(prints) = report.prints() {
             labelled(look, (&format!("    {} prints such as:", report.client), Meaning::Faint), prints, &mut text);
         }
     }

@@ -57,7 +57,7 @@ impl Document {
             platform: report.platform.clone(),
             pullable: report.is_pullable(),
             finding: decisive.map(|way| Finding::new(&way.finding, redactor)),
-            prints: decisive.and_then(|way| way.prints.clone()),
+            prints: report.prints().map(str::to_owned),
             ways: report.ways.iter().map(|way| tried(way, redactor)).collect(),
             settings: report.read.clone(),
             environment_of: report.environment_of.clone(),

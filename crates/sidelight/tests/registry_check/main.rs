@@ -1,8 +1,8 @@
-//! `registry check` and `registry explain` against provoked failures. In: small servers that fail in one way each. Out: the cause that
-//! is named, and what skopeo prints for the same failure explained to the same cause.
+//! `registry check` and `registry explain` as people use them: settings of clients, connections, pasted words. In: small servers, files, texts.
+//! Out: what is heeded, named and said. All causes, by all verbs: `registry_faults`.
 
 mod connections;
 mod program;
-mod refusals;
+mod real;
 mod settings;
 mod texts;

@@ -13,6 +13,7 @@ use sidelight_testkit::process::{Finished, free_port, run};
 use sidelight_testkit::talk::Service;
 use sidelight_testkit::{Hosts, Issuer, Leaf, Sidelight, world};
 
+use crate::daemons::Daemons;
 use crate::row::{Row, Tool};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sidelight");
@@ -53,6 +54,7 @@ pub(crate) struct Ground {
     ca: PathBuf,
     archive: String,
     podmen: AtomicUsize,
+    daemons: Daemons,
 }
 
 impl Proxies {
@@ -98,6 +100,7 @@ impl Ground {
         let listening = sidelight.of_type("listening");
         let listening = listening.iter().map(|it| text(&it["address"])).collect();
         let ca = sidelight.ca_file();
+        let daemons = Daemons::start(folder.path(), &hosts, &format!("http://{}", sidelight.address("explicit")));
         let tls = root.issue(&Leaf::named(&NAMES)).server_config(&["http/1.1"]);
         std::fs::create_dir(folder.path().join("none")).expect("a folder");
         let archive = archive(folder.path());
@@ -114,6 +117,7 @@ impl Ground {
             ca,
             archive,
             podmen: AtomicUsize::new(0),
+            daemons,
         }
     }
 
@@ -157,6 +161,11 @@ impl Ground {
         let logins = logins.to_str().expect("a path of text");
         let mut command = match row.tool {
             Tool::Podman => self.hosts.command("podman"),
+            Tool::Docker => {
+                std::fs::write(place.join("config.json"), &row.logins).expect("a file of logins");
+                return self.daemons.docker(proxy.is_some(), place, &row.image);
+            }
+            Tool::Ctr => self.daemons.ctr(&self.hosts),
             Tool::Pull | Tool::Push => self.hosts.command("skopeo"),
         };
         match row.tool {
@@ -177,6 +186,11 @@ impl Ground {
                 command.args(["--storage-driver", "vfs", "--events-backend", "none", "pull", "--authfile", logins]);
                 command.args([&format!("--tls-verify={}", !row.plain), &image]);
             }
+            Tool::Ctr => {
+                command.args(["content", "fetch", "--hosts-dir"]).arg(self.folder.path().join("none"));
+                command.args(row.logins.contains("auth\"").then_some("--user=joe:wrong")).arg(&row.image);
+            }
+            Tool::Docker => {}
         }
         // podman takes HOME's registries.conf and keys; nothing of this machine's.
         command.env("HOME", place).env("SSL_CERT_FILE", roots).env("SSL_CERT_DIR", self.folder.path().join("none"));
@@ -191,7 +205,7 @@ impl Ground {
 
     fn check(&self, row: &Row, place: &Path, logins: &Path) -> Finished {
         let mut command = self.hosts.command(world::binary(PROGRAM));
-        command.args(["--json", "registry", "check", &row.image, "--as", "podman", "--blobs"]);
+        command.args(["--json", "registry", "check", &row.image, "--as", row.tool.client(), "--blobs"]);
         command.arg("--host-root").arg(place).arg("--registry-roots").arg(&self.roots).arg("--authfile").arg(logins);
         command.args(row.plain.then_some("--insecure-registry")).env("HOME", place);
         if let Some(proxy) = &row.proxy {
@@ -225,9 +239,6 @@ impl Ground {
         command.args(["registry", "timeline", "--json", "--store"]).arg(self.folder.path().join("rec.sidelight"));
         command.env("HOME", self.folder.path()).env_remove("XDG_STATE_HOME");
         let document = json(&run(&mut command));
-        if let Ok(keep) = std::env::var("KEEP") {
-            std::fs::write(&keep, format!("{document:#}")).unwrap();
-        }
         let mut causes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for block in document["sources"][0]["blocks"].as_array().expect("blocks") {
             let verdict = &block["verdict"];

@@ -27,11 +27,26 @@ pub(crate) enum Tool {
     Push,
     /// `podman pull`.
     Podman,
+    /// `docker pull`: dockerd does it.
+    Docker,
+    /// `ctr images pull`.
+    Ctr,
+}
+
+impl Tool {
+    /// As `check --as` names it.
+    pub(crate) const fn client(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Ctr => "containerd",
+            Self::Pull | Self::Push | Self::Podman => "podman",
+        }
+    }
 }
 
 /// A provoked failure.
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) cause: &'static str,
     pub(crate) tool: Tool,
     /// `HOST:PORT/team/app:1`.
@@ -62,7 +77,7 @@ impl Row {
     /// A pull of `image`.
     pub(crate) fn of(name: &'static str, cause: &'static str, image: impl Into<String>) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             cause,
             tool: Tool::Pull,
             image: image.into(),
@@ -136,6 +151,13 @@ impl Row {
     pub(crate) fn by(mut self, tool: Tool) -> Self {
         self.tool = tool;
         self
+    }
+
+    /// The same met by another client, whose words may say more or less.
+    pub(crate) fn again(mut self, tool: Tool, explain: Sees) -> Self {
+        self.name = format!("{}, {}", self.name, tool.client());
+        self.explain = explain;
+        self.by(tool)
     }
 
     pub(crate) fn in_plain(mut self) -> Self {

@@ -46,7 +46,7 @@ pub struct Subject {
 }
 
 /// Words by which a client is known, the surest first.
-const HANDWRITING: [(&str, Client); 17] = [
+const HANDWRITING: [(&str, Client); 22] = [
     ("error authorizing context", Client::Registry),
     ("http.request.uri", Client::Registry),
     ("token signed by untrusted key", Client::Registry),
@@ -57,6 +57,11 @@ const HANDWRITING: [(&str, Client); 17] = [
     ("Trying to pull", Client::Podman),
     ("Error parsing image name \"docker://", Client::Podman),
     ("reading manifest", Client::Podman),
+    ("from manifest list docker://", Client::Podman),
+    ("from source docker://", Client::Podman),
+    ("Getting image source signatures", Client::Podman),
+    ("happened during read", Client::Podman),
+    ("ctr: ", Client::Containerd),
     ("copying system image", Client::Podman),
     ("failed to resolve reference", Client::Containerd),
     ("failed to pull and unpack image", Client::Containerd),

@@ -9,6 +9,9 @@ use crate::finding::{Cause, Evidence, Fix, Party};
 /// Steps that are judged: of more, the last ones.
 const MOST_JUDGED: usize = 4096;
 
+/// How the note about an index begins.
+const ONLY_INDEX: &str = "only the index was read";
+
 /// A verdict before there is one.
 pub(super) fn nothing() -> Verdict {
     Verdict {
@@ -64,7 +67,10 @@ pub(super) fn judge(block: &Block) -> Verdict {
         }
         None => finished(block),
     };
-    verdict.notes.extend(notes(block));
+    // What the verdict says already needs no note.
+    let is_said = |note: &String| verdict.cause == Cause::PlatformMissing && note.starts_with(ONLY_INDEX);
+    let notes: Vec<String> = notes(block).into_iter().filter(|note| !is_said(note)).collect();
+    verdict.notes.extend(notes);
     verdict
 }
 
@@ -96,7 +102,12 @@ fn failing(block: &Block) -> Option<usize> {
     let is_spare = |at: &usize| is_whole && block.steps[*at].what == What::Connect;
     let bad: Vec<usize> = (first..block.steps.len()).filter(|at| is_bad(block, *at) && !is_spare(at)).collect();
     let of = |state: State| bad.iter().copied().find(|at| block.steps[*at].state == state);
-    of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))
+    let first = of(State::Failed).or_else(|| of(State::Cut)).or_else(|| of(State::Challenged))?;
+    // docker asks for the head alone, and then for the whole: that answer has the reason in it.
+    let asks = |at: usize| (block.steps[at].what.name(), block.steps[at].what.reference());
+    let is_head = |at: usize| block.steps[at].last().is_some_and(|it| it.method == "HEAD");
+    let whole = bad.into_iter().find(|at| *at > first && asks(*at) == asks(first) && !is_head(*at));
+    Some(whole.filter(|_| is_head(first)).unwrap_or(first))
 }
 
 /// Whether everything that the image has was read, or written with its manifest.
@@ -341,7 +352,7 @@ fn only_index(block: &Block) -> Option<String> {
     let is_all = !manifests.is_empty() && manifests.iter().all(|it| !it.manifests.is_empty());
     let index = manifests.last().filter(|_| is_all && block.action == Action::Pull)?;
     let platforms: Vec<&str> = index.manifests.iter().filter_map(|it| it.platform.as_deref()).take(16).collect();
-    Some(format!("only the index was read; it has {}: a client for another platform stops here", platforms.join(", ")))
+    Some(format!("{ONLY_INDEX}; it has {}: a client for another platform stops here", platforms.join(", ")))
 }
 
 impl Block {

@@ -224,7 +224,8 @@ fn storage(block: &Block, last: &Seen) -> Verdict {
 }
 
 fn denied(block: &Block, last: &Seen) -> Verdict {
-    if let Some(title) = page(last) {
+    let untitled = last.method == "HEAD" && last.says.media_type == "text/html" && !last.says.names_api;
+    if let Some(title) = page(last).or(untitled.then_some("without a title")) {
         return Verdict::failed(
             Cause::RequestBlocked,
             format!("something before {} blocks the request with a page of its own: {title}", block.host),
@@ -269,7 +270,9 @@ fn absent(block: &Block, step: &Step, last: &Seen) -> Verdict {
         return Verdict::failed(Cause::RepositoryUnknown, format!("{} has no repository {repository}", block.host))
             .with_fix("check the name", format!("sidelight registry check {}", block.image()));
     }
-    let is_registry = last.says.names_api || !code.is_empty() || last.method == "HEAD";
+    // The head alone has no error in it; a registry's has the type of one.
+    let may_be_one = last.method == "HEAD" && !last.says.media_type.starts_with("text/");
+    let is_registry = last.says.names_api || !code.is_empty() || may_be_one;
     if last.asks == Asks::Ping || !is_registry {
         return Verdict::failed(
             Cause::NotARegistry,
@@ -328,8 +331,12 @@ fn nowhere(block: &Block, last: &Seen) -> Verdict {
 }
 
 fn circle(block: &Block, last: &Seen, to: &Place) -> Verdict {
-    Verdict::failed(Cause::RedirectLoop, format!("{} sends the client round: {} leads to {to}", block.host, last.place))
-        .with_fix("let the registry see the scheme that the client used", "proxy_set_header X-Forwarded-Proto $scheme;")
+    let where_to = if *to == last.place { "back to itself".to_owned() } else { format!("to {to}") };
+    Verdict::failed(
+        Cause::RedirectLoop,
+        format!("{} sends the client round: {} leads {where_to}", block.host, last.place),
+    )
+    .with_fix("let the registry see the scheme that the client used", "proxy_set_header X-Forwarded-Proto $scheme;")
 }
 
 fn web_page(block: &Block, last: &Seen) -> Verdict {

@@ -1,5 +1,6 @@
 //! The table. In: the ground on which it is tried. Out: its rows, those that take longest first.
 
+mod clients;
 mod content;
 mod network;
 mod push;
@@ -17,6 +18,7 @@ pub(crate) fn all(ground: &Ground) -> Vec<Row> {
     rows.extend(tokens::rows(ground));
     rows.extend(content::rows(ground));
     rows.extend(push::rows(ground));
+    rows.extend(clients::rows(ground));
     rows
 }
 

@@ -50,7 +50,7 @@ fn bound() -> (OwnedFd, u16) {
 
 pub(super) fn rows(ground: &Ground) -> Vec<Row> {
     let at = |port: u16| format!("registry.test:{port}/team/app:1");
-    let silent = Row::of("no answer to SYN", "connect_timeout", at(silent_port()));
+    let silent = Row::of("no answer to SYN", "connect_timeout", at(silent_port())).by(Tool::Ctr);
     let plain = serve(None, good);
     let plain_image = at(plain.address.port());
     let proxied = |name, cause, proxy: &str| Row::of(name, cause, at(unheard())).through(proxy);

@@ -72,8 +72,7 @@ pub(super) async fn converse(with: &Prepared, wanted: &Wanted<'_>) -> Way {
     };
     let mut subject = talk.scene().subject(Some(shown(&with.authority)));
     subject.address = talk.address();
-    let entry = symptom::Table::builtin().of(finding.cause);
-    let prints = entry.zip(wanted.client).and_then(|(entry, client)| entry.prints.get(client.name()));
+    let prints = wanted.client.and_then(|client| printed(finding.cause, client));
     Way {
         place: shown(&with.authority),
         is_mirror: with.asked.is_mirror,
@@ -82,6 +81,16 @@ pub(super) async fn converse(with: &Prepared, wanted: &Wanted<'_>) -> Way {
         prints: prints.map(|words| subject.command(words)),
         finding,
     }
+}
+
+/// What a client prints for a cause: for every token that is refused the same.
+fn printed(cause: Cause, client: symptom::Client) -> Option<&'static String> {
+    let of = |cause| symptom::Table::builtin().of(cause)?.prints.get(client.name());
+    let is_refused = matches!(
+        cause,
+        Cause::TokenWrongAudience | Cause::TokenWrongIssuer | Cause::TokenExpired | Cause::TokenNotYetValid
+    );
+    of(cause).or_else(|| of(Cause::TokenRefused).filter(|_| is_refused))
 }
 
 /// Without the port of TLS.
@@ -120,7 +129,9 @@ impl Talk<'_> {
 
     fn seen(&mut self, cause: Cause, name: &'static str, value: &str) -> Stop {
         self.note(name, State::Bad, value.to_owned());
-        Stop::Seen(Box::new(self.scene().finding(cause, Some(shown(&self.with.authority)), name, value)))
+        let mut finding = self.scene().finding(cause, Some(shown(&self.with.authority)), name, value);
+        finding.summary = format!("{}: {value}", finding.summary);
+        Stop::Seen(Box::new(finding))
     }
 
     /// Gives a summary, and the digest of what was found.
@@ -230,7 +241,9 @@ impl Talk<'_> {
         if let (Some(said), Some(size)) = (answer.length(), blob.size)
             && said != size
         {
-            let words = format!("{} has {said} bytes here, {size} by the manifest", blob.digest);
+            let page = self.with.trail.last_answer().is_some_and(|it| it.is_page());
+            let page = if page { " and is a web page" } else { "" };
+            let words = format!("{} has {said} bytes here, {size} by the manifest{page}", blob.digest);
             return Err(self.seen(Cause::BlobAltered, "blob", &words));
         }
         if !self.wanted.read_blobs {
@@ -283,7 +296,13 @@ impl Talk<'_> {
         let (name, party) = stage(&error, self.with.trail.last_answer().map(|it| it.party));
         let at = finding.evidence().first().map_or_else(String::new, |it| it.place.clone());
         let party = super::trail::party_name(party);
-        self.steps.push(Step { name, party, at, state: State::Bad, words: error.to_string() });
+        self.steps.push(Step {
+            name,
+            party,
+            at,
+            state: State::Bad,
+            words: super::refusal::words(&error, self.with.trail.last_answer().as_ref()),
+        });
         self.with
             .client
             .login_problems()

@@ -111,7 +111,7 @@ fn one(
         strict_loopback: options.client != AsClient::Native && !asked.may_be_plain,
         follow_plain: true,
         user_agent: concat!("sidelight/", env!("CARGO_PKG_VERSION")).to_owned(),
-        logins: Some(logins(settings)),
+        logins: Some(logins(settings, login_place(options, asked, place.as_ref()))),
         listener: Some(trail.listener()),
         place: place.clone(),
     };
@@ -150,9 +150,23 @@ fn place(asked: &Asked, image: &Reference) -> Result<Option<Place>, Failure> {
     Ok(Some(Place { authority: url.authority.clone(), plain: !url.tls, base, repository, namespace }))
 }
 
-fn logins(settings: &PullSettings) -> sidelight_engine::registry_client::FindLogins {
+/// For which registry and repository podman takes a login: those of the location, not those that the image names.
+fn login_place(options: &CheckCommand, asked: &Asked, place: Option<&Place>) -> Option<(String, Option<String>)> {
+    let place = place.filter(|_| options.client == AsClient::Podman && !asked.location.contains("://"))?;
+    let host = asked.location.split('/').next().unwrap_or_default().to_owned();
+    Some((host, place.repository.clone()))
+}
+
+fn logins(
+    settings: &PullSettings,
+    elsewhere: Option<(String, Option<String>)>,
+) -> sidelight_engine::registry_client::FindLogins {
     let files = settings.login_files.clone();
     Arc::new(move |registry, repository| {
+        let (registry, repository) = match &elsewhere {
+            Some((host, name)) => (host.as_str(), name.as_deref().unwrap_or(repository)),
+            None => (registry, repository),
+        };
         let found = sidelight_host::registry_login::find(&files, registry, repository);
         FoundLogins { logins: found.logins, problems: found.problems }
     })

@@ -1,10 +1,12 @@
 //! Why a registry, token server or storage refused. In: the client's error and what happened before it. Out: a finding with the causes,
 //! sentences and fixes of the table of messages. What a network or TLS did is judged elsewhere (`probed`).
 
-use sidelight_engine::registry_client::{Client, Party, Proof, RegistryError};
+use sidelight_engine::registry_client::{Client, Party, Proof, RegistryError, Url};
 use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::registry::Reference;
 use sidelight_model::registry::symptom::{self, Subject, Table};
+use sidelight_model::time::Timestamp;
+use sidelight_model::token::Presented;
 use sidelight_wire::registry::parse_challenges;
 
 use super::trail::{Answered, Trail};
@@ -29,14 +31,50 @@ impl Scene<'_> {
             (cause, _) => cause,
         };
         let host = place(error).or_else(|| last.as_ref()?.url.as_ref().map(|url| url.host_header()));
-        let mut finding = self.finding(cause, host, "error", &error.to_string());
+        let mut finding = self.finding(cause, host, "error", &words(error, last.as_ref()));
+        if let Some(why) = self.why_refused(cause, last.as_ref()) {
+            finding.summary = why;
+        }
         if let Some(answer) = &last {
-            finding = evidence_of(finding, answer);
+            finding = evidence_of(finding, cause, answer);
         }
         if let Some(problem) = self.failed_helper().filter(|_| cause == Cause::LoginHelperFailed) {
             finding = finding.with_evidence("helper", "the client's file of logins", problem);
         }
         self.evidence_of_token(finding, cause)
+    }
+
+    /// The sentence about a refused token, with what is wrong in it.
+    fn why_refused(&self, cause: Cause, last: Option<&Answered>) -> Option<String> {
+        let (_, token) = self.trail.token()?;
+        let (claims, registry) = (&token.claims, &self.image.registry);
+        let now = last.and_then(|it| it.field("date")).and_then(http_date).unwrap_or_else(now);
+        let utc = |seconds: i64| Timestamp::from_secs(seconds).rfc3339_seconds();
+        Some(match cause {
+            Cause::TokenWrongAudience => {
+                let (service, audience) = (self.service().unwrap_or_default(), claims.audience.join("`, `"));
+                format!("{registry} refuses the token: it is for `{audience}`, and the registry is `{service}`")
+            }
+            Cause::TokenExpired => format!(
+                "{registry} refuses the token: it was good until {}, which was {} s ago by the registry's clock",
+                utc(claims.expires),
+                now.saturating_sub(claims.expires)
+            ),
+            Cause::TokenNotYetValid => format!(
+                "{registry} refuses the token: it is good from {} on, which is in {} s by the registry's clock",
+                utc(claims.not_before),
+                claims.not_before.saturating_sub(now)
+            ),
+            Cause::TokenAccessMissing => {
+                format!("the token does not allow to pull {}: it grants {}", self.image.name(), granted(&token))
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whom the challenge says that tokens are for.
+    fn service(&self) -> Option<String> {
+        self.trail.challenges()?.iter().find_map(|it| it.param("service").map(str::to_owned))
     }
 
     /// What a program that keeps logins said instead of one.
@@ -54,9 +92,26 @@ impl Scene<'_> {
         };
         let finding = Finding::new(cause, subject.sentence(&entry.means), what, place, value.to_owned());
         let next = entry.next.iter().filter(|next| !next.contains("registry check"));
-        let next = next.map(|next| ("See more".to_owned(), subject.command(next)));
-        let fixes = entry.fixes.iter().map(|(action, how)| (subject.sentence(action), subject.command(how)));
+        let next = next.map(|next| ("See more".to_owned(), self.of_this_token(subject.command(next))));
+        let fix =
+            |(action, how): &(String, String)| (subject.sentence(action), self.of_this_token(subject.command(how)));
+        let fixes = entry.fixes.iter().map(fix);
         fixes.chain(next).fold(finding, |finding, (action, how)| finding.with_fix(action, how))
+    }
+
+    /// A command of the table about tokens, with what this one says.
+    fn of_this_token(&self, command: String) -> String {
+        let Some((_, token)) = self.trail.token().filter(|_| command.contains("registry token verify")) else {
+            return command;
+        };
+        // What is no plain word would have to be quoted for a shell.
+        let is_word =
+            |text: &str| !text.is_empty() && text.chars().all(|it| it.is_ascii_alphanumeric() || "._:/-".contains(it));
+        let known = [("ISSUER", token.claims.issuer), ("SERVICE", self.service().unwrap_or_default())];
+        known
+            .into_iter()
+            .filter(|(_, value)| is_word(value))
+            .fold(command, |text, (key, value)| text.replace(key, &value))
     }
 
     /// What the message would be about.
@@ -163,12 +218,8 @@ impl Scene<'_> {
             Cause::TokenAccessMissing,
         ];
         let Some((scope, token)) = self.trail.token().filter(|_| concerns.contains(&cause)) else { return finding };
-        let challenges = self.trail.challenges().unwrap_or_default();
-        let service = challenges.iter().find_map(|it| it.param("service")).unwrap_or("none").to_owned();
+        let service = self.service().unwrap_or_else(|| "none".to_owned());
         let (header, claims) = (&token.header, &token.claims);
-        let access: Vec<String> =
-            claims.access.iter().map(|it| format!("{}:{}:{}", it.kind, it.name, it.actions.join(","))).collect();
-        let granted = if access.is_empty() { "nothing".to_owned() } else { access.join(" ") };
         finding
             .with_evidence("token", "header", format!("alg {}, kid {}", header.alg, header.kid))
             .with_evidence(
@@ -178,7 +229,7 @@ impl Scene<'_> {
             )
             .with_evidence("challenge", "service", service)
             .with_evidence("access", "asked", scope)
-            .with_evidence("access", "granted", granted)
+            .with_evidence("access", "granted", granted(&token))
     }
 }
 
@@ -249,8 +300,8 @@ fn place(error: &RegistryError) -> Option<String> {
 }
 
 /// What the last answer was, and who says he gave it.
-fn evidence_of(finding: Finding, answer: &Answered) -> Finding {
-    let place = answer.url.as_ref().map(ToString::to_string).unwrap_or_default();
+fn evidence_of(finding: Finding, cause: Cause, answer: &Answered) -> Finding {
+    let place = answer.url.as_ref().map(Url::host_header).unwrap_or_default();
     let proof = match answer.proof {
         Proof::Nobody => "asked as nobody",
         Proof::Basic => "asked with a login",
@@ -269,7 +320,14 @@ fn evidence_of(finding: Finding, answer: &Answered) -> Finding {
         "date",
     ];
     let mut finding = finding.with_evidence("answer", place.clone(), format!("{}, {proof}", answer.status));
-    for name in told {
+    // The time matters where times are compared, the type where something else answers.
+    let of_times = [Cause::TokenExpired, Cause::TokenNotYetValid, Cause::StorageRefused].contains(&cause);
+    let matters = |name: &&str| match *name {
+        "date" => of_times,
+        "content-type" => answer.proof != Proof::Bearer || answer.status != 401,
+        _ => true,
+    };
+    for name in told.into_iter().filter(matters) {
         if let Some(value) = answer.field(name) {
             // A signed address is a secret in its query.
             let value = if name == "location" { value.split('?').next().unwrap_or_default() } else { value };
@@ -277,6 +335,23 @@ fn evidence_of(finding: Finding, answer: &Answered) -> Finding {
         }
     }
     finding
+}
+
+/// What the registry client says of an error; whether a login was used matters less than that a token was.
+pub(super) fn words(error: &RegistryError, last: Option<&Answered>) -> String {
+    match error {
+        RegistryError::Denied { url, status, .. } if last.is_some_and(|it| it.proof == Proof::Bearer) => {
+            format!("{url}: {status} although a token was shown")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What a token allows, as scopes.
+fn granted(token: &Presented) -> String {
+    let access: Vec<String> =
+        token.claims.access.iter().map(|it| format!("{}:{}:{}", it.kind, it.name, it.actions.join(","))).collect();
+    if access.is_empty() { "nothing".to_owned() } else { access.join(" ") }
 }
 
 fn now() -> i64 {

@@ -1,6 +1,6 @@
 //! What a check found. In: steps and findings. Out: [`Report`], shown by `render` and `schema`.
 
-use sidelight_model::finding::Finding;
+use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::registry::Reference;
 
 /// How a step went.
@@ -49,7 +49,7 @@ pub(crate) struct Way {
 impl Way {
     /// Whether the image can be pulled this way.
     pub(crate) fn is_good(&self) -> bool {
-        self.finding.cause == sidelight_model::finding::Cause::Ok
+        self.finding.cause == Cause::Ok
     }
 }
 
@@ -78,8 +78,23 @@ impl Report {
         self.ways.iter().any(Way::is_good)
     }
 
-    /// The way that answers: the one that works, else the last, which is the registry itself.
+    /// The way that answers: the one that works, else the registry itself, which is asked last; where a `hosts.toml` names it as a
+    /// host besides, as that has it.
     pub(crate) fn decisive(&self) -> Option<&Way> {
-        self.ways.iter().find(|way| way.is_good()).or_else(|| self.ways.last())
+        let last = self.ways.last()?;
+        self.ways.iter().find(|way| way.is_good()).or_else(|| self.ways.iter().find(|way| way.place == last.place))
+    }
+
+    /// What the client prints when no way works. containerd tells of the first failure that is no 404, the others of the last.
+    pub(crate) fn prints(&self) -> Option<&str> {
+        if self.is_pullable() {
+            return None;
+        }
+        let is_absent = |way: &&Way| {
+            let absent = [Cause::ManifestUnknown, Cause::RepositoryUnknown, Cause::NotARegistry];
+            absent.contains(&way.finding.cause)
+        };
+        let first = self.ways.iter().find(|way| !is_absent(way)).filter(|_| self.client == "containerd");
+        first.or_else(|| self.decisive())?.prints.as_deref()
     }
 }
