@@ -102,7 +102,8 @@ impl Facts {
             return Err(Failure::new(format_args!(
                 "{}: another `sidelight registry watch` is at work there",
                 path.display()
-            )));
+            ))
+            .hint("if none is, one that was killed left it, whose journal is another user's: take out the lines between its marks"));
         }
         let hosts = text.as_deref().map_or_else(|| Ok(HostsToml::default()), HostsToml::parse);
         let hosts = hosts.map_err(|why| Failure::new(format_args!("{}: {why}", path.display())))?;

@@ -289,7 +289,40 @@ fn shown_by(host: &str, folder: &Path) -> Vec<Shown> {
     files.into_iter().filter(is_one).map(shown).collect()
 }
 
+/// By which root a client's file is reached later, also when the client is gone: ours, where both lead to the same folder.
+fn lasting_root(root: &Path, path: &Path) -> PathBuf {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |path: &Path| std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
+    let folders = path.ancestors().skip(1);
+    let nearest =
+        folders.map(|it| (identity(&below(root, it)), identity(it))).find(|it| it.0.is_some() || it.1.is_some());
+    match nearest {
+        Some((theirs, ours)) if theirs == ours => PathBuf::from("/"),
+        _ => root.to_owned(),
+    }
+}
+
 /// A path below a root.
 fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_both_see_is_reached_by_our_own_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, here) = (folder.path().join("root"), folder.path().join("here"));
+        std::fs::create_dir_all(&here).unwrap();
+        let inside = below(&root, &here);
+        std::fs::create_dir_all(inside.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(&here, &inside).unwrap();
+        assert_eq!(lasting_root(&root, &here.join("new/file")), Path::new("/"));
+        std::fs::remove_file(&inside).unwrap();
+        std::fs::create_dir(&inside).unwrap();
+        assert_eq!(lasting_root(&root, &here.join("new/file")), root);
+        assert_eq!(lasting_root(Path::new("/"), &here.join("file")), Path::new("/"));
+    }
 }

@@ -134,8 +134,12 @@ pub(crate) fn restore_killed(ui: Ui) {
         let Ok(known) = Journal::look(&folder) else { continue };
         let Ok(mut journal) = Journal::open(&folder, Duration::ZERO, Box::new(|_| {})) else { continue };
         let (done, all) = undo(&mut journal, ui);
-        if all || gone(&known) {
+        let is_gone = gone(&known);
+        if all || is_gone {
             forget(&folder);
+        }
+        if !all && is_gone {
+            ui.warning("the daemon whose files those were is gone, and its root with it: sidelight gives them up");
         }
         if done > 0 {
             let paths: Vec<String> = known.iter().map(paths).collect();

@@ -17,7 +17,7 @@ use super::local_ports::LocalPorts;
 use super::plan::Plan;
 use super::scope::DaemonScope;
 use super::undo::Changes;
-use super::{Shown, below, containerd, docker, podman};
+use super::{Shown, below, containerd, docker, lasting_root, podman};
 use crate::cli::WatchClient;
 use crate::commands::environment_proxy::{self, FOR_HTTPS, further_proxy};
 use crate::commands::interception::Interception;
@@ -73,7 +73,10 @@ impl Way {
                     return Err(Failure::new(format_args!(
                         "{} is there: another `sidelight registry watch` is at work",
                         file.display()
-                    )));
+                    ))
+                    .hint(
+                        "if none is, one that was killed left it, whose journal is another user's: remove the file",
+                    ));
                 }
                 let plan = podman::plan(&file, &facts);
                 Ok((Self::Podman { file, facts }, plan))
@@ -180,8 +183,8 @@ impl Way {
                 for file in files {
                     let local: Vec<String> =
                         file.asked.iter().map(|it| ports.open(&it.origin, it.is_mirror)).collect::<Result<_, _>>()?;
-                    let path = below(&facts.root, &file.path);
-                    changes.write("containerd", &facts.root, &path, file.with(&local).as_bytes())?;
+                    let root = lasting_root(&facts.root, &file.path);
+                    changes.write("containerd", &root, &below(&root, &file.path), file.with(&local).as_bytes())?;
                 }
             }
             Self::Podman { file, facts } => {
@@ -247,12 +250,13 @@ fn open_docker(
     }
     let pem = interception.authority().cert_pem();
     for registry in registries {
-        let path = below(&facts.root, &facts.certificate(registry));
+        let root = lasting_root(&facts.root, &facts.certificate(registry));
+        let path = below(&root, &facts.certificate(registry));
         // `ca install --into docker:HOST` may have put it there: then it stays.
         if std::fs::read(&path).is_ok_and(|it| it == pem.as_bytes()) {
             continue;
         }
-        changes.write("docker", &facts.root, &path, pem.as_bytes())?;
+        changes.write("docker", &root, &path, pem.as_bytes())?;
     }
     let mut ports: Vec<u16> = named.iter().map(|it| it.port).chain([443]).collect();
     ports.sort_unstable();
