@@ -3,10 +3,11 @@
 //! What comes before a repository is named (a ping, a connection that failed) waits until a request of the same client to the same
 //! registry tells what it was for.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::super::seen::{Asks, Caller, Credentials, Seen};
 use super::fit::{Place, begins_anew};
+use super::process;
 use crate::time::Timestamp;
 
 /// The requests of one pull, push or login.
@@ -26,13 +27,10 @@ pub(super) struct Group {
 const MOST_OPEN: usize = 8;
 
 /// What belongs to one login comes within these microseconds.
-const LOGIN_TIME: i64 = 30_000_000;
+pub(super) const LOGIN_TIME: i64 = 30_000_000;
 
 /// A client that did not get in tries another way within these microseconds.
 const RETRY_TIME: i64 = 2_000_000;
-
-/// Requests before and after one that are looked at for its process.
-const MOST_NEAR: usize = 64;
 
 /// Client, registry, repository.
 type Key = (Caller, String, Option<String>);
@@ -59,40 +57,17 @@ struct Sorter {
 
 /// Sorts requests into groups, in the order of their beginnings.
 pub(super) fn groups(mut seen: Vec<Seen>) -> Vec<Group> {
-    one_process(&mut seen);
+    process::fill(&mut seen);
     one_address(&mut seen);
     let mut seen = about_registries(seen);
     one_agent(&mut seen);
     // Now that connections have their agents.
-    one_process(&mut seen);
+    process::fill(&mut seen);
     let mut sorter = Sorter::default();
     for it in seen {
         sorter.place(it);
     }
     sorter.finish()
-}
-
-/// The process behind a connection is not always found: it is that of the nearest request by the same agent from the same address. A
-/// connection without any request tells no agent, and may be anyone's.
-fn one_process(seen: &mut [Seen]) {
-    type Known = BTreeMap<i64, (String, (u32, String))>;
-    let mut known: HashMap<Option<std::net::IpAddr>, Known> = HashMap::new();
-    for it in seen.iter() {
-        let (Some(process), Some(start)) = (&it.caller.process, it.start) else { continue };
-        known.entry(it.caller.address).or_default().insert(start.0, (it.caller.agent.clone(), process.clone()));
-    }
-    for it in seen.iter_mut().filter(|it| it.caller.process.is_none()) {
-        let Some(all) = known.get(&it.caller.address) else { continue };
-        let agent = &it.caller.agent;
-        let is_same = |of: &str| of == agent || of.is_empty() || agent.is_empty();
-        let start = it.start.unwrap_or_default().0;
-        let before = all.range(..start).rev().take(MOST_NEAR).find(|(_, (agent, _))| is_same(agent));
-        let after = all.range(start..).take(MOST_NEAR).find(|(_, (agent, _))| is_same(agent));
-        let near = before.into_iter().chain(after);
-        let nearest = near.min_by_key(|(at, _)| at.abs_diff(start));
-        it.caller.process =
-            nearest.filter(|(at, _)| at.abs_diff(start) <= LOGIN_TIME.unsigned_abs()).map(|it| it.1.1.clone());
-    }
 }
 
 /// A program of this machine leaves it by several addresses where registry and token server lie on different routes: it is one all the same.

@@ -8,6 +8,7 @@ mod fit;
 mod gather;
 mod group;
 mod judge;
+mod process;
 mod refusal;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,136 @@
+//! The process behind requests whose connection was too short for it to be found. In: requests in the order of time. Out: the same, with the
+//! process of the requests around them where that is certain.
+//!
+//! A wrong process is worse than none: it would put two clients into one block. What begins anew (a ping) may be another run of the same
+//! program, so it takes a process only from what comes after it, or if that before and after it are the same.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::super::seen::{Asks, Credentials, Seen};
+use super::group::LOGIN_TIME;
+
+type Process = (u32, String);
+
+/// Fills in processes.
+pub(super) fn fill(seen: &mut [Seen]) {
+    let mut clients: HashMap<(Option<IpAddr>, String), Vec<usize>> = HashMap::new();
+    // A connection on which nothing was asked names no agent: it is that of what its address asked next.
+    let mut next: HashMap<Option<IpAddr>, String> = HashMap::new();
+    for (at, it) in seen.iter().enumerate().rev() {
+        let agent = match it.asks {
+            Asks::Connection => next.get(&it.caller.address).cloned().unwrap_or_default(),
+            _ => it.caller.agent.clone(),
+        };
+        next.insert(it.caller.address, agent.clone());
+        clients.entry((it.caller.address, agent)).or_default().push(at);
+    }
+    for all in clients.values_mut() {
+        all.reverse();
+        if all.iter().any(|at| seen[*at].caller.process.is_some()) {
+            fill_client(seen, all);
+        }
+    }
+}
+
+/// Of one agent at one address.
+fn fill_client(seen: &mut [Seen], all: &[usize]) {
+    let mut at = 0;
+    let mut before: Option<usize> = None;
+    while let Some(first) = all.get(at).copied() {
+        if seen[first].caller.process.is_some() {
+            (before, at) = (Some(first), at + 1);
+            continue;
+        }
+        let is_unknown = |it: &&usize| seen[**it].caller.process.is_none();
+        let length = all[at..].iter().take_while(is_unknown).count();
+        let (run, after) = (&all[at..at + length], all.get(at + length).copied());
+        let found = of_run(seen, run, before, after);
+        for (it, process) in run.iter().zip(found) {
+            seen[*it].caller.process = process;
+        }
+        at += length;
+    }
+}
+
+/// The processes of a run of requests without any, between two that have one.
+fn of_run(seen: &[Seen], run: &[usize], before: Option<usize>, after: Option<usize>) -> Vec<Option<Process>> {
+    let near = |one: usize, other: usize| match (seen[one].start, seen[other].start) {
+        (Some(one), Some(other)) => one.0.abs_diff(other.0) <= LOGIN_TIME.unsigned_abs(),
+        _ => false,
+    };
+    let process = |at: Option<usize>, of: usize| seen[at.filter(|at| near(*at, of))?].caller.process.clone();
+    let begins: Vec<usize> = (0..run.len()).filter(|at| begins(seen, run, *at)).collect();
+    let (first, last) = (begins.first().copied(), begins.last().copied());
+    let goes_on = after.is_some_and(|at| !is_first_ping(&seen[at]) && seen[at].asks != Asks::Connection);
+    let of = |at: usize| {
+        let (earlier, later) = (process(before, run[at]), process(after, run[at]));
+        let is_same = earlier == later;
+        match (first, last) {
+            _ if is_same => earlier,
+            (Some(first), _) if at < first => earlier,
+            (_, Some(last)) if at >= last && goes_on => later,
+            (None, _) if earlier.is_some() => earlier,
+            (None, _) if goes_on => later,
+            _ => None,
+        }
+    };
+    (0..run.len()).map(of).collect()
+}
+
+/// Whether something new may begin with this: a ping, or the connection that failed before it.
+fn begins(seen: &[Seen], run: &[usize], at: usize) -> bool {
+    let is_connection = |at: usize| seen[run[at]].asks == Asks::Connection;
+    let may_begin = is_connection(at) || is_first_ping(&seen[run[at]]);
+    may_begin && (at == 0 || !is_connection(at - 1))
+}
+
+/// A ping that shows a token or login goes on with one that did not.
+fn is_first_ping(seen: &Seen) -> bool {
+    seen.asks == Asks::Ping && matches!(seen.credentials, Credentials::None | Credentials::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::seen::{Caller, Seen};
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn manifest() -> Asks {
+        Asks::Manifest { repository: "a".to_owned(), reference: "1".to_owned() }
+    }
+
+    fn filled(all: &[(Asks, u32)]) -> Vec<u32> {
+        let request = |(at, (asks, pid)): (usize, &(Asks, u32))| Seen {
+            asks: asks.clone(),
+            start: Some(Timestamp(i64::try_from(at).unwrap() * 1000)),
+            caller: Caller {
+                agent: if *asks == Asks::Connection { String::new() } else { "skopeo".to_owned() },
+                process: (*pid > 0).then(|| (*pid, "skopeo".to_owned())),
+                ..Caller::default()
+            },
+            ..Seen::default()
+        };
+        let mut seen: Vec<Seen> = all.iter().enumerate().map(request).collect();
+        fill(&mut seen);
+        seen.iter().map(|it| it.caller.process.as_ref().map_or(0, |it| it.0)).collect()
+    }
+
+    #[test]
+    fn a_run_of_which_nothing_is_known_takes_no_others_process() {
+        let all =
+            [(Asks::Ping, 1), (manifest(), 1), (Asks::Ping, 0), (manifest(), 0), (Asks::Ping, 2), (manifest(), 2)];
+        assert_eq!(filled(&all), [1, 1, 0, 0, 2, 2]);
+    }
+
+    #[test]
+    fn what_stands_within_a_run_is_of_its_process() {
+        let all = [(Asks::Ping, 1), (manifest(), 0), (manifest(), 1), (manifest(), 0), (Asks::Ping, 2)];
+        assert_eq!(filled(&all), [1, 1, 1, 1, 2]);
+        let all = [(Asks::Ping, 1), (Asks::Connection, 0), (Asks::Ping, 0), (manifest(), 2)];
+        assert_eq!(filled(&all), [1, 2, 2, 2]);
+        // A daemon is the same throughout.
+        let all = [(Asks::Ping, 1), (Asks::Ping, 0), (manifest(), 0), (Asks::Ping, 1)];
+        assert_eq!(filled(&all), [1, 1, 1, 1]);
+    }
+}
