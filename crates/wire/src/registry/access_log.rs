@@ -61,6 +61,8 @@ impl Reader {
         let target = get("http.request.uri");
         if let Some(reason) = words.strip_prefix("error authorizing context: ") {
             let said = self.said.take().map(|said| format!("{reason}: {said}")).unwrap_or_else(|| reason.to_owned());
+            // Its line in the access log tells the second alone.
+            self.latest = get("time").and_then(Timestamp::parse).map_or(self.latest, |it| it.max(self.latest));
             self.refused = Some((method.unwrap_or_default().to_owned(), target.unwrap_or_default().to_owned(), said));
             return;
         }

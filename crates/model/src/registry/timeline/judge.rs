@@ -74,9 +74,9 @@ pub(super) fn judge(block: &Block) -> Verdict {
     verdict
 }
 
-/// `flow 12`, as `flows show` takes it.
+/// `flow 12`, as `flows show` takes it; whom it was asked of, where the source has no numbers.
 pub(super) fn flow(seen: &Seen) -> String {
-    seen.flow.map_or_else(|| "the source".to_owned(), |flow| format!("flow {flow}"))
+    seen.flow.map_or_else(|| seen.place.host.clone(), |flow| format!("flow {flow}"))
 }
 
 /// `GET https://…: 404 Not Found`, in short.

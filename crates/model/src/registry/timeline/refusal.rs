@@ -2,10 +2,11 @@
 //! Source: what clients and registries were measured to say and do for each fault.
 
 use super::super::seen::{Asks, Content, Credentials, Digest, Place, Seen};
+use super::super::symptom::{Subject, Table};
 use super::gather::is_short;
 use super::judge::{flow, request};
 use super::{Action, Block, Step, Verdict, What, token};
-use crate::finding::Cause;
+use crate::finding::{Cause, Fix, Party};
 
 /// Why `step` failed.
 pub(super) fn refusal(block: &Block, step: &Step) -> Verdict {
@@ -80,6 +81,15 @@ fn connection(step: &Step) -> Option<Verdict> {
     verdict.fault = finding.fault;
     verdict.evidence = finding.evidence().to_vec();
     verdict.fixes.clone_from(&finding.fixes);
+    // It is the client's trust that has to change, not ours.
+    if finding.fault == Party::TrustStore
+        && let Some(entry) = Table::builtin().of(finding.cause)
+    {
+        let subject = Subject { host: Some(seen.place.host.clone()), ..Subject::default() };
+        let fix =
+            |(action, how): &(String, String)| Fix { action: subject.sentence(action), how: subject.command(how) };
+        verdict.fixes = entry.fixes.iter().map(fix).collect();
+    }
     verdict.notes.clone_from(&finding.warnings);
     Some(verdict)
 }

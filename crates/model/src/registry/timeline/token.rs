@@ -64,6 +64,10 @@ pub(super) fn unauthorized(block: &Block, last: &Seen) -> Verdict {
         (Credentials::Bearer(token), _) => refused(block, last, token),
         (Credentials::Login, Some(it)) if it.scheme == "basic" => login_refused(block),
         (Credentials::Login, None) => login_refused(block),
+        // A log holds neither the challenge nor what the token server was asked.
+        (Credentials::Unknown, None) if last.partial => {
+            Verdict::failed(Cause::Stopped, format!("{} wanted a token or login, and nothing came of it", block.host))
+        }
         (_, None) => Verdict::failed(
             Cause::ChallengeMissing,
             format!("{} refuses (401) and does not say how one can log in", block.host),
@@ -243,7 +247,10 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
     Verdict::failed(Cause::TokenRefused, format!("{host} refuses the token that {} gave", issuer(claims)))
         .with_note("its times and its audience are right: what is left is the issuer, the key (kid, x5c) or the signature")
         .with_note("registry 2 prints the reason at level info in the line before `error authorizing context`; registry 3 names no error for a bad signature")
-        .with_fix("compare the key ID with that of the registry's bundle", "sidelight registry key-id BUNDLE --match KID")
+        .with_fix(
+            "compare the key ID with that of the registry's bundle",
+            format!("sidelight registry key-id BUNDLE --match {}", claims.key_id.as_deref().map_or("KID".to_owned(), quoted)),
+        )
 }
 
 fn too_little(block: &Block, last: &Seen, claims: &Claims, wanted: &[Scope]) -> Verdict {
