@@ -9,7 +9,7 @@ use std::time::Duration;
 use sidelight_model::flow::{Body, Header};
 use sidelight_model::time::Timestamp;
 
-use super::told::{LONGEST_LINE, Line, MOST_REQUESTS, Told, answer, member, members};
+use super::told::{LONGEST_LINE, Line, MOST_REQUESTS, Told, answer, member, members, quoted};
 
 /// Requests of the registry's own lines that wait for their line in the access log.
 const MOST_WAITING: usize = 64;
@@ -117,7 +117,7 @@ impl Reader {
             method: line.method,
             target: line.target,
             host,
-            headers: agent_field(line.agent),
+            headers: agent_field(&line.agent),
             client: Some(line.client),
             start: at,
         };
@@ -186,7 +186,7 @@ struct Access<'l> {
     target: &'l str,
     status: u16,
     written: u64,
-    agent: &'l str,
+    agent: String,
 }
 
 impl<'l> Access<'l> {
@@ -200,7 +200,10 @@ impl<'l> Access<'l> {
         let mut numbers = rest.split_whitespace();
         let status = numbers.next()?.parse().ok()?;
         let written = numbers.next()?.parse().unwrap_or(0);
-        let agent = rest.rsplit('"').nth(1).unwrap_or_default();
+        // Referer and agent, quoted as Go does: the registry's own lines have the agent as it is.
+        let after_referer = rest.split_once('"').map_or("", |(_, rest)| quoted(rest).1);
+        let agent = after_referer.split_once('"').map(|(_, rest)| quoted(rest).0).unwrap_or_default();
+        let agent = String::from_utf8_lossy(&agent).into_owned();
         Some(Self {
             client,
             at: clf_time(time)?,
@@ -208,7 +211,7 @@ impl<'l> Access<'l> {
             target,
             status,
             written,
-            agent: if agent == "-" { "" } else { agent },
+            agent: if agent == "-" { String::new() } else { agent },
         })
     }
 }
@@ -233,13 +236,14 @@ time="2026-11-30T10:07:06Z" level=warning msg="error authorizing context: invali
 10.0.0.7 - - [30/Nov/2026:10:07:06 +0000] "GET /v2/a/manifests/1 HTTP/1.1" 401 157 "" "docker/20.10.24"
 time="2026-11-30T10:07:07.791596583Z" level=error msg="response completed with error" err.code="blob unknown" err.detail="sha256:b8" go.version=go1.19.8 http.request.host="r.test:5000" http.request.method=HEAD http.request.remoteaddr="127.0.0.1:40532" http.request.uri="/v2/a/blobs/sha256:b8" http.request.useragent=skopeo/1.9.3 http.response.duration="993.981µs" http.response.status=404 http.response.written=157
 127.0.0.1 - - [30/Nov/2026:10:07:07 +0000] "HEAD /v2/a/blobs/sha256:b8 HTTP/1.1" 404 157 "" "skopeo/1.9.3"
+127.0.0.1 - - [30/Nov/2026:10:07:08 +0000] "GET /v2/ HTTP/1.1" 401 87 "" "docker/20.10.24 UpstreamClient(Docker-Client/28.2.2 \\(linux\\))"
 nonsense [ ] "
 "#;
 
     #[test]
     fn requests_are_told_once_with_their_reasons() {
         let found = read_access_log(LOG);
-        assert_eq!(found.len(), 2);
+        assert_eq!(found.len(), 3);
         let reason =
             ("UNAUTHORIZED".to_owned(), "invalid token: token signed by untrusted key with ID: \"AAAA\"".to_owned());
         assert_eq!(found[0].errors, [reason]);
@@ -247,6 +251,8 @@ nonsense [ ] "
         assert_eq!(found[1].errors, [("BLOB_UNKNOWN".to_owned(), "sha256:b8".to_owned())]);
         let took = found[1].exchange.timings.end.unwrap().since(found[1].exchange.timings.request_start);
         assert_eq!(took.as_micros(), 993);
+        let agent = &found[2].exchange.request.as_ref().unwrap().headers[0].value;
+        assert_eq!(agent.as_ref(), br"docker/20.10.24 UpstreamClient(Docker-Client/28.2.2 \(linux\))");
         assert_eq!(found[1].conn.opened.as_ref().unwrap().client.port(), 40532);
     }
 

@@ -97,7 +97,7 @@ pub(super) fn members(line: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// A string as Go quotes it, up to its closing quote; and what follows.
-fn quoted(text: &str) -> (Vec<u8>, &str) {
+pub(super) fn quoted(text: &str) -> (Vec<u8>, &str) {
     let bytes = text.as_bytes();
     let (mut value, mut at) = (Vec::new(), 0);
     while let Some(byte) = bytes.get(at) {
