@@ -59,6 +59,16 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+/// A length of time as people say it: `90 s`, `12 min`, `5 h`, `40 days`.
+pub fn in_words(seconds: i64) -> String {
+    match seconds.unsigned_abs() {
+        length @ 0..=119 => format!("{length} s"),
+        length @ 120..=7_199 => format!("{} min", length / 60),
+        length @ 7_200..=172_799 => format!("{} h", length / 3_600),
+        length => format!("{} days", length / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +80,13 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-11-22"), None);
         assert_eq!(Timestamp(0).date(), "1970-01-01");
         assert_eq!(Timestamp(-1).as_secs(), -1);
+    }
+
+    #[test]
+    fn lengths_are_told_in_the_largest_unit_that_says_enough() {
+        let said = [0, 119, 120, 7_199, 7_200, 172_799, 172_800, i64::MAX].map(in_words);
+        let expected = ["0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days", "106751991167300 days"];
+        assert_eq!(said, expected);
     }
 
     #[test]

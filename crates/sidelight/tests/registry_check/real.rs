@@ -18,6 +18,9 @@ const REGISTRY: &str = "registry.test:5443";
 const IMAGE: &str = "registry.test:5443/team/app:1";
 const RULES: &str = "[[allow]]\nuser = \"joe\"\nscope = \"repository:team/*:pull,push\"\n";
 
+/// Names and texts of a host's files.
+type Files<'f> = Vec<(&'f str, &'f str)>;
+
 /// The registry with all that belongs to it.
 struct World {
     folder: tempfile::TempDir,
@@ -201,7 +204,7 @@ fn check_says_how_docker_fares() {
     let world = World::start();
     let ca = format!("etc/docker/certs.d/{REGISTRY}/ca.crt");
     let insecure = format!(r#"{{"insecure-registries":["{REGISTRY}"]}}"#);
-    let cases: [(&str, Vec<(&str, &str)>, &str, &str); 4] = [
+    let cases: [(&str, Files<'_>, &str, &str); 4] = [
         ("da", vec![], RIGHT, "root_not_trusted"),
         ("db", vec![(&ca, world.root.pem())], RIGHT, "ok"),
         ("dc", vec![("etc/docker/daemon.json", &insecure)], RIGHT, "ok"),
@@ -223,7 +226,7 @@ fn check_says_how_podmans_library_fares() {
     let blocked = format!("[[registry]]\nlocation = '{REGISTRY}'\nblocked = true\n");
     let conf = "etc/containers/registries.conf";
     let other = "other.test/team/app:1";
-    let cases: [(&str, Vec<(&str, &str)>, &str, &str, &str); 6] = [
+    let cases: [(&str, Files<'_>, &str, &str, &str); 6] = [
         ("pa", vec![], RIGHT, IMAGE, "root_not_trusted"),
         ("pb", vec![(&ca, world.root.pem())], RIGHT, IMAGE, "ok"),
         ("pc", vec![(conf, &insecure)], RIGHT, IMAGE, "ok"),
@@ -265,7 +268,7 @@ fn check_says_how_containerd_fares() {
         "server = 'https://{REGISTRY}'\nca = 'ca.crt'\n[host.'http://127.0.0.1:9']\ncapabilities = ['pull', 'resolve']\n"
     );
     let crt = (ca.as_str(), world.root.pem());
-    let cases: [(&str, Vec<(&str, &str)>, &str, &str); 6] = [
+    let cases: [(&str, Files<'_>, &str, &str); 6] = [
         ("ca", vec![config], RIGHT, "root_not_trusted"),
         ("cb", vec![config, (&hosts, &trusting), crt], RIGHT, "ok"),
         ("cc", vec![config, (&hosts, &skipping)], RIGHT, "ok"),

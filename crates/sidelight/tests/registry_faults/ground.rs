@@ -100,7 +100,10 @@ impl Ground {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let listening = sidelight.of_type("listening");
         let listening = listening.iter().map(|it| text(&it["address"])).collect();
-        let ca = sidelight.ca_file();
+        // Where sidelight leaves a connection alone, the client sees the service's own certificate.
+        let both = std::fs::read_to_string(sidelight.ca_file()).expect("the CA's certificate") + root.pem();
+        let ca = folder.path().join("both.pem");
+        std::fs::write(&ca, both).expect("a file of roots");
         let daemons = Daemons::start(folder.path(), &hosts, &format!("http://{}", sidelight.address("explicit")));
         let tls = root.issue(&Leaf::named(&NAMES)).server_config(&["http/1.1"]);
         std::fs::create_dir(folder.path().join("none")).expect("a folder");

@@ -6,6 +6,7 @@ use super::judge::flow;
 use super::refusal::page;
 use super::{Block, Verdict};
 use crate::finding::Cause;
+use crate::time::in_words;
 use crate::token::Scope;
 use crate::trust::quoted;
 
@@ -203,9 +204,9 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
         return Verdict::failed(
             Cause::TokenExpired,
             format!(
-                "{host} refuses the token: it was good until {} and was shown {} s later",
+                "{host} refuses the token: it was good until {} and was shown {} later",
                 utc(expires),
-                at.saturating_sub(expires)
+                in_words(at.saturating_sub(expires))
             ),
         )
         .with_fix("set the clocks right, of the token server first", "timedatectl")
@@ -217,9 +218,9 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
         return Verdict::failed(
             Cause::TokenNotYetValid,
             format!(
-                "{host} refuses the token: it is good from {} on and was shown {} s before",
+                "{host} refuses the token: it is good from {} on and was shown {} before",
                 utc(begins),
-                begins.saturating_sub(at)
+                in_words(begins.saturating_sub(at))
             ),
         )
         .with_fix("set the clocks right, of the token server first", "timedatectl");

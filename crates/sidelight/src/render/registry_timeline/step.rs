@@ -93,7 +93,10 @@ fn subject(step: &Step, last: &Seen) -> String {
 fn answer(last: &Seen) -> String {
     let status = match (last.status, &last.asks) {
         (Some(status), _) => status.to_string(),
-        (None, Asks::Connection) => "failed".to_owned(),
+        (None, Asks::Connection) => match &last.finding {
+            Some(finding) => format!("failed: {}", finding.cause.code()),
+            None => "failed".to_owned(),
+        },
         (None, _) => "no answer".to_owned(),
     };
     match (&last.cut, &last.asks) {

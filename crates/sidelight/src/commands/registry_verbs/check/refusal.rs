@@ -5,7 +5,7 @@ use sidelight_engine::registry_client::{Client, Party, Proof, RegistryError, Url
 use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::registry::Reference;
 use sidelight_model::registry::symptom::{self, Subject, Table};
-use sidelight_model::time::Timestamp;
+use sidelight_model::time::{Timestamp, in_words};
 use sidelight_model::token::Presented;
 use sidelight_wire::registry::parse_challenges;
 
@@ -56,14 +56,14 @@ impl Scene<'_> {
                 format!("{registry} refuses the token: it is for `{audience}`, and the registry is `{service}`")
             }
             Cause::TokenExpired => format!(
-                "{registry} refuses the token: it was good until {}, which was {} s ago by the registry's clock",
+                "{registry} refuses the token: it was good until {}, which was {} ago by the registry's clock",
                 utc(claims.expires),
-                now.saturating_sub(claims.expires)
+                in_words(now.saturating_sub(claims.expires))
             ),
             Cause::TokenNotYetValid => format!(
-                "{registry} refuses the token: it is good from {} on, which is in {} s by the registry's clock",
+                "{registry} refuses the token: it is good from {} on, which is in {} by the registry's clock",
                 utc(claims.not_before),
-                claims.not_before.saturating_sub(now)
+                in_words(claims.not_before.saturating_sub(now))
             ),
             Cause::TokenAccessMissing => {
                 format!("the token does not allow to pull {}: it grants {}", self.image.name(), granted(&token))
