@@ -8,8 +8,12 @@ use std::path::Path;
 
 use super::targets::Target;
 
-/// Mutations of each file of the corpus.
+/// Mutations of each file of the corpus, unless the environment's `SIDELIGHT_MUTATIONS` says how many.
 const MUTATIONS: usize = 150;
+
+fn mutations() -> usize {
+    std::env::var("SIDELIGHT_MUTATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(MUTATIONS)
+}
 
 /// Largest input that is mutated; larger files are run as they are.
 const MUTABLE: usize = 4096;
@@ -90,7 +94,7 @@ pub fn run_target(name: &str, all: &[(&str, Target)]) {
     }
     let mut numbers = Numbers(0x5eed_0f51_de11_9b17);
     for (file, bytes) in files.iter().filter(|(_, bytes)| bytes.len() <= MUTABLE) {
-        for round in 0..MUTATIONS {
+        for round in 0..mutations() {
             let other = &files[numbers.below(files.len())].1;
             let input = mutate(bytes, other, &mut numbers);
             run(name, *target, &input, &format!("mutation {round} of {file}"));

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use sidelight_testkit::process::{Finished, free_port, run};
+use sidelight_testkit::process::{Finished, run};
 use sidelight_testkit::talk::Service;
 use sidelight_testkit::{Hosts, Issuer, Leaf, Sidelight, world};
 
 use crate::daemons::Daemons;
+use crate::ports::unheard;
 use crate::row::{Row, Tool};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sidelight");
@@ -71,7 +72,7 @@ impl Proxies {
         let denying = refusing("HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>");
         let url = |place: String| format!("http://{place}");
         Self {
-            absent: format!("http://127.0.0.1:{}", free_port()),
+            absent: format!("http://127.0.0.1:{}", unheard()),
             login: url(login.place()),
             denying: url(denying.place()),
             _services: Mutex::new([login, denying]),

@@ -4,6 +4,7 @@
 
 mod daemons;
 mod ground;
+mod ports;
 mod row;
 mod table;
 

@@ -119,7 +119,7 @@ fn about_registries(seen: Vec<Seen>) -> Vec<Seen> {
     }
     let is_known = |host: &str| {
         let is_one = |known: &&str| host == *known || host.strip_suffix(*known).is_some_and(|rest| rest.ends_with('.'));
-        KNOWN.iter().any(|it| is_one(it)) || host.contains(".dkr.ecr.") || host.starts_with("registry.")
+        KNOWN.iter().any(is_one) || host.contains(".dkr.ecr.") || host.starts_with("registry.")
     };
     let is_program = |it: &Seen| it.caller.process.as_ref().is_some_and(|(_, name)| PROGRAMS.contains(&name.as_str()));
     let is_about = |it: &Seen| {

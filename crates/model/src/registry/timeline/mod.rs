@@ -388,8 +388,7 @@ impl Block {
         let mut known: HashSet<&str> = fetched.filter_map(|it| it.what.reference()).collect();
         let manifests = self.steps.iter().filter(|it| matches!(it.what, What::Manifest(_))).filter_map(Step::manifest);
         let parts = manifests.flat_map(|it| it.config.iter().chain(&it.layers));
-        let missing = parts.filter(|it| known.insert(&it.digest)).collect();
-        missing
+        parts.filter(|it| known.insert(&it.digest)).collect()
     }
 }
 

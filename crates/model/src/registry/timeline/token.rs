@@ -220,7 +220,7 @@ fn reason(block: &Block, last: &Seen, challenge: &Challenge, claims: &Claims, wa
         )
         .with_fix("set the clocks right, of the token server first", "timedatectl");
     }
-    if !challenge.service.is_empty() && !claims.audience.iter().any(|it| *it == challenge.service) {
+    if !challenge.service.is_empty() && !claims.audience.contains(&challenge.service) {
         let audience = if claims.audience.is_empty() {
             "nobody".to_owned()
         } else {

@@ -1,14 +1,14 @@
 //! Names, connections, proxies, and what is no TLS.
 
 use std::io::Read as _;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::{Ipv4Addr, TcpStream};
 
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+use rustix::net::listen;
 use sidelight_testkit::registry::{good, serve};
 use sidelight_testkit::talk::Line;
 
 use crate::ground::Ground;
+use crate::ports::{bound, unheard};
 use crate::row::{Row, Tool};
 
 /// Hears the ClientHello.
@@ -32,20 +32,6 @@ fn silent_port() -> u16 {
     // The queue stays full as long as the process lives.
     std::mem::forget((socket, first));
     port
-}
-
-/// A port at which nobody listens, nor will.
-pub(super) fn unheard() -> u16 {
-    let (socket, port) = bound();
-    std::mem::forget(socket);
-    port
-}
-
-fn bound() -> (OwnedFd, u16) {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = SocketAddr::try_from(getsockname(&socket).expect("an address")).expect("an address of IP");
-    (socket, address.port())
 }
 
 pub(super) fn rows(ground: &Ground) -> Vec<Row> {

@@ -63,7 +63,7 @@ pub(super) fn rows(ground: &Ground) -> Vec<Row> {
 }
 
 fn challenges(ground: &Ground) -> Vec<Row> {
-    let nowhere = format!(r#"Bearer realm="https://auth.test:{}/token",service="svc""#, super::network::unheard());
+    let nowhere = format!(r#"Bearer realm="https://auth.test:{}/token",service="svc""#, crate::ports::unheard());
     let helper = challenging(ground, "helper is missing", "login_helper_failed", r#"Basic realm="r""#);
     let logins = format!(r#"{{"credHelpers":{{"{}":"nosuch"}}}}"#, helper.host());
     vec![

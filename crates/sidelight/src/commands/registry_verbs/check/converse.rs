@@ -41,14 +41,14 @@ pub(super) struct Wanted<'w> {
 /// Why a conversation stopped.
 enum Stop {
     /// The registry client failed.
-    Refused(RegistryError),
+    Refused(Box<RegistryError>),
     /// Something was seen that no client would take.
     Seen(Box<Finding>),
 }
 
 impl From<RegistryError> for Stop {
     fn from(error: RegistryError) -> Self {
-        Self::Refused(error)
+        Self::Refused(Box::new(error))
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn converse(with: &Prepared, wanted: &Wanted<'_>) -> Way {
     let finding = match outcome {
         Ok(summary) => Finding::new(Cause::Ok, summary.0, "manifest", with.authority.to_string(), summary.1),
         Err(Stop::Seen(finding)) => *finding,
-        Err(Stop::Refused(error)) => talk.explain(error).await,
+        Err(Stop::Refused(error)) => talk.explain(*error).await,
     };
     let mut subject = talk.scene().subject(Some(shown(&with.authority)));
     subject.address = talk.address();
