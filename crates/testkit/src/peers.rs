@@ -210,7 +210,7 @@ pub fn token_registry(folder: &Path, address: SocketAddr, auth: &TokenAuth<'_>) 
     token_registry_by(Command::new("docker-registry"), folder, address, auth)
 }
 
-/// The same by a command that runs docker-registry, in a namespace for instance.
+/// As [`token_registry`], started by this command for docker-registry.
 #[track_caller]
 pub fn token_registry_by(mut command: Command, folder: &Path, address: SocketAddr, auth: &TokenAuth<'_>) -> Running {
     let TokenAuth { realm, service, issuer, bundle } = auth;
