@@ -51,82 +51,82 @@ fn skopeo(arguments: &[&str]) -> Finished {
     run(command.args(arguments))
 }
 
+/// A token server of ours and a registry that sends its clients to it.
+struct Ground {
+    folder: tempfile::TempDir,
+    registry: SocketAddr,
+    realm: String,
+    server: Running,
+    _registry: Running,
+    archive: String,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("sl").tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("htpasswd"), HTPASSWD).expect("users");
+        std::fs::write(at("rules.toml"), RULES).expect("rules");
+        let (key, bundle) = keys::own(folder.path(), "token", keys::KINDS[3].1);
+        let hosts = Hosts::new(folder.path(), &[]);
+        let tokens = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let registry = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidelight"));
+        command.args(["registry", "token", "serve", "--issuer", ISSUER, "--service", SERVICE]);
+        command.arg("--listen").arg(tokens.to_string()).arg("--key").arg(&key);
+        command.arg("--users").arg(at("htpasswd")).arg("--rules").arg(at("rules.toml"));
+        let mut server = Running::start(&mut command, &at("serve.log"));
+        server.until_it_listens(&hosts, tokens);
+        let realm = format!("http://{tokens}/token");
+        let auth = TokenAuth { realm: &realm, service: SERVICE, issuer: ISSUER, bundle: &bundle };
+        let mut process = token_registry(folder.path(), registry, &auth);
+        process.until_it_listens(&hosts, registry);
+        let archive = image(folder.path());
+        Self { folder, registry, realm, server, _registry: process, archive }
+    }
+
+    fn logins(&self) -> String {
+        self.folder.path().join("auth.json").display().to_string()
+    }
+
+    fn name(&self, repository: &str) -> String {
+        format!("docker://{}/{repository}:1", self.registry)
+    }
+
+    fn login(&self, password: &str) -> Finished {
+        let registry = self.registry.to_string();
+        let logins = self.logins();
+        skopeo(&["login", "--authfile", &logins, "--tls-verify=false", "-u", "joe", "-p", password, &registry])
+    }
+
+    fn push(&self, repository: &str) -> Finished {
+        let logins = self.logins();
+        let how = ["copy", "--insecure-policy", "--dest-tls-verify=false", "--authfile", &logins];
+        skopeo(&[&how[..], &[&self.archive, &self.name(repository)]].concat())
+    }
+
+    fn pull(&self, repository: &str, into: &str, more: &[&str]) -> Finished {
+        let to = format!("dir:{}", self.folder.path().join(into).display());
+        let how = ["copy", "--insecure-policy", "--src-tls-verify=false"];
+        skopeo(&[&how[..], more, &[&self.name(repository), &to]].concat())
+    }
+}
+
 #[test]
 fn skopeo_logs_in_pushes_and_pulls() {
-    let folder = tempfile::Builder::new().prefix("sl").tempdir().expect("a temporary folder");
-    let at = |name: &str| folder.path().join(name);
-    std::fs::write(at("htpasswd"), HTPASSWD).expect("users");
-    std::fs::write(at("rules.toml"), RULES).expect("rules");
-    let (key, bundle) = keys::own(folder.path(), "token", keys::KINDS[3].1);
-    let hosts = Hosts::new(folder.path(), &[]);
-    let (tokens, registry) = (free_port(), free_port());
-    let tokens = SocketAddr::from(([127, 0, 0, 1], tokens));
-    let registry = SocketAddr::from(([127, 0, 0, 1], registry));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sidelight"));
-    command.args([
-        "registry",
-        "token",
-        "serve",
-        "--listen",
-        &tokens.to_string(),
-        "--issuer",
-        ISSUER,
-        "--service",
-        SERVICE,
-    ]);
-    command.arg("--key").arg(&key).arg("--users").arg(at("htpasswd")).arg("--rules").arg(at("rules.toml"));
-    let mut server = Running::start(&mut command, &at("serve.log"));
-    server.until_it_listens(&hosts, tokens);
-    let realm = format!("http://{tokens}/token");
-    let auth = TokenAuth { realm: &realm, service: SERVICE, issuer: ISSUER, bundle: &bundle };
-    let mut process = token_registry(folder.path(), registry, &auth);
-    process.until_it_listens(&hosts, registry);
-
-    let archive = image(folder.path());
-    let name = |repository: &str| format!("docker://{registry}/{repository}:1");
-    let logins = at("auth.json");
-    let logins = logins.to_str().unwrap();
-    let login = |password: &str| {
-        skopeo(&[
-            "login",
-            "--authfile",
-            logins,
-            "--tls-verify=false",
-            "-u",
-            "joe",
-            "-p",
-            password,
-            &registry.to_string(),
-        ])
-    };
-    let refused = login("wrong");
+    let mut ground = Ground::new();
+    let refused = ground.login("wrong");
     assert!(!refused.status.success(), "{refused}");
-    login("hunter2").success();
-    let push = |repository: &str| {
-        skopeo(&[
-            "copy",
-            "--insecure-policy",
-            "--dest-tls-verify=false",
-            "--authfile",
-            logins,
-            &archive,
-            &name(repository),
-        ])
-    };
-    push("team/app").success();
-    push("team/public").success();
-    let other = push("others/app");
+    ground.login("hunter2").success();
+    ground.push("team/app").success();
+    ground.push("team/public").success();
+    let other = ground.push("others/app");
     assert!(!other.status.success(), "{other}");
-    let pull = |repository: &str, into: &str, more: &[&str]| {
-        let to = format!("dir:{}", at(into).display());
-        let from = name(repository);
-        skopeo(&[&["copy", "--insecure-policy", "--src-tls-verify=false"][..], more, &[&from, &to]].concat())
-    };
-    pull("team/app", "mine", &["--authfile", logins]).success();
-    pull("team/public", "anybodys", &["--src-no-creds"]).success();
-    let hidden = pull("team/app", "hidden", &["--src-no-creds"]);
+    ground.pull("team/app", "mine", &["--authfile", &ground.logins()]).success();
+    ground.pull("team/public", "anybodys", &["--src-no-creds"]).success();
+    let hidden = ground.pull("team/app", "hidden", &["--src-no-creds"]);
     assert!(!hidden.status.success(), "{hidden}");
-    let said = server.said();
+    let said = ground.server.said();
     assert!(
         said.contains("200 GET joe: granted repository:team/app:pull,push")
             || said.contains("200 GET joe: granted repository:team/app:push,pull"),
@@ -136,7 +136,7 @@ fn skopeo_logs_in_pushes_and_pulls() {
     assert!(said.contains("not others/app:pull") || said.contains("not others/app:push"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
 
-    oauth(&realm);
+    oauth(&ground.realm);
 }
 
 /// The POST form, as docker uses it with an identity token.
