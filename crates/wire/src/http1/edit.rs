@@ -107,6 +107,7 @@ impl<E: EditHeads> Editing<E> {
         match parse_request(heard, &HeadLimits::default()) {
             Progress::Complete(head, consumed) if self.methods.len() < MOST_OPEN => {
                 let rest = heard.len() - consumed;
+                heard.clear();
                 let written = self.edit.request(&head);
                 out.extend_from_slice(written.as_deref().unwrap_or(&head.raw));
                 self.methods.push_back(head.method.to_vec());
@@ -128,6 +129,8 @@ impl<E: EditHeads> Editing<E> {
         match parse_response(heard, &HeadLimits::default()) {
             Progress::Complete(head, consumed) => {
                 let rest = heard.len() - consumed;
+                // After an interim response comes another head.
+                heard.clear();
                 let written = self.edit.response(&head);
                 out.extend_from_slice(written.as_deref().unwrap_or(&head.raw));
                 if head.status == 101 {
