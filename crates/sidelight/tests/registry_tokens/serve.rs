@@ -114,7 +114,7 @@ impl Ground {
 
 #[test]
 fn skopeo_logs_in_pushes_and_pulls() {
-    let mut ground = Ground::new();
+    let ground = Ground::new();
     let refused = ground.login("wrong");
     assert!(!refused.status.success(), "{refused}");
     ground.login("hunter2").success();
