@@ -30,7 +30,13 @@ fn one_command_names_the_cause() {
     assert!(text.contains("✗ pull registry.test/team/app"), "{said}");
     assert!(text.contains("cause: token_refused"), "{said}");
     assert!(text.contains("what is left is the issuer, the key (kid, x5c) or the signature"), "{said}");
-    assert!(text.contains("sidelight registry key-id BUNDLE --match KID") && text.contains("recorded in "), "{said}");
+    assert!(text.contains("recorded in "), "{said}");
+    // The command that it prints, with the one thing that the client's side cannot know.
+    let kid = text.split_once("sidelight registry key-id BUNDLE --match ").expect("the next command").1;
+    let kid = kid.lines().next().unwrap_or_default();
+    let mut next = world.sidelight();
+    let next = run(next.args(["registry", "key-id"]).arg(world.path("tokens.pem")).args(["--match", kid]));
+    assert!(next.text().contains("is the libtrust ID of the certificate's DER"), "{next}");
     assert_eq!((tree(&world.path("certs.d")), world.rules()), before);
 }
 
