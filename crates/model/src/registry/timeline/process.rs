@@ -15,8 +15,10 @@ type Process = (u32, String);
 /// Fills in processes.
 pub(super) fn fill(seen: &mut [Seen]) {
     let mut clients: HashMap<(Option<IpAddr>, String), Vec<usize>> = HashMap::new();
-    // A connection on which nothing was asked names no agent: it is that of what its address asked next.
-    let mut next: HashMap<Option<IpAddr>, String> = HashMap::new();
+    // A connection on which nothing was asked names no agent: it is that of what its address asked next, else last.
+    let requests = seen.iter().filter(|it| it.asks != Asks::Connection);
+    let mut next: HashMap<Option<IpAddr>, String> =
+        requests.map(|it| (it.caller.address, it.caller.agent.clone())).collect();
     for (at, it) in seen.iter().enumerate().rev() {
         let agent = match it.asks {
             Asks::Connection => next.get(&it.caller.address).cloned().unwrap_or_default(),
