@@ -15,8 +15,10 @@ type Process = (u32, String);
 /// Fills in processes.
 pub(super) fn fill(seen: &mut [Seen]) {
     let mut clients: HashMap<(Option<IpAddr>, String), Vec<usize>> = HashMap::new();
-    // A connection on which nothing was asked names no agent: it is that of what its address asked next.
-    let mut next: HashMap<Option<IpAddr>, String> = HashMap::new();
+    // A connection on which nothing was asked names no agent: it is that of what its address asked next, else last.
+    let requests = seen.iter().filter(|it| it.asks != Asks::Connection);
+    let mut next: HashMap<Option<IpAddr>, String> =
+        requests.map(|it| (it.caller.address, it.caller.agent.clone())).collect();
     for (at, it) in seen.iter().enumerate().rev() {
         let agent = match it.asks {
             Asks::Connection => next.get(&it.caller.address).cloned().unwrap_or_default(),
@@ -60,7 +62,7 @@ fn of_run(seen: &[Seen], run: &[usize], before: Option<usize>, after: Option<usi
         _ => false,
     };
     let process = |at: Option<usize>, of: usize| seen[at.filter(|at| near(*at, of))?].caller.process.clone();
-    let begins: Vec<usize> = (0..run.len()).filter(|at| begins(seen, run, *at)).collect();
+    let begins: Vec<usize> = (0..run.len()).filter(|at| begins(seen, run, *at, after)).collect();
     let (first, last) = (begins.first().copied(), begins.last().copied());
     let goes_on = after.is_some_and(|at| !is_first_ping(&seen[at]) && seen[at].asks != Asks::Connection);
     let of = |at: usize| {
@@ -78,10 +80,12 @@ fn of_run(seen: &[Seen], run: &[usize], before: Option<usize>, after: Option<usi
     (0..run.len()).map(of).collect()
 }
 
-/// Whether something new may begin with this: a ping, or the connection that failed before it.
-fn begins(seen: &[Seen], run: &[usize], at: usize) -> bool {
+/// Whether something new may begin with this: a ping, or the connections that failed before it. One after which there is no ping goes on with
+/// what was before it: a token server that is down, say.
+fn begins(seen: &[Seen], run: &[usize], at: usize, after: Option<usize>) -> bool {
     let is_connection = |at: usize| seen[run[at]].asks == Asks::Connection;
-    let may_begin = is_connection(at) || is_first_ping(&seen[run[at]]);
+    let mut following = run[at..].iter().copied().chain(after).skip_while(|it| seen[*it].asks == Asks::Connection);
+    let may_begin = following.next().is_some_and(|it| is_first_ping(&seen[it]));
     may_begin && (at == 0 || !is_connection(at - 1))
 }
 
@@ -129,6 +133,7 @@ mod tests {
         assert_eq!(filled(&all), [1, 1, 1, 1, 2]);
         let all = [(Asks::Ping, 1), (Asks::Connection, 0), (Asks::Ping, 0), (manifest(), 2)];
         assert_eq!(filled(&all), [1, 2, 2, 2]);
+        assert_eq!(filled(&[(Asks::Ping, 1), (Asks::Connection, 0)]), [1, 1]);
         // A daemon is the same throughout.
         let all = [(Asks::Ping, 1), (Asks::Ping, 0), (manifest(), 0), (Asks::Ping, 1)];
         assert_eq!(filled(&all), [1, 1, 1, 1]);
