@@ -174,6 +174,8 @@ impl Call<'_> {
                 Ok(dialed)
             }
             Err(error) => {
+                // Once it has been told, the client may be gone, and with it its name.
+                self.program.settle().await;
                 let finding = error.finding(target);
                 let how = match error {
                     crate::dial::DialError::Loop { .. } => self.refuse(finding),

@@ -49,8 +49,8 @@ struct Sorter {
     redirects: HashMap<(Option<std::net::IpAddr>, Place), usize>,
     /// The latest group that led a client to another host: a token server's or a storage's.
     led: HashMap<(Option<std::net::IpAddr>, String), usize>,
-    /// The registry that named a token server's host.
-    token_hosts: HashMap<(Option<std::net::IpAddr>, String), String>,
+    /// The registry that named a token server's host, and who was sent there last.
+    token_hosts: HashMap<(Option<std::net::IpAddr>, String), (String, Caller)>,
     /// The latest group of a client at a registry.
     latest: HashMap<(Caller, String), usize>,
 }
@@ -171,14 +171,23 @@ impl Sorter {
             self.join(at, seen);
             return;
         }
-        let Some(host) = self.token_hosts.get(&there).cloned() else {
+        let Some((host, sent)) = self.token_hosts.get(&there).cloned() else {
             self.wait(seen);
             return;
         };
-        match self.challenged(&seen.caller, &host) {
-            Some(at) => self.join(at, seen),
-            None => self.waiting.entry((seen.caller.clone(), host)).or_default().push(seen),
+        // Its own process may not be known, or be taken for a neighbour's: then it is whoever was sent there last.
+        for caller in [seen.caller.clone(), sent] {
+            let waiting = self.waiting.get_mut(&(caller.clone(), host.clone()));
+            if let Some(waiting) = waiting.filter(|it| it.last().is_some_and(Seen::is_challenged)) {
+                waiting.push(seen);
+                return;
+            }
+            if let Some(at) = self.challenged(&caller, &host) {
+                self.join(at, seen);
+                return;
+            }
         }
+        self.waiting.entry((seen.caller.clone(), host)).or_default().push(seen);
     }
 
     /// The latest group of a client at a registry, if the last that it was told there is where tokens are.
@@ -195,7 +204,8 @@ impl Sorter {
             hosts.retain(|it| *it != seen.place.host);
             hosts.push(seen.place.host.clone());
             if realm.host != seen.place.host {
-                self.token_hosts.insert((seen.caller.address, realm.host.clone()), seen.place.host.clone());
+                let sent = (seen.place.host.clone(), seen.caller.clone());
+                self.token_hosts.insert((seen.caller.address, realm.host.clone()), sent);
             }
         }
         match &seen.asks {

@@ -12,20 +12,27 @@ use super::group::LOGIN_TIME;
 
 type Process = (u32, String);
 
-/// Fills in processes.
+/// Fills in processes: first by what was asked of the same host, which tells more than what was asked at the same time.
 pub(super) fn fill(seen: &mut [Seen]) {
-    let mut clients: HashMap<(Option<IpAddr>, String), Vec<usize>> = HashMap::new();
+    fill_by(seen, |it| it.place.host.clone());
+    fill_by(seen, |_| String::new());
+}
+
+/// Fills in processes by the requests of the same agent, address and `part`.
+fn fill_by(seen: &mut [Seen], part: fn(&Seen) -> String) {
+    let mut clients: HashMap<(Option<IpAddr>, String, String), Vec<usize>> = HashMap::new();
     // A connection on which nothing was asked names no agent: it is that of what its address asked next, else last.
     let requests = seen.iter().filter(|it| it.asks != Asks::Connection);
-    let mut next: HashMap<Option<IpAddr>, String> =
-        requests.map(|it| (it.caller.address, it.caller.agent.clone())).collect();
+    let mut next: HashMap<(Option<IpAddr>, String), String> =
+        requests.map(|it| ((it.caller.address, part(it)), it.caller.agent.clone())).collect();
     for (at, it) in seen.iter().enumerate().rev() {
+        let key = (it.caller.address, part(it));
         let agent = match it.asks {
-            Asks::Connection => next.get(&it.caller.address).cloned().unwrap_or_default(),
+            Asks::Connection => next.get(&key).cloned().unwrap_or_default(),
             _ => it.caller.agent.clone(),
         };
-        next.insert(it.caller.address, agent.clone());
-        clients.entry((it.caller.address, agent)).or_default().push(at);
+        next.insert(key.clone(), agent.clone());
+        clients.entry((key.0, key.1, agent)).or_default().push(at);
     }
     for all in clients.values_mut() {
         all.reverse();

@@ -6,6 +6,7 @@ use super::super::seen::{
     Asks, Caller, Challenge, Claims, Content, Credentials, Descriptor, Digest, Manifest, Place, Seen, Token,
 };
 use super::{Block, Outcome, State, build};
+use crate::finding::{Cause, Finding};
 use crate::time::Timestamp;
 use crate::token::Scope;
 
@@ -162,6 +163,36 @@ fn a_connection_that_was_left_beside_a_whole_pull_is_no_failure() {
     cut_short.pop();
     let told = with(cut_short, spare(6));
     assert!(told.len() == 1 && !told[0].starts_with("containerd pull ok: "), "{told:?}");
+}
+
+#[test]
+fn a_token_server_that_is_down_belongs_to_whom_was_sent_there() {
+    let agent = "skopeo/1.9";
+    let process = |pid: Option<u32>, seen: Seen| {
+        let process = pid.map(|pid| (pid, "skopeo".to_owned()));
+        Seen { caller: Caller { process, ..seen.caller.clone() }, ..seen }
+    };
+    let down = |pid| {
+        let mut seen = Seen {
+            status: None,
+            finding: Some(Box::new(Finding::new(
+                Cause::ConnectionRefused,
+                "t.test refuses",
+                "error",
+                "t.test",
+                "refused",
+            ))),
+            ..asked(2, agent, "", Asks::Connection, 0)
+        };
+        seen.place.host = "t.test".to_owned();
+        process(pid, seen)
+    };
+    // Of the connection's own process, of none that was found, or of a neighbour's.
+    for pid in [Some(7), None, Some(8)] {
+        let seen = vec![process(Some(7), challenged(asked(0, agent, "GET", Asks::Ping, 401))), down(pid)];
+        let blocks: Vec<String> = build(seen).iter().map(shown).collect();
+        assert_eq!(blocks, ["skopeo login connection_refused: ping challenged, connect failed"], "{pid:?}");
+    }
 }
 
 #[test]
