@@ -142,15 +142,22 @@ fn one_agent(seen: &mut [Seen]) {
         hosts.insert(it.place.host.clone());
     }
     let mut next: HashMap<u32, (Option<Timestamp>, String, String)> = HashMap::new();
+    // Where the program is not known: what its address asked next, if it asked nothing of that host itself.
+    let mut near: HashMap<Option<std::net::IpAddr>, (Option<Timestamp>, String, String)> = HashMap::new();
     for it in seen.iter_mut().rev() {
         let pid = it.caller.process.as_ref().map(|it| it.0);
         if it.asks != Asks::Connection {
-            next.extend(pid.map(|pid| (pid, (it.start, it.caller.agent.clone(), it.place.host.clone()))));
+            let asked = (it.start, it.caller.agent.clone(), it.place.host.clone());
+            next.extend(pid.map(|pid| (pid, asked.clone())));
+            near.insert(it.caller.address, asked);
             continue;
         }
-        let after = pid.and_then(|pid| next.get(&pid)).filter(|(start, ..)| match (start, it.end.or(it.start)) {
-            (Some(next), Some(end)) => next.0.saturating_sub(end.0) <= LOGIN_TIME,
-            _ => false,
+        let by_address = || near.get(&it.caller.address).filter(|_| !hosts.contains(&it.place.host));
+        let after = pid.map_or_else(by_address, |pid| next.get(&pid)).filter(|(start, ..)| {
+            match (start, it.end.or(it.start)) {
+                (Some(next), Some(end)) => next.0.saturating_sub(end.0) <= LOGIN_TIME,
+                _ => false,
+            }
         });
         if let Some((_, agent, host)) = after {
             it.caller.agent.clone_from(agent);

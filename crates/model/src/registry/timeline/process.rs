@@ -36,7 +36,9 @@ fn fill_by(seen: &mut [Seen], part: fn(&Seen) -> String) {
     }
     for all in clients.values_mut() {
         all.reverse();
-        if all.iter().any(|at| seen[*at].caller.process.is_some()) {
+        // Connections alone, one after the other, tell nothing of each other.
+        let is_asked = all.iter().any(|at| seen[*at].asks != Asks::Connection);
+        if is_asked && all.iter().any(|at| seen[*at].caller.process.is_some()) {
             fill_client(seen, all);
         }
     }
@@ -72,11 +74,19 @@ fn of_run(seen: &[Seen], run: &[usize], before: Option<usize>, after: Option<usi
     let begins: Vec<usize> = (0..run.len()).filter(|at| begins(seen, run, *at, after)).collect();
     let (first, last) = (begins.first().copied(), begins.last().copied());
     let goes_on = after.is_some_and(|at| !is_first_ping(&seen[at]) && seen[at].asks != Asks::Connection);
+    // A connection that failed, and a ping of the same host next: a client that tries another way.
+    let tries_again = |at: usize| {
+        let is_first = after.filter(|it| is_first_ping(&seen[*it]));
+        let is_connection = |it: &usize| seen[*it].asks == Asks::Connection;
+        run[at..].iter().all(is_connection)
+            && is_first.is_some_and(|it| seen[it].place.host == seen[run[at]].place.host)
+    };
     let of = |at: usize| {
         let (earlier, later) = (process(before, run[at]), process(after, run[at]));
         let is_same = earlier == later;
         match (first, last) {
             _ if is_same => earlier,
+            _ if tries_again(at) => later,
             (Some(first), _) if at < first => earlier,
             (_, Some(last)) if at >= last && goes_on => later,
             (None, _) if earlier.is_some() => earlier,
@@ -141,6 +151,7 @@ mod tests {
         let all = [(Asks::Ping, 1), (Asks::Connection, 0), (Asks::Ping, 0), (manifest(), 2)];
         assert_eq!(filled(&all), [1, 2, 2, 2]);
         assert_eq!(filled(&[(Asks::Ping, 1), (Asks::Connection, 0)]), [1, 1]);
+        assert_eq!(filled(&[(manifest(), 1), (Asks::Connection, 0), (Asks::Ping, 2)]), [1, 2, 2]);
         // A daemon is the same throughout.
         let all = [(Asks::Ping, 1), (Asks::Ping, 0), (manifest(), 0), (Asks::Ping, 1)];
         assert_eq!(filled(&all), [1, 1, 1, 1]);
