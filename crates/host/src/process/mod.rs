@@ -86,7 +86,8 @@ impl Finder {
     /// address of the listener. Several programs can hold one socket (after fork); one of them is given.
     pub fn find(&self, client: SocketAddr, server: SocketAddr) -> Option<Process> {
         let inode = self.inodes.of(client, server)?;
-        let pid = self.owner(inode)?;
+        // Somebody here has it open, or had. A process that was made or changed while the others were gone through is found the second time.
+        let pid = self.owner(inode).or_else(|| self.owner(inode))?;
         procfs::describe(pid)
     }
 

@@ -12,7 +12,7 @@ use super::group::LOGIN_TIME;
 
 type Process = (u32, String);
 
-/// Fills in processes: first by what was asked of the same host, which tells more than what was asked at the same time.
+/// Fills in processes: first by what was asked of the same registry, which tells more than what was asked at the same time.
 pub(super) fn fill(seen: &mut [Seen]) {
     fill_by(seen, |it| it.place.host.clone());
     fill_by(seen, |_| String::new());
@@ -34,10 +34,13 @@ fn fill_by(seen: &mut [Seen], part: fn(&Seen) -> String) {
         next.insert(key.clone(), agent.clone());
         clients.entry((key.0, key.1, agent)).or_default().push(at);
     }
+    let is_all = clients.keys().all(|(_, part, _)| part.is_empty());
     for all in clients.values_mut() {
         all.reverse();
-        // Connections alone, one after the other, tell nothing of each other.
-        let is_asked = all.iter().any(|at| seen[*at].asks != Asks::Connection);
+        // Connections alone, one after the other, tell nothing of each other; nor do questions to a token server or storage, between which
+        // those lie that the registry was asked.
+        let is_aside = |at: &usize| matches!(seen[*at].asks, Asks::Token { .. } | Asks::Redirected);
+        let is_asked = all.iter().any(|at| seen[*at].asks != Asks::Connection) && (is_all || !all.iter().any(is_aside));
         if is_asked && all.iter().any(|at| seen[*at].caller.process.is_some()) {
             fill_client(seen, all);
         }
@@ -113,7 +116,7 @@ fn is_first_ping(seen: &Seen) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::seen::{Caller, Seen};
+    use super::super::super::seen::{Caller, Place, Seen};
     use super::*;
     use crate::time::Timestamp;
 
@@ -121,9 +124,17 @@ mod tests {
         Asks::Manifest { repository: "a".to_owned(), reference: "1".to_owned() }
     }
 
+    fn token() -> Asks {
+        Asks::Token { service: String::new(), scopes: Vec::new(), account: None }
+    }
+
     fn filled(all: &[(Asks, u32)]) -> Vec<u32> {
         let request = |(at, (asks, pid)): (usize, &(Asks, u32))| Seen {
             asks: asks.clone(),
+            place: Place {
+                host: if matches!(asks, Asks::Token { .. }) { "t.test" } else { "r.test" }.to_owned(),
+                ..Place::default()
+            },
             start: Some(Timestamp(i64::try_from(at).unwrap() * 1000)),
             caller: Caller {
                 agent: if *asks == Asks::Connection { String::new() } else { "skopeo".to_owned() },
@@ -152,6 +163,9 @@ mod tests {
         assert_eq!(filled(&all), [1, 2, 2, 2]);
         assert_eq!(filled(&[(Asks::Ping, 1), (Asks::Connection, 0)]), [1, 1]);
         assert_eq!(filled(&[(manifest(), 1), (Asks::Connection, 0), (Asks::Ping, 2)]), [1, 2, 2]);
+        // A token server that the next client asks as well, and the registry between.
+        let all = [(Asks::Ping, 1), (token(), 0), (Asks::Ping, 1), (Asks::Ping, 2), (token(), 2)];
+        assert_eq!(filled(&all), [1, 1, 1, 2, 2]);
         // A daemon is the same throughout.
         let all = [(Asks::Ping, 1), (Asks::Ping, 0), (manifest(), 0), (Asks::Ping, 1)];
         assert_eq!(filled(&all), [1, 1, 1, 1]);
