@@ -12,6 +12,7 @@ use sidelight_host::process::Finder;
 use sidelight_host::pull_settings::Surroundings as Host;
 use sidelight_host::redirect::Network;
 use sidelight_model::flow::{Authority, Process};
+use sidelight_model::registry::Reference;
 
 use super::local_ports::LocalPorts;
 use super::plan::Plan;
@@ -50,6 +51,7 @@ impl Way {
         host: Option<&str>,
         hosts_dir: Option<&Path>,
     ) -> Result<(Self, Plan), Failure> {
+        registries.iter().try_for_each(|it| is_registry(it))?;
         match client {
             WatchClient::Docker => {
                 let facts = docker::look(&docker::socket(host)?)?;
@@ -297,5 +299,28 @@ impl Inside for Around {
 
     fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         self.0.connect(address)
+    }
+}
+
+/// Whether it can be the name of a registry: it becomes part of paths and of other programs' settings.
+fn is_registry(name: &str) -> Result<(), Failure> {
+    match format!("{name}/x").parse::<Reference>() {
+        Ok(image) if image.registry == name || image.is_docker_hub() => Ok(()),
+        _ => Err(Failure::usage(format_args!("`{name}` is no registry; write HOST[:PORT], as images do"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_leave_their_place_are_no_registries() {
+        for good in ["registry.corp", "registry.corp:5000", "localhost:5000", "docker.io", "10.0.0.7:5000"] {
+            assert!(is_registry(good).is_ok(), "{good}");
+        }
+        for bad in ["", "..", "../../etc", "a.b/../c", "bad name", "a.b\"\n[x]", "a.b/team", "https://a.b", "/a.b"] {
+            assert!(is_registry(bad).is_err(), "{bad}");
+        }
     }
 }
