@@ -85,9 +85,8 @@ impl Finder {
     /// `server` is what the client connected to: for a redirected connection that is the original destination, not the
     /// address of the listener. Several programs can hold one socket (after fork); one of them is given.
     pub fn find(&self, client: SocketAddr, server: SocketAddr) -> Option<Process> {
-        let inode = self.inodes.of(client, server)?;
-        // Somebody here has it open, or had. A process that was made or changed while the others were gone through is found the second time.
-        let pid = self.owner(inode).or_else(|| self.owner(inode))?;
+        // A process that was made or changed while the others were gone through is found the second time, if the socket is still there then.
+        let pid = (0..2).find_map(|_| self.owner(self.inodes.of(client, server)?))?;
         procfs::describe(pid)
     }
 

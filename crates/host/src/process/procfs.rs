@@ -16,10 +16,20 @@ const MAX_TEXT: u64 = 64 * 1024;
 /// Container engines name a container by 64 hexadecimal digits.
 const CONTAINER_ID: usize = 64;
 
-/// Every process there is.
+/// Every process there is, the youngest first: a short-lived one may be gone before all the others have been gone through.
 pub(super) fn all() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).take(MAX_PROCESSES)
+    let mut pids: Vec<u32> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).take(MAX_PROCESSES).collect();
+    let last = last_pid().unwrap_or(u32::MAX);
+    // Numbers are given out upwards and begin again from the bottom: those above the last one are the oldest.
+    pids.sort_unstable_by_key(|pid| (*pid > last, std::cmp::Reverse(*pid)));
+    pids.into_iter()
+}
+
+/// The number that was given to a process or thread last: the last field of `/proc/loadavg`.
+fn last_pid() -> Option<u32> {
+    read(PathBuf::from("/proc/loadavg"))?.split_ascii_whitespace().last()?.parse().ok()
 }
 
 /// The descendants of a process, nearest first.
@@ -139,5 +149,16 @@ mod tests {
         assert_eq!(us.exe.as_deref(), std::env::current_exe().unwrap().to_str());
         assert!(all().any(|pid| pid == us.pid));
         assert_eq!(describe(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_young_process_comes_before_its_elders() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let all: Vec<u32> = all().collect();
+        let at = |of: u32| all.iter().position(|pid| *pid == of).unwrap();
+        let (young, old) = (at(child.id()), at(1));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(young < old, "{young} of {}, {old}", all.len());
     }
 }
