@@ -263,6 +263,27 @@ fn a_service_may_speak_first() {
 }
 
 #[test]
+fn a_client_that_begins_tls_after_another_greeting_is_told_of() {
+    let proxy = explicit();
+    let hello = "\x16\x03\x01\0\x05\x01\0\0\x01\0";
+    let service = Service::start(move |mut line| {
+        line.say("SSH-2.0-OpenSSH_9.2\r\n");
+        line.hear(hello);
+        line.half_close();
+        line.hear_end();
+    });
+    let mut line = proxy.tunnel(&service.place());
+    line.hear("SSH-2.0-OpenSSH_9.2\r\n");
+    line.say(hello);
+    line.hear_end();
+    line.half_close();
+    service.over();
+    let finding = proxy.sidelight.finding("not_tls");
+    assert!(finding["summary"].as_str().unwrap().contains("SSH"), "{finding}");
+    assert_eq!(finding["evidence"][0]["value"], "SSH-2.0-OpenSSH_9.2");
+}
+
+#[test]
 fn a_client_may_half_close_at_once_and_a_service_too() {
     let proxy = explicit();
     let service = Service::start(|mut line| {

@@ -107,6 +107,11 @@ impl ClientProgram {
         }
     }
 
+    /// The number of its process, if that has been found by now.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.found.as_ref().map(|process| process.pid)
+    }
+
     /// `curl[1234]`, or the address.
     pub(crate) async fn name(&mut self, peer: SocketAddr) -> String {
         match self.wait().await {

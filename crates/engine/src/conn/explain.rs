@@ -57,7 +57,7 @@ pub(crate) fn service_failed(target: &Authority, error: &ServiceError) -> Findin
 }
 
 /// The port speaks something else; its first bytes tell what.
-fn not_tls(target: &Authority, first: &[u8]) -> Finding {
+pub(super) fn not_tls(target: &Authority, first: &[u8]) -> Finding {
     let line = first.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default().escape_ascii().to_string();
     let greets = |word: &[u8]| first.starts_with(word);
     let (cause, why, action, how) = if greets(b"HTTP/") {
@@ -76,7 +76,11 @@ fn not_tls(target: &Authority, first: &[u8]) -> Finding {
             "choose STARTTLS in place of SSL/TLS in the client".to_owned(),
         )
     } else {
-        let what = "answers the ClientHello with something that is not TLS";
+        let what = if greets(b"SSH-") {
+            "speaks SSH on this port, not TLS"
+        } else {
+            "answers the ClientHello with something that is not TLS"
+        };
         (Cause::NotTls, what, "Check the port", format!("nc {} {}", target.host, target.port))
     };
     Finding::new(cause, format!("{target} {why}"), "first bytes", target.to_string(), line).with_fix(action, how)
@@ -163,6 +167,11 @@ pub(super) fn is_refusal(error: &FaceError) -> bool {
         FaceError::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
         FaceError::Tls(_) | FaceError::TimedOut(_) => false,
     }
+}
+
+/// Whether it said nothing: it may as well have had no use for the connection.
+pub(super) fn is_silent(error: &FaceError) -> bool {
+    matches!(error, FaceError::Closed | FaceError::Io(_))
 }
 
 /// Why there is no TLS with the client.

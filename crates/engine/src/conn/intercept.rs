@@ -159,6 +159,8 @@ impl Call<'_> {
         error: &ServiceError,
         redial: bool,
     ) -> How {
+        // As in a dial that fails: what the client will now see may end it.
+        self.program.settle().await;
         let finding = service_failed(target, error);
         let because = finding.summary.clone();
         self.tap.event(EventKind::Finding(Box::new(finding)));
@@ -189,12 +191,21 @@ impl Call<'_> {
         no_refusal: bool,
         server: tokio_rustls::TlsStream<Conn>,
     ) -> How {
+        if super::explain::is_silent(error) && self.has_taken(&shown.name) {
+            end_unasked(server).await;
+            return How::ClientCut("it had no use for the connection: it asked on others".to_owned());
+        }
         // Noted first: the client may be back before the service has seen the end.
         if !no_refusal {
             self.client_refused(error, target, shown).await;
         }
         end_unasked(server).await;
         How::Failed
+    }
+
+    /// Whether the client's process has asked the service for something over a copy of ours.
+    fn has_taken(&self, name: &Host) -> bool {
+        self.program.pid().is_some_and(|pid| self.engine.fail_open().has_taken(pid, &name.to_string()))
     }
 
     pub(crate) async fn client_refused(&mut self, error: &FaceError, target: &Authority, shown: &Shown) {
@@ -222,12 +233,14 @@ impl Call<'_> {
         let idle = self.engine.settings.idle_limit;
         let place = Authority { host: shown.name.clone(), port: target.port };
         let learning = self.listener.scope.clone().map(|scope| Learning::new(scope, place, alpn.as_deref()));
-        let mut seen = super::observe::Seen::new(&mut self.tap).learning(learning);
+        let asking = self.program.pid().map(|pid| (self.engine.clone(), pid, shown.name.to_string()));
+        let mut seen = super::observe::Seen::new(&mut self.tap).learning(learning).asking(asking);
         let (client, server, end) = relay(client, server, &mut seen, idle).await;
         let first_end = seen.first_end;
         let refusal = self.refused_late(&end, first_end, began.elapsed());
         // Noted before anything is waited for, as above.
-        if let Some(error) = refusal.filter(|_| !no_refusal) {
+        let is_refusal = |error: &FaceError| !super::explain::is_silent(error) || !self.has_taken(&shown.name);
+        if let Some(error) = refusal.filter(|error| !no_refusal && is_refusal(error)) {
             self.client_refused(&error, target, shown).await;
         }
         finish(client, server, &end).await;

@@ -42,6 +42,8 @@ pub(crate) struct Call<'e> {
     pub(crate) hello: Option<Arc<Hello>>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
+    /// Where the client wanted to go: `local`, unless it was redirected here.
+    pub(crate) far_end: SocketAddr,
     pub(crate) program: ClientProgram,
 }
 
@@ -53,20 +55,17 @@ pub async fn drive(engine: Arc<Engine>, listener: Arc<Listener>, client: TcpStre
     let tap = engine.new_connection().await;
     let opened = Opened { client: peer, local, mode: listener.name.clone() };
     tap.event(EventKind::Opened(opened));
-    // A redirected client's own socket is connected to where it wanted to go.
-    let far_end = match listener.mode {
-        Mode::Transparent => intake::original_dst(&client, local).unwrap_or(local),
-        _ => local,
-    };
+    // A redirected client's own socket is connected to where it wanted to go, in whatever mode we listen.
+    let far_end = intake::original_dst(&client, local).unwrap_or(local);
     let program = ClientProgram::find(listener.identify.clone(), peer, far_end, &tap);
     let tee = Tee::new(engine.settings.capture, &tap);
-    let mut call = Call { engine: &engine, listener: &listener, tap, tee, hello: None, peer, local, program };
+    let mut call = Call { engine: &engine, listener: &listener, tap, tee, hello: None, peer, local, far_end, program };
     let how = match call.refusal() {
         Some(finding) => {
             call.tee.attach(Leg::Client, client, Ends { from: peer, to: far_end }).reset_on_drop();
             call.refuse(finding)
         }
-        None => call.serve(client, far_end).await,
+        None => call.serve(client).await,
     };
     let (to_server, to_client) = call.tap.tallies();
     call.program.tell().await;
@@ -96,13 +95,13 @@ impl Call<'_> {
     }
 
     fn is_ourselves(&self) -> bool {
-        !self.listener.foreign && self.engine.own.is_our_connection(self.peer)
+        !self.listener.foreign && self.engine.own.is_our_connection(self.peer, self.far_end)
     }
 
-    async fn serve(&mut self, client: TcpStream, far_end: SocketAddr) -> How {
+    async fn serve(&mut self, client: TcpStream) -> How {
         let original =
             matches!(self.listener.mode, Mode::Transparent).then(|| intake::original_dst(&client, self.local));
-        let client = self.tee.attach(Leg::Client, client, Ends { from: self.peer, to: far_end });
+        let client = self.tee.attach(Leg::Client, client, Ends { from: self.peer, to: self.far_end });
         let client: Conn = match &self.listener.edit {
             Some(new) => Box::new(Edited::new(new(), client)),
             None => client,

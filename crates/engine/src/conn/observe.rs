@@ -8,7 +8,7 @@ use sidelight_model::flow::{Authority, ConnId, Decoded, Direction};
 use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
 use sidelight_wire::starttls::{Watch, Watcher};
 
-use crate::engine::{Scope, now};
+use crate::engine::{Engine, Scope, now};
 use crate::relay::{Flow, Observer};
 use crate::tap::ConnTap;
 
@@ -40,22 +40,31 @@ impl Learning {
     }
 }
 
+/// The client's process and the service's name: the first byte that it sends says that it took our certificate.
+type Asking = (Arc<Engine>, u32, String);
+
 /// Hands all bytes to the tap.
 pub(super) struct Seen<'t> {
     tap: &'t mut ConnTap,
     learning: Option<Learning>,
+    asking: Option<Asking>,
     /// The direction that ended first.
     pub(super) first_end: Option<Direction>,
 }
 
 impl<'t> Seen<'t> {
     pub(super) const fn new(tap: &'t mut ConnTap) -> Self {
-        Self { tap, learning: None, first_end: None }
+        Self { tap, learning: None, asking: None, first_end: None }
     }
 
     /// The same, with a reader beside the tap.
     pub(super) fn learning(self, learning: Option<Learning>) -> Self {
         Self { learning, ..self }
+    }
+
+    /// The same; the first byte from the client is noted for its process.
+    pub(super) fn asking(self, asking: Option<Asking>) -> Self {
+        Self { asking, ..self }
     }
 }
 
@@ -65,6 +74,11 @@ impl Observer for Seen<'_> {
     }
 
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
+        if direction == Direction::ToServer
+            && let Some((engine, pid, host)) = self.asking.take()
+        {
+            engine.fail_open().taken(pid, host);
+        }
         self.tap.data(direction, bytes);
         if let Some(learning) = &mut self.learning {
             learning.read(direction, bytes);
@@ -108,6 +122,39 @@ pub(super) struct Upgrading<'t> {
     pub(super) protocol: Option<&'static str>,
     /// The client's ClientHello waits for the server's word.
     pub(super) early: bool,
+    /// What the service said first, as much as a finding shows.
+    greeting: Option<Vec<u8>>,
+    /// Whether the client's first words were a ClientHello.
+    hello: Option<bool>,
+}
+
+/// Of a greeting no more is kept.
+const GREETING: usize = 160;
+
+impl<'t> Upgrading<'t> {
+    pub(super) fn new(tap: &'t mut ConnTap) -> Self {
+        Self { tap, watcher: Some(Watcher::new()), protocol: None, early: false, greeting: None, hello: None }
+    }
+
+    /// With what the service met a client that began TLS, if that was not TLS. (One that was met with nothing is not watched as a plain one.)
+    pub(super) fn crossed(self) -> Option<Vec<u8>> {
+        let is_tls = |said: &Vec<u8>| matches!(said[..], [20..=23, 3, ..]);
+        self.greeting.filter(|said| self.hello == Some(true) && !is_tls(said))
+    }
+
+    /// Takes note of each side's first words.
+    fn note(&mut self, direction: Direction, bytes: &[u8]) {
+        match direction {
+            Direction::ToClient if self.greeting.is_none() => {
+                self.greeting = Some(bytes[..bytes.len().min(GREETING)].to_vec());
+            }
+            // A handshake record that begins with a ClientHello.
+            Direction::ToServer if self.hello.is_none() => {
+                self.hello = Some(matches!(bytes.first_chunk(), Some([22, 3, _, _, _, 1])));
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Observer for Upgrading<'_> {
@@ -116,6 +163,7 @@ impl Observer for Upgrading<'_> {
     }
 
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
+        self.note(direction, bytes);
         let watch = self.watcher.as_mut().map(|watcher| match direction {
             Direction::ToServer => watcher.from_client(bytes),
             Direction::ToClient => watcher.from_server(bytes),

@@ -1,7 +1,6 @@
 //! Relays without opening anything. In: two transports. Out: how it ended.
 
-use sidelight_model::flow::{Authority, Direction, How, Verdict};
-use sidelight_wire::starttls::Watcher;
+use sidelight_model::flow::{Authority, Direction, EventKind, How, Verdict};
 use sidelight_wire::tls::alert::AlertDescription;
 
 use super::Call;
@@ -31,11 +30,15 @@ impl Call<'_> {
     /// Relays and shows what is not TLS, and opens it when it becomes TLS (STARTTLS and its kin).
     pub(crate) async fn plain(&mut self, client: Conn, server: Conn, target: Authority) -> How {
         self.decide(Verdict::Plain, "not TLS");
+        // A service that spoke first may say what ends the client.
+        self.program.settle().await;
         let idle = self.engine.settings.idle_limit;
-        let mut watching =
-            Upgrading { tap: &mut self.tap, watcher: Some(Watcher::new()), protocol: None, early: false };
+        let mut watching = Upgrading::new(&mut self.tap);
         let (client, server, end) = relay(client, server, &mut watching, idle).await;
         let protocol = watching.protocol;
+        if let Some(greeting) = watching.crossed() {
+            self.tap.event(EventKind::Finding(Box::new(super::explain::not_tls(&target, &greeting))));
+        }
         let End::Stopped([from_client, from_server]) = end else {
             finish(client, server, &end).await;
             return how(&end);

@@ -192,7 +192,7 @@ impl Dialer {
         // One-byte writes must not wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let conn = tee.attach(Leg::Server, stream, Ends { from: local, to: address });
-        Ok(Dialed { conn, address, guard: self.own.outbound(local) })
+        Ok(Dialed { conn, address, guard: self.own.outbound(local, address) })
     }
 }
 

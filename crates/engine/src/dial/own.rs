@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub struct OwnAddresses {
     listening: Mutex<Vec<SocketAddr>>,
-    outbound: Mutex<HashSet<SocketAddr>>,
+    /// Both ends: the kernel gives one local port to several connections, as long as they go to different places.
+    outbound: Mutex<HashSet<(SocketAddr, SocketAddr)>>,
 }
 
 impl OwnAddresses {
@@ -17,11 +18,11 @@ impl OwnAddresses {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner).push(address);
     }
 
-    /// Notes the local end of a connection of ours, for as long as the guard lives.
-    pub fn outbound(self: &Arc<Self>, local: SocketAddr) -> OutboundGuard {
-        let local = canonical(local);
-        self.outbound.lock().unwrap_or_else(PoisonError::into_inner).insert(local);
-        OutboundGuard { own: self.clone(), local }
+    /// Notes the ends of a connection of ours, for as long as the guard lives.
+    pub fn outbound(self: &Arc<Self>, local: SocketAddr, remote: SocketAddr) -> OutboundGuard {
+        let ends = (canonical(local), canonical(remote));
+        self.outbound.lock().unwrap_or_else(PoisonError::into_inner).insert(ends);
+        OutboundGuard { own: self.clone(), ends }
     }
 
     /// Whether a connection to `address` would come back to one of our listeners, by whatever address of this machine.
@@ -34,9 +35,10 @@ impl OwnAddresses {
         })
     }
 
-    /// Whether a client at this address is one of our own outgoing connections, redirected back to us.
-    pub fn is_our_connection(&self, client: SocketAddr) -> bool {
-        self.outbound.lock().unwrap_or_else(PoisonError::into_inner).contains(&canonical(client))
+    /// Whether a client at this address, which wanted to go to `wanted`, is one of our own outgoing connections, redirected back to us.
+    pub fn is_our_connection(&self, client: SocketAddr, wanted: SocketAddr) -> bool {
+        let ends = (canonical(client), canonical(wanted));
+        self.outbound.lock().unwrap_or_else(PoisonError::into_inner).contains(&ends)
     }
 }
 
@@ -50,16 +52,16 @@ fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-/// Forgets an outgoing connection's address when it is dropped.
+/// Forgets an outgoing connection's ends when it is dropped.
 #[derive(Debug)]
 pub struct OutboundGuard {
     own: Arc<OwnAddresses>,
-    local: SocketAddr,
+    ends: (SocketAddr, SocketAddr),
 }
 
 impl Drop for OutboundGuard {
     fn drop(&mut self) {
-        self.own.outbound.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.local);
+        self.own.outbound.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.ends);
     }
 }
 
@@ -81,14 +83,16 @@ mod tests {
     #[test]
     fn outgoing_ends_are_forgotten_when_they_close() {
         let own = Arc::new(OwnAddresses::default());
-        let end: SocketAddr = "127.0.0.1:40000".parse().unwrap();
-        let guard = own.outbound(end);
-        assert!(own.is_our_connection("[::ffff:127.0.0.1]:40000".parse().unwrap()));
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let (end, far) = (address("127.0.0.1:40000"), address("192.0.2.1:443"));
+        let guard = own.outbound(end, far);
+        assert!(own.is_our_connection(address("[::ffff:127.0.0.1]:40000"), far));
+        assert!(!own.is_our_connection(end, address("192.0.2.2:443")), "another's connection from the same port");
         drop(guard);
-        assert!(!own.is_our_connection(end));
-        let guard = own.outbound("[::ffff:127.0.0.1]:40000".parse().unwrap());
-        assert!(own.is_our_connection(end), "dialled by a mapped address, redirected as IPv4");
+        assert!(!own.is_our_connection(end, far));
+        let guard = own.outbound(address("[::ffff:127.0.0.1]:40000"), far);
+        assert!(own.is_our_connection(end, far), "dialled by a mapped address, redirected as IPv4");
         drop(guard);
-        assert!(!own.is_our_connection(end));
+        assert!(!own.is_our_connection(end, far));
     }
 }

@@ -1,6 +1,7 @@
-//! Clients that refused our certificate are left alone for a while. In: refusals, with their time. Out: whether to intercept.
+//! Clients that refused our certificate are left alone for a while. In: refusals, with their time, and who took it. Out: whether to intercept, and
+//! whether a connection that was closed without a word was a refusal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ pub enum ClientKey {
     Address(IpAddr),
 }
 
-/// Remembers refusals by (client, host).
+/// Remembers refusals by (client, host), and by (process, host) who asked for something over our certificate.
 #[derive(Clone, Debug)]
 pub struct FailOpen {
     period: Duration,
     refused: HashMap<(ClientKey, String), Timestamp>,
+    taken: HashSet<(u32, String)>,
 }
 
 /// Entries kept at the most; the oldest goes first.
@@ -28,7 +30,7 @@ const MOST: usize = 10_000;
 impl FailOpen {
     /// Leaves a client alone for `period` after a refusal; zero never does.
     pub fn new(period: Duration) -> Self {
-        Self { period, refused: HashMap::new() }
+        Self { period, refused: HashMap::new(), taken: HashSet::new() }
     }
 
     /// Whether nobody refused anything yet.
@@ -55,6 +57,19 @@ impl FailOpen {
             }
         }
         self.refused.insert((client, host.to_owned()), now);
+    }
+
+    /// Notes that process `pid` took our certificate for `host`: it asked for something.
+    pub fn taken(&mut self, pid: u32, host: String) {
+        if self.taken.len() >= MOST {
+            self.taken.clear();
+        }
+        self.taken.insert((pid, host));
+    }
+
+    /// Whether this process took it before. One that then closes a connection without a word (a spare one, or at its end) refuses nothing.
+    pub fn has_taken(&self, pid: u32, host: &str) -> bool {
+        self.taken.contains(&(pid, host.to_owned()))
     }
 
     /// How long ago `client` refused our certificate for `host`, if it is still to be left alone.
@@ -86,5 +101,10 @@ mod tests {
             memory.refused(ClientKey::Program(n.to_string()), "a.test", Timestamp::from_secs(n as i64 / 100));
         }
         assert!(memory.refused.len() <= MOST);
+        for pid in 0..u32::try_from(MOST + 50).unwrap() {
+            memory.taken(pid, "a.test".to_owned());
+            assert!(memory.has_taken(pid, "a.test") && !memory.has_taken(pid, "b.test"));
+        }
+        assert!(memory.taken.len() <= MOST);
     }
 }
