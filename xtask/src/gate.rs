@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands. In: a clean clone and a Debian machine. Out: exit status 0, or the first thing that fails.
 
+use std::process::Command;
+
 use anyhow::{Result, bail};
 
 use crate::workspace::{self, Workspace};
@@ -8,7 +10,7 @@ use crate::{arrows, dist, licences, setup, tidy};
 /// What makes of the program one with `tofu` alone.
 const SLIM: [&str; 3] = ["--no-default-features", "--features", "tofu"];
 
-/// Runs set-up, checks, tests and the static programs' tests, cheapest first.
+/// Runs set-up, checks, tests, a little of the bench, and the static programs' tests, cheapest first.
 ///
 /// # Errors
 /// The first step that fails.
@@ -23,6 +25,9 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     // The tests use the program as it will be used; built first, so that its build is not taken for a slow test.
     workspace::run(workspace.cargo().args(["build", "--workspace", "--all-targets"]))?;
     workspace::run(workspace.cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
+    let mut bench = Command::new("python3");
+    bench.arg(workspace.root().join("bench/bench.py")).arg("--smoke").arg("--sidelight");
+    workspace::run(bench.arg(workspace.target().join("debug/sidelight")))?;
     let slim = dist::build_tofu(workspace)?;
     let program = dist::build(workspace)?;
     let mut tests = workspace.cargo();
