@@ -27,6 +27,10 @@ const WAIT: Duration = Duration::from_millis(500);
 
 /// Something that shows or keeps what is found. Calls come from one thread, in the order of the events.
 pub trait Consumer: Send {
+    /// Whether it wants to know what is said on connections. Where none does, bytes are counted and not decoded.
+    fn wants_content(&self) -> bool {
+        true
+    }
     /// Any event, before it is decoded and before the calls below that come of it. `conn` knows already what it tells; for
     /// [`EventKind::Shed`] it is a record of nobody.
     fn event(&mut self, _conn: &ConnectionRecord, _event: &Event) {}

@@ -35,6 +35,11 @@ impl Line {
         self.heard().is_some()
     }
 
+    /// Whether anybody wants to know what is said.
+    fn wants_bytes(&self) -> bool {
+        self.heard().is_some_and(|queue| !queue.budget.no_bytes.load(Ordering::Relaxed))
+    }
+
     /// Whether bytes may be told: always where traffic waits for slow sinks, as it then stops somewhere else.
     pub(super) fn takes_bytes(&self) -> bool {
         self.heard().is_some_and(|queue| {
@@ -148,7 +153,7 @@ impl ConnTap {
     pub fn data(&mut self, direction: Direction, bytes: &[u8]) {
         let side = direction.index();
         self.tally[side].bytes += bytes.len() as u64;
-        if !self.line.is_heard() {
+        if !self.line.wants_bytes() {
             return;
         }
         if self.line.takes_bytes() && self.report_loss(direction) {

@@ -57,7 +57,12 @@ pub struct TapReceiver {
     queue: mpsc::Receiver<Weighed>,
     budget: Arc<Budget>,
     held: usize,
+    /// An event came since the last pause.
+    lively: bool,
 }
+
+/// How long events gather while there are any: whoever sends one to a receiver that waits has to wake it, which costs more than the event.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// Bytes under way, and who waits for there to be fewer.
 #[derive(Debug)]
@@ -70,6 +75,8 @@ struct Budget {
     shed: AtomicU64,
     /// Nobody takes from the queue any more.
     deserted: AtomicBool,
+    /// The sinks want to know how connections begin and end, and not what is said on them.
+    no_bytes: AtomicBool,
 }
 
 impl Budget {
@@ -122,9 +129,10 @@ pub fn queue(limit: usize, overload: Overload) -> (Tap, TapReceiver) {
         waiting: Mutex::default(),
         shed: AtomicU64::new(0),
         deserted: AtomicBool::new(false),
+        no_bytes: AtomicBool::new(false),
     });
     let tap = Tap { queue: Some(Queue { sender, budget: budget.clone() }), overload };
-    (tap, TapReceiver { queue: receiver, budget, held: 0 })
+    (tap, TapReceiver { queue: receiver, budget, held: 0, lively: false })
 }
 
 impl Tap {
@@ -162,6 +170,11 @@ pub enum Received {
 }
 
 impl TapReceiver {
+    /// Asks for no bytes: they are counted, and not lost.
+    pub fn decline_bytes(&self) {
+        self.budget.no_bytes.store(true, Ordering::Release);
+    }
+
     /// Waits for the next event. Calling it says that the one before is dealt with.
     pub fn next(&mut self, wait: Duration) -> Received {
         self.release();
@@ -170,14 +183,28 @@ impl TapReceiver {
         {
             return Received::Event(event);
         }
-        match self.queue.recv_timeout(wait) {
+        match self.receive(wait) {
             Ok(Weighed(event, weight)) => {
                 self.held = weight;
+                self.lively = true;
                 Received::Event(event)
             }
             Err(mpsc::RecvTimeoutError::Timeout) => Received::Idle,
             Err(mpsc::RecvTimeoutError::Disconnected) => self.shed().map_or(Received::End, Received::Event),
         }
+    }
+
+    fn receive(&mut self, wait: Duration) -> Result<Weighed, mpsc::RecvTimeoutError> {
+        match self.queue.try_recv() {
+            Ok(weighed) => return Ok(weighed),
+            Err(mpsc::TryRecvError::Disconnected) => return Err(mpsc::RecvTimeoutError::Disconnected),
+            Err(mpsc::TryRecvError::Empty) if wait.is_zero() => return Err(mpsc::RecvTimeoutError::Timeout),
+            Err(mpsc::TryRecvError::Empty) => {}
+        }
+        if std::mem::take(&mut self.lively) {
+            std::thread::sleep(GATHER);
+        }
+        self.queue.recv_timeout(wait)
     }
 
     /// The word for connections that passed unseen, when there were any.

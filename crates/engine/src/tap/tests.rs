@@ -209,3 +209,18 @@ fn secrets_come_before_what_they_decrypt() {
     let told: Vec<String> = received(&mut receiver).into_iter().map(words).collect();
     assert_eq!(told, ["hello", "Secret", "server hello", "finished", "finished, and the first data", "data"]);
 }
+
+#[test]
+fn bytes_that_nobody_wants_are_counted_and_not_lost() {
+    let (tap, mut receiver) = queue(100, Overload::Drop);
+    receiver.decline_bytes();
+    let mut tap = tap.connection(ConnId(1));
+    tap.event(opened());
+    tap.data(Direction::ToClient, &[0; 2000]);
+    let end = closed(&mut tap);
+    tap.event(end);
+    let events = received(&mut receiver);
+    assert!(matches!(events[0].kind, EventKind::Opened(_)) && events.len() == 2, "{events:?}");
+    let EventKind::Closed(end) = &events[1].kind else { panic!("{events:?}") };
+    assert_eq!(end.to_client, Tally { bytes: 2000, lost: 0 });
+}

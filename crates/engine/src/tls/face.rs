@@ -1,13 +1,14 @@
 //! Our face towards the client. In: its connection with the ClientHello still in it, a minted leaf, the protocol that the
 //! service chose. Out: TLS with what was agreed, or how the client refused.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::SupportedCipherSuite;
 use rustls::server::{ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SupportedCipherSuite};
 use sidelight_model::flow::{TlsSide, TlsVersion};
 use sidelight_wire::tls::client_hello::ClientHello;
 use tokio_rustls::TlsAcceptor;
@@ -23,8 +24,15 @@ const TLS12: u16 = 0x0303;
 #[derive(Debug)]
 pub struct Face {
     tickets: Option<Arc<dyn ProducesTickets>>,
+    configs: Mutex<HashMap<ConfigKey, Arc<ServerConfig>>>,
     limit: Duration,
 }
+
+/// What the library's configuration depends on: the leaf, by its address, which the configuration itself keeps alive; and ALPN.
+type ConfigKey = (usize, Option<Vec<u8>>);
+
+/// Configurations kept at the most, some hundred bytes each; when there are more, all are forgotten.
+const MOST: usize = 4_096;
 
 /// Why there is no TLS with the client.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +107,28 @@ impl ResolvesServerCert for One {
 impl Face {
     /// Handshakes are given up after `limit`. Clients may resume sessions for as long as this lives.
     pub fn new(limit: Duration) -> Self {
-        Self { tickets: rustls::crypto::aws_lc_rs::Ticketer::new().ok(), limit }
+        Self { tickets: rustls::crypto::aws_lc_rs::Ticketer::new().ok(), configs: Mutex::default(), limit }
+    }
+
+    fn config(&self, leaf: Arc<CertifiedKey>, alpn: Option<Vec<u8>>) -> Arc<ServerConfig> {
+        let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        if configs.len() >= MOST {
+            configs.clear();
+        }
+        let make = |alpn: &Option<Vec<u8>>| {
+            let mut config =
+                super::server_builder().with_no_client_auth().with_cert_resolver(Arc::new(One(leaf.clone())));
+            config.alpn_protocols = alpn.iter().cloned().collect();
+            config.enable_secret_extraction = true;
+            if let Some(tickets) = &self.tickets {
+                config.ticketer = tickets.clone();
+                // Sessions are in the tickets; room for them here would be 20 KiB for each leaf.
+                config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+            }
+            Arc::new(config)
+        };
+        let key = (Arc::as_ptr(&leaf) as usize, alpn);
+        configs.entry(key).or_insert_with_key(|(_, alpn)| make(alpn)).clone()
     }
 
     /// Shakes hands, showing `leaf` and choosing `alpn`; the secrets go to `secrets`.
@@ -114,17 +143,12 @@ impl Face {
         secrets: Option<SecretTap>,
     ) -> Result<(tokio_rustls::TlsStream<Conn>, TlsSide), FaceError> {
         let chain = leaf.cert.iter().map(|cert| cert.to_vec()).collect();
-        let mut config = super::server_builder().with_no_client_auth().with_cert_resolver(Arc::new(One(leaf)));
-        config.alpn_protocols = alpn.into_iter().collect();
-        config.enable_secret_extraction = true;
-        if let Some(tickets) = &self.tickets {
-            config.ticketer = tickets.clone();
-        }
+        let mut config = self.config(leaf, alpn);
         let going_on = secrets.as_ref().map(SecretTap::handshake);
         if let Some(secrets) = &secrets {
-            config.key_log = secrets.key_log();
+            Arc::make_mut(&mut config).key_log = secrets.key_log();
         }
-        let accept = TlsAcceptor::from(Arc::new(config)).accept(conn);
+        let accept = TlsAcceptor::from(config).accept(conn);
         let stream = tokio::time::timeout(self.limit, accept).await.map_err(|_| FaceError::TimedOut(self.limit))?;
         drop(going_on);
         let stream = stream.map_err(refusal)?;

@@ -3,7 +3,9 @@
 //! The verdict is rustls-webpki's. The handshake itself goes on with any chain whose key signs it: what is wrong is then shown
 //! to the client as itself, or refused, by policy.
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -39,7 +41,24 @@ pub struct Verifier {
     library: Option<Arc<WebPkiServerVerifier>>,
     anchors: Anchors,
     source: String,
+    trusted: Mutex<HashMap<Question, Answer>>,
 }
+
+/// What a verdict hangs on besides the time: who is asked for, the chain, the stapled response.
+type Question = (Host, Vec<Vec<u8>>, Vec<u8>);
+
+/// From when until when what was trusted is trusted without being looked at again.
+#[derive(Debug)]
+struct Answer {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// Checking two signatures costs more than all else about a connection; chains are judged anew after this, or when one of their certificates ends.
+const GOOD_FOR: Duration = Duration::from_secs(300);
+
+/// Chains of some kilobytes that are kept at the most; when there are more, all are forgotten.
+const MOST_TRUSTED: usize = 1_024;
 
 /// Whether a service can be trusted.
 #[derive(Debug)]
@@ -76,7 +95,7 @@ impl Verifier {
             Some(builder.build().map_err(|error| error.to_string())?)
         };
         let anchors = Anchors::new(trusted.roots.iter().map(AsRef::as_ref));
-        Ok(Self { library, anchors, source: trusted.source.clone() })
+        Ok(Self { library, anchors, source: trusted.source.clone(), trusted: Mutex::default() })
     }
 
     /// Judges the chain that the service for `target` sent; `name` is what its certificate must be for.
@@ -89,7 +108,44 @@ impl Verifier {
         now: Timestamp,
     ) -> Verdict {
         let der: Vec<Vec<u8>> = chain.iter().map(|cert| cert.to_vec()).collect();
-        let judged = judge(&der, &self.anchors, name, now);
+        let question = (name.clone(), der, stapled.to_vec());
+        let trusted = || self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
+        if trusted().get(&question).is_some_and(|answer| answer.from <= now && now < answer.until) {
+            return Verdict::Trusted;
+        }
+        let (verdict, until) = self.judge(chain, &question, target, now);
+        if matches!(verdict, Verdict::Trusted) {
+            let mut trusted = trusted();
+            if trusted.len() >= MOST_TRUSTED {
+                trusted.clear();
+            }
+            trusted.insert(question, Answer { from: now, until });
+        }
+        verdict
+    }
+
+    /// Judges a chain, and says until when that holds if it is to be trusted.
+    fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        (name, der, stapled): &Question,
+        target: &Authority,
+        now: Timestamp,
+    ) -> (Verdict, Timestamp) {
+        let judged = judge(der, &self.anchors, name, now);
+        let ends = judged.iter().flat_map(|judged| &judged.chain).map(|cert| cert.not_after);
+        let until = ends.min().unwrap_or(now).min(now.plus(GOOD_FOR));
+        (self.verdict_of(judged, chain, (name, stapled), target, now), until)
+    }
+
+    fn verdict_of(
+        &self,
+        judged: Option<Judged>,
+        chain: &[CertificateDer<'_>],
+        (name, stapled): (&Host, &[u8]),
+        target: &Authority,
+        now: Timestamp,
+    ) -> Verdict {
         let asked = Authority { host: name.clone(), port: target.port };
         let error = match self.ask_library(chain, name, now) {
             Ok(()) => match judged.as_ref().and_then(|judged| revoked(judged, stapled, &asked)) {
@@ -222,5 +278,47 @@ impl ServerCertVerifier for AnyChain {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         super::provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ca::{Authority as Ca, CaOptions, KeyKind};
+    use crate::forge::Forge;
+    use sidelight_model::forge::{LeafPlan, Signer};
+
+    #[test]
+    fn what_was_trusted_is_judged_anew_when_it_ends_and_for_another_name() {
+        let now = Timestamp::from_secs(1_795_372_833);
+        let later = |seconds| now.plus(Duration::from_secs(seconds));
+        let ca = Arc::new(Ca::ephemeral(&CaOptions::default(), now).unwrap());
+        let plan = LeafPlan {
+            subject: sidelight_wire::certificate::name(&[(&[2, 5, 4, 3], "a.test")]),
+            names: vec![sidelight_wire::certificate::dns_name("a.test")],
+            added_name: None,
+            purposes: vec!["1.3.6.1.5.5.7.3.1".into()],
+            not_before: now,
+            not_after: later(100),
+            is_ca: false,
+            signer: Signer::Ours,
+        };
+        let leaf = Forge::new(ca.clone()).unwrap().leaf(&plan, KeyKind::EcdsaP256).unwrap();
+        let roots = vec![CertificateDer::from(ca.certificate().der.clone())];
+        let trusted = Trusted { roots, revoked: Vec::new(), source: "test".to_owned(), warnings: Vec::new() };
+        let verifier = Verifier::new(&trusted).unwrap();
+        let verdict = |name: &str, at| {
+            let host = Host::parse(name).unwrap();
+            let target = Authority { host: host.clone(), port: 443 };
+            match verifier.verdict(&leaf.cert, &host, &target, &[], at) {
+                Verdict::Trusted => "trusted",
+                Verdict::Untrusted { finding, .. } => finding.cause.code(),
+            }
+        };
+        assert_eq!(verdict("a.test", now), "trusted");
+        assert_eq!(verdict("a.test", later(50)), "trusted");
+        assert_eq!(verdict("b.test", later(50)), "hostname_mismatch");
+        assert_eq!(verdict("a.test", later(200)), "cert_expired");
+        assert_eq!(verdict("a.test", Timestamp::from_secs(now.as_secs() - 86_400)), "cert_not_yet_valid");
     }
 }

@@ -74,7 +74,11 @@ pub(super) fn is_socket(pid: u32, number: u32, inode: u32) -> bool {
 /// The number of the open file that is the socket of this inode, looked for only among the numbers about `last`. A program that opens one connection after the other numbers
 /// them so, and listing the files of one that has thousands costs milliseconds.
 pub(super) fn socket_near(pid: u32, inode: u32, last: u32) -> Option<u32> {
-    (last.saturating_sub(16)..last.saturating_add(48)).find(|number| is_socket(pid, *number, inode))
+    let above = (0..48).map(|by| last.saturating_add(by));
+    // From the middle outwards, for each look is a system call.
+    let below = (1..=16).map(|by| last.checked_sub(by)).chain(std::iter::repeat(None));
+    let mut near = above.zip(below).flat_map(|(above, below)| [Some(above), below]).flatten();
+    near.find(|number| is_socket(pid, *number, inode))
 }
 
 /// What is known of a process; `None` when it is gone.

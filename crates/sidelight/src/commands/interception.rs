@@ -34,7 +34,7 @@ use crate::settings::xdg_folder;
 use crate::ui::Ui;
 
 /// Bytes that may be on their way to the sinks.
-const TAP_LIMIT: usize = 32 << 20;
+const TAP_LIMIT: usize = 16 << 20;
 
 /// A peer gets so long for a TCP or TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
@@ -388,6 +388,9 @@ fn start_sink(
     let body_kept = usize::try_from(options.limits.body_limit.0).unwrap_or(usize::MAX);
     let hash_bodies = hash || super::recording::keeps_bodies(&options.recording);
     let limits = Limits { body_kept, hash_bodies, ..Limits::default() };
+    if !consumers.iter().any(|consumer| consumer.wants_content()) {
+        receiver.decline_bytes();
+    }
     let run = move || drain(&mut Queue(receiver), &mut consumers, limits);
     std::thread::Builder::new()
         .name("sink".to_owned())

@@ -48,6 +48,10 @@ impl<W: Write> Text<W> {
 }
 
 impl<W: Write + Send> Consumer for Text<W> {
+    fn wants_content(&self) -> bool {
+        !self.look.quiet
+    }
+
     fn exchange(&mut self, conn: &ConnectionRecord, it: &Exchange) {
         if !self.look.quiet {
             let text = exchange::render(&self.look, conn, it) + &detail::render(&self.look, it);

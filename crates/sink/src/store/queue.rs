@@ -11,6 +11,9 @@ use sidelight_model::time::Timestamp;
 
 /// Bytes that wait at the most.
 const LIMIT: usize = 16 << 20;
+/// Values gather for so long, unless they are so many: each time the thread that writes is woken costs more than a value.
+const GATHER: Duration = Duration::from_millis(20);
+const ENOUGH: usize = LIMIT / 8;
 /// What a value costs beside the bytes it holds.
 const OVERHEAD: usize = 512;
 
@@ -129,11 +132,12 @@ impl Queue {
         if state.abandoned {
             return;
         }
+        let was_enough = state.bytes >= ENOUGH;
         state.bytes += weight;
         state.puts.push_back(put);
-        let was_empty = state.puts.len() == 1;
+        let wakes = state.puts.len() == 1 || (!was_enough && state.bytes >= ENOUGH);
         drop(state);
-        if was_empty {
+        if wakes {
             self.filled.notify_one();
         }
     }
@@ -155,16 +159,20 @@ impl Queue {
         self.emptied.notify_all();
     }
 
-    /// Takes all that is in it; waits for something no longer than `wait`.
+    /// Takes all that is in it; waits for something no longer than `wait`, and then a moment for more.
     pub(super) fn take(&self, wait: Duration) -> Taken {
         let state = self.lock();
-        let (mut state, _) = self
+        let (state, _) = self
             .filled
             .wait_timeout_while(state, wait, |state| state.puts.is_empty() && !state.ended)
             .unwrap_or_else(PoisonError::into_inner);
         if state.puts.is_empty() {
             return if state.ended { Taken::End } else { Taken::Nothing };
         }
+        let (mut state, _) = self
+            .filled
+            .wait_timeout_while(state, GATHER, |state| state.bytes < ENOUGH && !state.ended)
+            .unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
         let puts = std::mem::take(&mut state.puts);
         drop(state);

@@ -325,7 +325,7 @@ fn configure(db: &mut Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "page_size", 8192)?;
     db.pragma_update(None, "foreign_keys", false)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    db.pragma_update(None, "cache_size", -16_000)?;
+    db.pragma_update(None, "cache_size", -8_000)?;
     db.set_prepared_statement_cache_capacity(64);
     // The tables are made before the log is switched on, so that the file itself tells what it is.
     if schema::user_version(db)? < schema::VERSION {

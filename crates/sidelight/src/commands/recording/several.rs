@@ -18,6 +18,10 @@ impl Several {
 }
 
 impl Consumer for Several {
+    fn wants_content(&self) -> bool {
+        self.0.iter().any(|consumer| consumer.wants_content())
+    }
+
     fn event(&mut self, conn: &ConnectionRecord, event: &Event) {
         self.each(|consumer| consumer.event(conn, event));
     }

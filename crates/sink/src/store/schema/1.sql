@@ -142,7 +142,7 @@ CREATE INDEX flow_host ON flow (host);
 CREATE INDEX flow_status ON flow (status);
 CREATE INDEX flow_started ON flow (started);
 
--- The rest of an exchange. Heads are JSON; bytes in it are ISO 8859-1 characters.
+-- The rest of an exchange. Heads are JSON; bytes in it are ISO 8859-1 characters. Body 0 has no row: it is empty, with the digest of nothing.
 CREATE TABLE exchange (
     flow INTEGER PRIMARY KEY REFERENCES flow (id),
     request TEXT,
