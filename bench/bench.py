@@ -107,7 +107,8 @@ def main():
         with measures.Scene(folder, programs, scale) as scene:
             chosen = [peer for peer in peers.all_of(folder, programs) if not args.peers or peer.name in args.peers]
             results = run(scene, chosen, args, scale)
-    told = {"date": time.strftime("%Y-%m-%d"), "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release().split("-")[0]}",
+    kernel = platform.release().partition("-")[0]
+    told = {"date": time.strftime("%Y-%m-%d"), "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {kernel}",
             "versions": versions(programs), "measures": results}
     if args.json:
         args.json.write_text(json.dumps(told, indent=1) + "\n")
@@ -122,7 +123,7 @@ def run(scene, chosen, args, scale):
     for measure in measures.ALL:
         if args.only and measure.name not in args.only:
             continue
-        able = [peer for peer in chosen if measure.fits(peer)]
+        able = [peer for peer in chosen if measure.fits(peer) and (not peer.only or measure.name in peer.only)]
         direct = [None] if measure.direct else []
         seen = {}
         for turn in range(args.rounds or scale.rounds):

@@ -257,6 +257,32 @@ class Stall(Measure):
             return {"kib": grown}
 
 
+class Kept(Measure):
+    """Requests and downloads at once, then what the recording has of them. With `wait` nothing may be missing; with `drop` what is missing must be told."""
+    direct = False
+    name, title = "kept", "What a recording has of requests made during downloads"
+    figures = {"missing": "exchanges missing", "made": "made", "lost": "bytes told as lost"}
+
+    def fits(self, peer):
+        return peer.records
+
+    def run(self, scene, peer):
+        with Running(peer, scene.folder) as running:
+            with subprocess.Popen(scene.command("bulk", running, "--connections", 4), stdout=subprocess.PIPE) as bulk:
+                made = scene.ask("requests", running, "--count", scene.scale.requests)["requests"] + 4
+                bulk.communicate(timeout=900)
+            running.settled_cpu()
+        def said(*command):
+            done = subprocess.run([peer.command[0], "flows", *command, "--json", "--store", running.out / "flows.sidelight"], capture_output=True, text=True, check=True)
+            return [json.loads(line) for line in done.stdout.splitlines()]
+        stats = said("stats")[0]
+        lost = sum(flow.get("bytes_lost", 0) for flow in said("list") if flow["kind"] == "connection") + sum(loss["bytes"] for loss in stats["losses"])
+        missing = made - stats["exchanges"]
+        if missing < 0 or (missing and ("wait" in peer.command or not lost)):
+            raise RuntimeError(f"{missing} of {made} exchanges are missing, {lost} bytes told as lost")
+        return {"missing": missing, "made": made, "lost": lost}
+
+
 class Start(Measure):
     direct = False
     name, title = "start", "From the start to listening"
@@ -272,5 +298,5 @@ ALL = [
     Connections("connections", "New connections to one host, full handshakes"),
     Connections("connections-resumed", "New connections to one host, sessions resumed where the proxy lets them", resume=True),
     Connections("new-hosts", "New connections, each to a new host", new_hosts=True),
-    Single(False), Single(True), Idle(), Stall(), Start(),
+    Single(False), Single(True), Idle(), Stall(), Kept(), Start(),
 ]

@@ -28,6 +28,7 @@ class Peer:
     share_new: float = 1.0
     ours: bool = False
     records: bool = False
+    only: tuple = ()  # in these measures alone
     environment: dict = dataclasses.field(default_factory=dict)
 
 
@@ -113,6 +114,7 @@ def sidelight(folder, program):
         Peer("sidelight", [*forward, "--no-store"], **keep),
         Peer("sidelight, CONNECT", [*explicit, "--no-store"], connect=True, **keep),
         Peer("sidelight, store", [*forward, *store, "--on-overload", "wait"], records=True, **keep),
+        Peer("sidelight, store, drop", [*forward, *store, "--on-overload", "drop"], records=True, only=("kept",), **keep),
         Peer("sidelight, store, pcap", [*forward, *store, *pcap, "--on-overload", "wait"], records=True, **keep),
     ]
 
