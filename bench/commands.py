@@ -62,9 +62,9 @@ def prepare(folder, sidelight, count):
         "sidelight --version": [sidelight, "--version"],
         "sidelight diagnose": [sidelight, "diagnose", f"localhost:{port}", "--roots", folder / "ca.pem"],
         "openssl s_client": ["openssl", "s_client", "-connect", f"localhost:{port}", "-servername", "localhost", "-CAfile", folder / "ca.pem"],
-        "sidelight registry token verify": [sidelight, "registry", "token", "verify", token, *known],
+        "sidelight registry token verify": [sidelight, "registry", "token", "verify", token, "--registry", "2", *known],
         "sidelight tofu, nothing to do": [sidelight, "tofu", "--host", f"localhost:{port}", "--roots", folder / "ca.pem", "--install", "environment",
-                                          "--record", folder / "record", "--record-may-vanish", "--", "/bin/true"],
+                                          "--record-may-vanish", "--", "/bin/true"],
         f"sidelight flows list, {count:,} flows": [sidelight, "flows", "list", "--store", store],
         "sidelight flows list -n 20": [sidelight, "flows", "list", "-n", "20", "--store", store],
     }
