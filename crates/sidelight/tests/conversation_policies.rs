@@ -253,3 +253,20 @@ fn a_client_that_refuses_is_left_alone_for_a_while_and_only_it() {
         greet(&never, &at("a.localhost"), &direct).expect_err("never left alone");
     }
 }
+
+#[test]
+fn a_spare_connection_that_is_closed_unused_refuses_nothing() {
+    let root = Issuer::root("Policy Root");
+    let identity = root.issue(&Leaf::named(&[NAME]));
+    let service = echo(identity.server_config(&[]));
+    let proxy = Proxy::trusting(PROGRAM, &root, &["explicit"], &[]);
+    let (client, place) = (proxy.client(&[]), to(&service));
+    greet(&proxy, &place, &client).expect("it asks, so it takes our certificate");
+    let spare = proxy.tunnel(&place).try_tls(NAME, &client).expect("a handshake");
+    let local = spare.local();
+    drop(spare);
+    assert_eq!(proxy.record_of(local)["fate"], "decrypted");
+    let leaf = greet(&proxy, &place, &client).expect("opened as before");
+    assert_ne!(leaf, identity.chain[0].as_ref());
+    assert_eq!(proxy.sidelight.stop()["relayed"], 0);
+}

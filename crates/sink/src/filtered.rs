@@ -213,10 +213,6 @@ impl Filtered {
 }
 
 impl Consumer for Filtered {
-    fn wants_content(&self) -> bool {
-        self.inner.wants_content()
-    }
-
     /// Raw events pass for connections of which something was selected already.
     fn event(&mut self, conn: &ConnectionRecord, event: &Event) {
         if self.connections.get(&conn.id).is_some_and(|state| state.is_told) {

@@ -79,6 +79,10 @@ fn comment(conn: &ConnectionRecord, leg: Leg) -> String {
 }
 
 impl Consumer for KeyLog {
+    fn wants_content(&self) -> bool {
+        false
+    }
+
     fn event(&mut self, conn: &ConnectionRecord, event: &Event) {
         match &event.kind {
             EventKind::Secret(leg, line) if self.legs.has(*leg) => self.secret(conn, event.at, *leg, line),

@@ -11,6 +11,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use sha2::{Digest, Sha256};
 use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::flow::{Authority, Host};
 use sidelight_model::time::Timestamp;
@@ -44,8 +45,19 @@ pub struct Verifier {
     trusted: Mutex<HashMap<Question, Answer>>,
 }
 
-/// What a verdict hangs on besides the time: who is asked for, the chain, the stapled response.
-type Question = (Host, Vec<Vec<u8>>, Vec<u8>);
+/// What a verdict hangs on besides the time, as SHA-256: who is asked for, the chain, the stapled response. Chains themselves may be of any size.
+type Question = [u8; 32];
+
+fn question(name: &Host, chain: &[CertificateDer<'_>], stapled: &[u8]) -> Question {
+    let name = name.to_string();
+    let parts = [name.as_bytes(), stapled].into_iter().chain(chain.iter().map(AsRef::as_ref));
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
 
 /// From when until when what was trusted is trusted without being looked at again.
 #[derive(Debug)]
@@ -57,8 +69,8 @@ struct Answer {
 /// Checking two signatures costs more than all else about a connection; chains are judged anew after this, or when one of their certificates ends.
 const GOOD_FOR: Duration = Duration::from_secs(300);
 
-/// Chains of some kilobytes that are kept at the most; when there are more, all are forgotten.
-const MOST_TRUSTED: usize = 1_024;
+/// Answers kept at the most; when there are more, all are forgotten.
+const MOST_TRUSTED: usize = 4_096;
 
 /// Whether a service can be trusted.
 #[derive(Debug)]
@@ -107,13 +119,16 @@ impl Verifier {
         stapled: &[u8],
         now: Timestamp,
     ) -> Verdict {
-        let der: Vec<Vec<u8>> = chain.iter().map(|cert| cert.to_vec()).collect();
-        let question = (name.clone(), der, stapled.to_vec());
+        let question = question(name, chain, stapled);
         let trusted = || self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
         if trusted().get(&question).is_some_and(|answer| answer.from <= now && now < answer.until) {
             return Verdict::Trusted;
         }
-        let (verdict, until) = self.judge(chain, &question, target, now);
+        let der: Vec<Vec<u8>> = chain.iter().map(|cert| cert.to_vec()).collect();
+        let judged = judge(&der, &self.anchors, name, now);
+        let ends = judged.iter().flat_map(|judged| &judged.chain).map(|cert| cert.not_after);
+        let until = ends.min().unwrap_or(now).min(now.plus(GOOD_FOR));
+        let verdict = self.verdict_of(judged, chain, (name, stapled), target, now);
         if matches!(verdict, Verdict::Trusted) {
             let mut trusted = trusted();
             if trusted.len() >= MOST_TRUSTED {
@@ -122,20 +137,6 @@ impl Verifier {
             trusted.insert(question, Answer { from: now, until });
         }
         verdict
-    }
-
-    /// Judges a chain, and says until when that holds if it is to be trusted.
-    fn judge(
-        &self,
-        chain: &[CertificateDer<'_>],
-        (name, der, stapled): &Question,
-        target: &Authority,
-        now: Timestamp,
-    ) -> (Verdict, Timestamp) {
-        let judged = judge(der, &self.anchors, name, now);
-        let ends = judged.iter().flat_map(|judged| &judged.chain).map(|cert| cert.not_after);
-        let until = ends.min().unwrap_or(now).min(now.plus(GOOD_FOR));
-        (self.verdict_of(judged, chain, (name, stapled), target, now), until)
     }
 
     fn verdict_of(
