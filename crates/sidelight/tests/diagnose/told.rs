@@ -37,6 +37,8 @@ fn word(piece: &str) -> String {
         _ if end.len() == 64 && all(u8::is_ascii_hexdigit) => "SHA256",
         _ if is_date => "TIME",
         _ if all(u8::is_ascii_digit) => "N",
+        // What is past is rounded down, so that a second that ticks over makes it another day.
+        _ if end.strip_prefix('-').is_some_and(|rest| rest.parse::<u32>().is_ok()) => "-N",
         _ if end.starts_with("127.0.0.1:") => "127.0.0.1:PORT",
         _ if end.contains("BEGIN CERTIFICATE") => "PEM",
         _ => end,
