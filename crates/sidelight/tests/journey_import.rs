@@ -46,7 +46,7 @@ fn side(side: Option<&Arc<TlsSide>>) -> String {
 }
 
 impl Consumer for Ear {
-    fn exchange(&mut self, conn: &ConnectionRecord, it: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, it: &Arc<Exchange>) {
         let (mut request, mut response) = (it.request.clone(), it.response.clone());
         let bodies = request.iter_mut().map(|it| &mut it.body).chain(response.iter_mut().map(|it| &mut it.body));
         for body in bodies {

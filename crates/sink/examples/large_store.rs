@@ -149,7 +149,7 @@ fn record(path: &std::path::Path, flows: u64) {
         recorder.opened(&conn);
         for stream in 0..8 {
             conn.exchanges += 1;
-            recorder.exchange(&conn, &exchange(number, &conn, 2 * stream + 1));
+            recorder.exchange(&conn, &Arc::new(exchange(number, &conn, 2 * stream + 1)));
             number += 1;
         }
         let tally = Tally { bytes: 4000, lost: 0 };

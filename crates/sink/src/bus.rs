@@ -7,6 +7,7 @@ mod held;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,7 +38,7 @@ pub trait Consumer: Send {
     /// A connection began.
     fn opened(&mut self, _conn: &ConnectionRecord) {}
     /// An HTTP exchange ended.
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange);
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>);
     /// Anything else that a decoder found: messages of WebSocket, gRPC and event streams, undecodable data, oddities.
     fn decoded(&mut self, conn: &ConnectionRecord, decoded: &Decoded);
     /// Something to explain to a person.

@@ -8,6 +8,7 @@ mod records;
 mod tests;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{ConnId, Decoded, Exchange};
@@ -56,7 +57,7 @@ impl ContentLog {
 }
 
 impl Consumer for ContentLog {
-    fn exchange(&mut self, record: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, record: &ConnectionRecord, exchange: &Arc<Exchange>) {
         self.write(record, record.latest, &records::exchange(record, exchange));
     }
 

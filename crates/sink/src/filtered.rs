@@ -12,6 +12,7 @@ mod tests;
 pub use bodies::Contents;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use sidelight_model::filter::{Filter, FlowView};
 use sidelight_model::finding::Finding;
@@ -60,7 +61,7 @@ enum Stream {
     /// Its messages are handed on.
     Selected,
     /// It ended, and was not selected; a message that comes later may change that.
-    Left(Option<Box<Exchange>>),
+    Left(Option<Arc<Exchange>>),
 }
 
 /// Messages in order, the oldest left out when they become too many.
@@ -119,7 +120,7 @@ impl Filtered {
         }
     }
 
-    fn exchange_ended(&mut self, conn: &ConnectionRecord, state: &mut Connection, exchange: &Exchange) {
+    fn exchange_ended(&mut self, conn: &ConnectionRecord, state: &mut Connection, exchange: &Arc<Exchange>) {
         state.has_exchanges = true;
         let (mut waiting, was_selected) = match state.streams.remove(&exchange.stream) {
             Some(Stream::Open(waiting)) => (waiting, false),
@@ -135,7 +136,7 @@ impl Filtered {
             self.inner.exchange(conn, exchange);
             Stream::Selected
         } else {
-            Stream::Left(goes_on.then(|| Box::new(exchange.clone())))
+            Stream::Left(goes_on.then(|| Arc::clone(exchange)))
         };
         if goes_on && state.streams.len() < MOST_STREAMS {
             state.streams.insert(exchange.stream, keep);
@@ -220,7 +221,7 @@ impl Consumer for Filtered {
         }
     }
 
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         self.with(conn, |this, state| this.exchange_ended(conn, state, exchange));
     }
 

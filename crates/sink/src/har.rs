@@ -15,6 +15,7 @@ use sidelight_model::finding::Finding;
 use sidelight_model::flow::{Decoded, Exchange};
 use sidelight_model::time::Timestamp;
 use sidelight_wire::har::{Entry, TAIL, head};
+use std::sync::Arc;
 
 pub(crate) use self::target::url;
 use self::waiting::Waiting;
@@ -88,7 +89,7 @@ impl Har {
 }
 
 impl Consumer for Har {
-    fn exchange(&mut self, record: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, record: &ConnectionRecord, exchange: &Arc<Exchange>) {
         let pending = self.waiting.messages_of(exchange);
         let entry = entry::new(record, exchange, pending);
         let at = exchange.timings.end.unwrap_or(record.latest);

@@ -2,6 +2,7 @@
 //! writer, or to a capture file that rotates.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -78,7 +79,7 @@ impl<W: Write> JsonLines<W> {
 }
 
 impl<W: Write + Send> Consumer for JsonLines<W> {
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         self.line("exchange", schema::Exchange::new(conn, exchange, self.view));
     }
 

@@ -2,6 +2,7 @@
 //! Spec: RFC 9850.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{ConnId, Decoded, Event, EventKind, Exchange, KeyLogLine, Leg};
@@ -93,7 +94,7 @@ impl Consumer for KeyLog {
         }
     }
 
-    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Exchange) {}
+    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Arc<Exchange>) {}
 
     fn decoded(&mut self, _conn: &ConnectionRecord, _decoded: &Decoded) {}
 

@@ -7,6 +7,7 @@ mod files;
 mod gathering;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{Decoded, Event, EventKind, Exchange};
@@ -46,7 +47,7 @@ impl Consumer for Raw {
         }
     }
 
-    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Exchange) {}
+    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Arc<Exchange>) {}
 
     fn decoded(&mut self, _conn: &ConnectionRecord, _decoded: &Decoded) {}
 
@@ -92,7 +93,7 @@ impl FromMessages {
 }
 
 impl Consumer for FromMessages {
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         let turns = self.gathering.exchange(conn, exchange);
         self.write(conn, turns);
     }

@@ -11,6 +11,7 @@ mod shell;
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{Decoded, Exchange, Header, HttpVersion, Outcome, Request};
+use std::sync::Arc;
 
 use crate::bus::Consumer;
 use crate::capture::{CaptureFile, Writer};
@@ -176,7 +177,7 @@ impl Snippets {
 }
 
 impl Consumer for Snippets {
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         let gap = if self.out.file().written() > 0 { "\n" } else { "" };
         let text = format!("{gap}{}", snippet(self.tool, conn, exchange));
         let ended = exchange.timings.end.unwrap_or(exchange.timings.request_start);

@@ -63,7 +63,7 @@ fn create(option: &'static str, path: &Path) -> CaptureFile {
 struct Numbers(Arc<Mutex<Vec<u64>>>);
 
 impl Consumer for Numbers {
-    fn exchange(&mut self, _: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, _: &ConnectionRecord, exchange: &Arc<Exchange>) {
         self.0.lock().expect("no panic while it was held").push(exchange.stream);
     }
     fn decoded(&mut self, _: &ConnectionRecord, _: &Decoded) {}
@@ -114,7 +114,7 @@ fn a_full_disk_loses_whole_records_and_says_how_many() {
             while !said.lock().expect("no panic while it was held").iter().any(|it| it.contains(words)) {
                 assert!(written < 2_000, "{words}: {said:?}");
                 written += 1;
-                consumer.exchange(&record, &exchange(written));
+                consumer.exchange(&record, &Arc::new(exchange(written)));
                 consumer.idle();
                 std::thread::sleep(pause);
             }
@@ -148,7 +148,7 @@ fn a_killed_process_leaves_what_it_wrote() {
         // A line for each exchange that must be found again; the test ends it by a signal long before.
         for number in 1..100_000 {
             for consumer in [&mut har as &mut dyn Consumer, &mut log] {
-                consumer.exchange(&record, &exchange(number));
+                consumer.exchange(&record, &Arc::new(exchange(number)));
                 consumer.idle();
             }
             println!("written {number}");

@@ -20,8 +20,8 @@ use sidelight_sink::notice::Notices;
 struct Told(Arc<Mutex<Vec<Exchange>>>);
 
 impl Consumer for Told {
-    fn exchange(&mut self, _: &ConnectionRecord, exchange: &Exchange) {
-        self.0.lock().expect("no panic while it was held").push(exchange.clone());
+    fn exchange(&mut self, _: &ConnectionRecord, exchange: &Arc<Exchange>) {
+        self.0.lock().expect("no panic while it was held").push(Exchange::clone(exchange));
     }
     fn decoded(&mut self, _: &ConnectionRecord, _: &Decoded) {}
     fn finding(&mut self, _: &ConnectionRecord, _: &Finding) {}

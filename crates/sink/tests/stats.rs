@@ -90,7 +90,7 @@ impl Conversation {
         }
         for (n, status) in self.statuses.iter().enumerate() {
             record.exchanges += 1;
-            to.exchange(&record, &exchange(number, n as i64 + 1, *status));
+            to.exchange(&record, &Arc::new(exchange(number, n as i64 + 1, *status)));
         }
         let tally = |bytes| Tally { bytes, lost: 0 };
         let closed = Closed { to_server: tally(70), to_client: tally(900), how: How::Clean };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use sidelight_model::flow::{
     Authority, Body, Closed, ConnId, Decoded, Direction, EventKind, Exchange, Header, How, HttpVersion, Opened,
@@ -113,7 +114,7 @@ fn body(kept: &str, length: u64) -> Body {
 }
 
 fn found(exchanges: impl IntoIterator<Item = Exchange>) -> Vec<Decoded> {
-    exchanges.into_iter().map(|exchange| Decoded::Exchange(Box::new(exchange))).collect()
+    exchanges.into_iter().map(|exchange| Decoded::Exchange(Arc::new(exchange))).collect()
 }
 
 fn is_sound(file: &Path) {

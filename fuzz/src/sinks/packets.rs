@@ -31,7 +31,7 @@ impl Consumer for Watch {
     fn opened(&mut self, conn: &ConnectionRecord) {
         assert!(self.0.lock().unwrap().open.insert(conn.id), "opened twice");
     }
-    fn exchange(&mut self, conn: &ConnectionRecord, _: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, _: &Arc<Exchange>) {
         assert!(self.0.lock().unwrap().open.contains(&conn.id));
     }
     fn decoded(&mut self, conn: &ConnectionRecord, _: &Decoded) {

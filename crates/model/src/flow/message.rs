@@ -2,6 +2,7 @@
 //! Spec: RFC 6455 (WebSocket), gRPC over HTTP/2, WHATWG HTML §9.2 (server-sent events).
 
 use bytes::Bytes;
+use std::sync::Arc;
 
 use super::{Anomaly, Direction, Exchange};
 use crate::time::Timestamp;
@@ -10,7 +11,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// An exchange ended (or was cut, or became another protocol).
-    Exchange(Box<Exchange>),
+    Exchange(Arc<Exchange>),
     /// A WebSocket message or control frame.
     WebSocket(WebSocketMessage),
     /// A gRPC message of a call that is still going on.

@@ -12,6 +12,7 @@ use sidelight_sink::ledger::Ledger;
 use sidelight_sink::record::ConnectionRecord;
 use sidelight_sink::redact::Redactor;
 use sidelight_sink::schema::View;
+use std::sync::Arc;
 
 use super::fixtures::*;
 use super::{Look, Paint, Text};
@@ -59,9 +60,9 @@ fn all_kinds() -> Vec<Exchange> {
 fn print_all(width: Option<usize>) -> String {
     print(look(width, 0), |text| {
         for exchange in &all_kinds() {
-            text.exchange(&record(), exchange);
+            text.exchange(&record(), &Arc::new(exchange.clone()));
         }
-        text.exchange(&ended(Verdict::Plain, "", How::Clean), &exchange("GET", "/plain", 204));
+        text.exchange(&ended(Verdict::Plain, "", How::Clean), &Arc::new(exchange("GET", "/plain", 204)));
     })
 }
 
@@ -113,7 +114,7 @@ fn full() -> Exchange {
 
 #[test]
 fn headers_with_v() {
-    insta::assert_snapshot!(print(look(Some(100), 1), |text| text.exchange(&record(), &full())));
+    insta::assert_snapshot!(print(look(Some(100), 1), |text| text.exchange(&record(), &Arc::new(full()))));
 }
 
 #[test]
@@ -127,9 +128,9 @@ fn bodies_with_vv() {
     response(&mut blob).headers = headers(&[("content-type", "application/octet-stream")]);
     response(&mut blob).body = body(&[0; 70_000]);
     insta::assert_snapshot!(print(look(Some(100), 2), |text| {
-        text.exchange(&record(), &full());
-        text.exchange(&record(), &image);
-        text.exchange(&record(), &blob);
+        text.exchange(&record(), &Arc::new(full()));
+        text.exchange(&record(), &Arc::new(image.clone()));
+        text.exchange(&record(), &Arc::new(blob.clone()));
     }));
 }
 
@@ -273,7 +274,7 @@ fn the_ledger() {
 #[test]
 fn quiet_shows_findings_alone() {
     let shown = print(Look { quiet: true, ..look(None, 0) }, |text| {
-        text.exchange(&record(), &full());
+        text.exchange(&record(), &Arc::new(full()));
         streams().iter().for_each(|decoded| text.decoded(&record(), decoded));
         text.closed(&ended(Verdict::Relay, "x", How::Clean));
         text.end(&ledger());
@@ -285,7 +286,7 @@ fn quiet_shows_findings_alone() {
 #[test]
 fn colours_are_an_addition() {
     let tell = |text: &mut Text<&mut Vec<u8>>| {
-        text.exchange(&record(), &full());
+        text.exchange(&record(), &Arc::new(full()));
         text.finding(&record(), &refusal());
         text.end(&ledger());
     };
@@ -315,7 +316,7 @@ fn json_lines() {
         values.map(|value| format!("{value:#}\n")).collect::<String>()
     };
     let view = View { bodies: Some(64), ..View::default() };
-    insta::assert_snapshot!("json_exchange", pretty(as_json(view, |json| json.exchange(&record(), &full()))));
+    insta::assert_snapshot!("json_exchange", pretty(as_json(view, |json| json.exchange(&record(), &Arc::new(full())))));
     insta::assert_snapshot!(
         "json_streams",
         as_json(view, |json| streams().iter().for_each(|decoded| json.decoded(&record(), decoded)))
@@ -365,7 +366,7 @@ fn secrets_everywhere() -> Exchange {
 
 fn tell_secrets(consumer: &mut dyn sidelight_sink::bus::Consumer) {
     let seen: ConnectionRecord = record();
-    consumer.exchange(&seen, &secrets_everywhere());
+    consumer.exchange(&seen, &Arc::new(secrets_everywhere()));
     for decoded in streams() {
         consumer.decoded(&seen, &decoded);
     }
@@ -415,7 +416,7 @@ fn no_control_characters() {
     }
     let finding = Finding::new(Cause::NotTls, hostile, hostile, hostile, hostile).with_warning(hostile);
     let shown = print(look(Some(100), 2), |text| {
-        text.exchange(&from, &it);
+        text.exchange(&from, &Arc::new(it.clone()));
         text.decoded(&from, &Decoded::Stopped(UP, hostile.into()));
         text.decoded(&from, &websocket(WebSocketKind::Close(None, hostile.into()), "", UP));
         text.finding(&from, &finding);

@@ -1,6 +1,7 @@
 //! The consumer that prints for people. In: calls of the bus. Out: lines in the order of the events.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{Decoded, Exchange};
@@ -52,7 +53,7 @@ impl<W: Write + Send> Consumer for Text<W> {
         !self.look.quiet
     }
 
-    fn exchange(&mut self, conn: &ConnectionRecord, it: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, it: &Arc<Exchange>) {
         if !self.look.quiet {
             let text = exchange::render(&self.look, conn, it) + &detail::render(&self.look, it);
             self.print(&text);

@@ -56,7 +56,7 @@ impl Consumer for Log {
     fn opened(&mut self, conn: &ConnectionRecord) {
         self.say(format!("{} opened", conn.id.0));
     }
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         self.say(format!("{} exchange {}", conn.id.0, exchange.stream));
     }
     fn decoded(&mut self, conn: &ConnectionRecord, decoded: &Decoded) {

@@ -5,6 +5,7 @@ use sidelight_model::flow::{
     Anomaly, AnomalyKind, Body, Direction, Grpc, Header, HttpVersion, Interim, OpaqueData, Outcome, WebSocketKind,
     WebSocketMessage,
 };
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -49,7 +50,7 @@ fn a_log_reads_like_this() {
     let response = found.response.as_mut().unwrap();
     response.headers = vec![Header::new("Content-Type", "image/png")];
     response.body = body(b"\x89PNG");
-    let text = String::from_utf8(log(&[(record(1, true), Decoded::Exchange(Box::new(found)))])).unwrap();
+    let text = String::from_utf8(log(&[(record(1, true), Decoded::Exchange(Arc::new(found)))])).unwrap();
     let expected = "# sidelight content log, version 1\n\n\
         @ 2026-11-22T18:40:33.000001Z 1/- 127.0.0.1:50000 -- a.test:443 connection bytes=252\n\
         mode: explicit\nupstream: 192.0.2.7:443\nverdict: intercept\n\
@@ -104,7 +105,7 @@ fn what_is_logged_is_read_again() {
         ended: true,
     });
     let stopped = Decoded::Stopped(Direction::ToClient, "no sense".into());
-    let exchanges = [whole, cut, call].map(|it| Decoded::Exchange(Box::new(it)));
+    let exchanges = [whole, cut, call].map(|it| Decoded::Exchange(Arc::new(it)));
     let told: Vec<_> =
         exchanges.into_iter().chain([close, opaque, stopped]).map(|decoded| (record(1, true), decoded)).collect();
     let back = there_and_back(&told);
@@ -126,7 +127,7 @@ fn digests_keep_length_and_sum() {
     let response = found.response.as_mut().unwrap();
     response.headers = vec![Header::new("Content-Type", "image/png")];
     response.body = Body { length: 4000, sha256: Some([0xab; 32]), ..body(b"\x89PNG") };
-    let back = there_and_back(&[(record(1, false), Decoded::Exchange(Box::new(found)))]);
+    let back = there_and_back(&[(record(1, false), Decoded::Exchange(Arc::new(found)))]);
     let Decoded::Exchange(back) = &back[0].1 else { panic!("{back:?}") };
     let body = &back.response.as_ref().unwrap().body;
     assert_eq!((body.length, body.kept.len(), body.sha256), (4000, 0, Some([0xab; 32])));
@@ -138,7 +139,7 @@ fn what_is_called_text_but_is_none_keeps_length_and_sum() {
     let response = found.response.as_mut().unwrap();
     response.headers = vec![Header::new("Content-Type", "text/plain")];
     response.body = body(b"\x1f\x8b\xff\xfe");
-    let back = there_and_back(&[(record(1, false), Decoded::Exchange(Box::new(found)))]);
+    let back = there_and_back(&[(record(1, false), Decoded::Exchange(Arc::new(found)))]);
     let Decoded::Exchange(back) = &back[0].1 else { panic!("{back:?}") };
     let body = &back.response.as_ref().unwrap().body;
     let digest: [u8; 32] =
@@ -148,7 +149,7 @@ fn what_is_called_text_but_is_none_keeps_length_and_sum() {
 
 #[test]
 fn a_damaged_log_is_read_as_far_as_it_goes() {
-    let told: Vec<_> = (1..4).map(|n| (record(1, false), Decoded::Exchange(Box::new(exchange(1, n, "/"))))).collect();
+    let told: Vec<_> = (1..4).map(|n| (record(1, false), Decoded::Exchange(Arc::new(exchange(1, n, "/"))))).collect();
     let bytes = log(&told);
     let (report, back) = read(&bytes[..bytes.len() - 9]);
     assert_eq!((report.damage.len(), back.len()), (1, 3));
@@ -169,8 +170,8 @@ fn findings_and_ends_are_logged_and_every_file_introduces_its_connections() {
     let file = CaptureFile::create("--log", to, rotation, Timestamp(0)).unwrap();
     let mut log = ContentLog::new(file, Notices::none());
     let about = record(1, false);
-    log.exchange(&about, &exchange(1, 1, "/1"));
-    log.exchange(&about, &exchange(1, 2, "/2"));
+    log.exchange(&about, &Arc::new(exchange(1, 1, "/1")));
+    log.exchange(&about, &Arc::new(exchange(1, 2, "/2")));
     log.finding(&about, &Finding::new(Cause::CertExpired, "a.test is too old", "certificate", "a.test", "2020"));
     log.closed(&about);
     log.end(&Ledger::default());

@@ -26,7 +26,7 @@ impl Consumer for Log {
     fn opened(&mut self, conn: &ConnectionRecord) {
         self.say(format!("{} opened", conn.id.0));
     }
-    fn exchange(&mut self, _conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, _conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         self.say(format!("exchange {}", exchange.stream));
     }
     fn decoded(&mut self, _conn: &ConnectionRecord, decoded: &Decoded) {
@@ -143,7 +143,7 @@ fn exchanges_are_selected_one_by_one_and_a_connection_by_its_first() {
     filtered.opened(&conn);
     filtered.finding(&conn, &Finding::new(Cause::PlainHttp, "s", "bytes", "a.test", "x"));
     for (stream, status) in [(1, 200), (2, 404), (3, 200), (4, 404)] {
-        filtered.exchange(&conn, &exchange(stream, status, Outcome::Complete));
+        filtered.exchange(&conn, &Arc::new(exchange(stream, status, Outcome::Complete)));
     }
     filtered.finding(&conn, &Finding::new(Cause::NotTls, "s", "bytes", "a.test", "x"));
     conn.exchanges = 4;
@@ -151,7 +151,7 @@ fn exchanges_are_selected_one_by_one_and_a_connection_by_its_first() {
     filtered.closed(&conn);
     assert_eq!(said(&log), "1 opened|plain_http|exchange 2|exchange 4|not_tls|1 closed");
     let mut conn = connection(2);
-    filtered.exchange(&conn, &exchange(1, 200, Outcome::Complete));
+    filtered.exchange(&conn, &Arc::new(exchange(1, 200, Outcome::Complete)));
     close(&mut conn);
     filtered.closed(&conn);
     filtered.end(&Ledger::default());
@@ -166,17 +166,17 @@ fn messages_wait_for_their_exchange_unless_the_filter_can_say_before() {
     waits.decoded(&conn, &grpc(3, 30));
     waits.decoded(&conn, &grpc(1, 11));
     assert_eq!(said(&log), "");
-    waits.exchange(&conn, &exchange(1, 200, Outcome::Complete));
-    waits.exchange(&conn, &exchange(3, 500, Outcome::Complete));
+    waits.exchange(&conn, &Arc::new(exchange(1, 200, Outcome::Complete)));
+    waits.exchange(&conn, &Arc::new(exchange(3, 500, Outcome::Complete)));
     assert_eq!(said(&log), "1 opened|grpc 10|grpc 11|exchange 1");
     let (mut knows, log) = filtered("~d a.test | ~c 500");
     knows.decoded(&conn, &grpc(1, 10));
     assert_eq!(said(&log), "1 opened|grpc 10");
-    knows.exchange(&conn, &exchange(1, 200, Outcome::Complete));
+    knows.exchange(&conn, &Arc::new(exchange(1, 200, Outcome::Complete)));
     assert_eq!(said(&log), "exchange 1");
     let (mut never, log) = filtered("~src ^192 & ~c 200");
     never.decoded(&conn, &grpc(1, 10));
-    never.exchange(&conn, &exchange(1, 200, Outcome::Complete));
+    never.exchange(&conn, &Arc::new(exchange(1, 200, Outcome::Complete)));
     assert_eq!(said(&log), "");
 }
 
@@ -187,7 +187,7 @@ fn what_waits_is_bounded_and_its_newest_is_kept() {
     for length in 0..1_000 {
         filtered.decoded(&conn, &grpc(1, length));
     }
-    filtered.exchange(&conn, &exchange(1, 200, Outcome::Complete));
+    filtered.exchange(&conn, &Arc::new(exchange(1, 200, Outcome::Complete)));
     let words = said(&log);
     assert!(words.starts_with("1 opened|grpc 744|") && words.ends_with("grpc 999|exchange 1"), "{words}");
     for stream in 0..5_000 {
@@ -200,7 +200,7 @@ fn what_waits_is_bounded_and_its_newest_is_kept() {
 fn a_message_after_the_upgrade_may_select_the_exchange() {
     let (mut filtered, log) = filtered("~b subscribe");
     let conn = connection(1);
-    filtered.exchange(&conn, &exchange(1, 101, Outcome::Upgraded("websocket".into())));
+    filtered.exchange(&conn, &Arc::new(exchange(1, 101, Outcome::Upgraded("websocket".into()))));
     filtered.decoded(&conn, &text(1, "hi"));
     assert_eq!(said(&log), "");
     filtered.decoded(&conn, &text(1, "subscribe"));
@@ -243,7 +243,7 @@ fn content_codings_are_undone_for_filters() {
     response.body.kept = Bytes::from(gzip);
     for (filter, expected) in [("~bs ^hello,.hello$", "1 opened|exchange 1"), ("~bs \\x1f\\x8b", "")] {
         let (mut filtered, log) = filtered(filter);
-        filtered.exchange(&connection(1), &exchange);
+        filtered.exchange(&connection(1), &Arc::new(exchange.clone()));
         assert_eq!(said(&log), expected, "{filter}");
     }
 }

@@ -27,8 +27,8 @@ impl Told {
 }
 
 impl Consumer for Told {
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
-        self.decoded(conn, &Decoded::Exchange(Box::new(exchange.clone())));
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
+        self.decoded(conn, &Decoded::Exchange(Arc::clone(exchange)));
     }
     fn decoded(&mut self, conn: &ConnectionRecord, decoded: &Decoded) {
         self.0.lock().unwrap().push((conn.clone(), decoded.clone()));
@@ -149,7 +149,7 @@ fn a_file_is_valid_after_every_entry() {
         let value: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(value["log"]["entries"].as_array().unwrap().len(), n);
         assert_eq!(value["log"]["creator"]["name"], "sidelight");
-        har.exchange(&record(1, true), &exchange(1, n as u64 + 1, &format!("/{n}?q=a%20b&r")));
+        har.exchange(&record(1, true), &Arc::new(exchange(1, n as u64 + 1, &format!("/{n}?q=a%20b&r"))));
     }
     let value: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let entry = &value["log"]["entries"][3];
@@ -170,7 +170,7 @@ fn every_rotated_file_is_whole_and_so_is_a_stream_at_its_end() {
     let rotation = Rotation { size: Some(4000), ..Rotation::default() };
     let mut har = create(folder.path().join("x.har"), rotation);
     for n in 0..9 {
-        har.exchange(&record(1, true), &exchange(1, n + 1, &format!("/{n}")));
+        har.exchange(&record(1, true), &Arc::new(exchange(1, n + 1, &format!("/{n}"))));
     }
     har.end(&Ledger::default());
     let mut entries = 0;
@@ -189,8 +189,8 @@ fn every_rotated_file_is_whole_and_so_is_a_stream_at_its_end() {
     let reader = path.clone();
     let reader = std::thread::spawn(move || std::fs::read(reader).unwrap());
     let mut har = create(path, Rotation::default());
-    har.exchange(&record(1, true), &exchange(1, 1, "/1"));
-    har.exchange(&record(1, true), &exchange(1, 2, "/2"));
+    har.exchange(&record(1, true), &Arc::new(exchange(1, 1, "/1")));
+    har.exchange(&record(1, true), &Arc::new(exchange(1, 2, "/2")));
     har.end(&Ledger::default());
     drop(har);
     let (report, told) = read(&reader.join().unwrap());
@@ -203,7 +203,7 @@ fn a_cut_archive_gives_every_whole_entry() {
     let path = folder.path().join("x.har");
     let mut har = create(path.clone(), Rotation::default());
     for n in 0..3 {
-        har.exchange(&record(1, false), &exchange(1, n + 1, "/"));
+        har.exchange(&record(1, false), &Arc::new(exchange(1, n + 1, "/")));
     }
     let bytes = std::fs::read(&path).unwrap();
     let (report, told) = read(&bytes[..bytes.len() - 10]);
@@ -248,10 +248,10 @@ fn messages_come_back_with_their_exchange() {
         data: "line\nline".into(),
     });
     let told = vec![
-        (record.clone(), Decoded::Exchange(Box::new(upgraded))),
+        (record.clone(), Decoded::Exchange(Arc::new(upgraded))),
         (record.clone(), grpc),
         (record.clone(), event),
-        (record.clone(), Decoded::Exchange(Box::new(call))),
+        (record.clone(), Decoded::Exchange(Arc::new(call))),
         (record.clone(), websocket(WebSocketKind::Text, "häl".as_bytes(), 4, 1)),
         (record.clone(), websocket(WebSocketKind::Binary, b"\0\xff", 99, 3)),
         (record.clone(), websocket(WebSocketKind::Ping, b"", 0, 1)),
@@ -262,7 +262,7 @@ fn messages_come_back_with_their_exchange() {
     // The archive gives an exchange with all of its messages; the connection has another number.
     for decoded in &mut back {
         if let Decoded::Exchange(exchange) = decoded {
-            exchange.conn = ConnId(7);
+            Arc::make_mut(exchange).conn = ConnId(7);
         }
     }
     let order = |decoded: &Decoded| {
@@ -278,7 +278,7 @@ fn messages_come_back_with_their_exchange() {
 
 #[test]
 fn what_is_known_of_the_connection_comes_back() {
-    let told = round_trip(&[(record(7, true), Decoded::Exchange(Box::new(exchange(7, 1, "/"))))]);
+    let told = round_trip(&[(record(7, true), Decoded::Exchange(Arc::new(exchange(7, 1, "/"))))]);
     let (back, was) = (&told[0].0, record(7, true));
     assert_eq!((&back.target, back.upstream), (&was.target, was.upstream));
     assert_eq!(back.opened.as_ref().unwrap().client, was.opened.unwrap().client);
@@ -307,7 +307,7 @@ fn archives_of_others_are_read_as_they_are() {
     let exchanges: Vec<Exchange> = told
         .into_iter()
         .filter_map(|(_, decoded)| match decoded {
-            Decoded::Exchange(exchange) => Some(*exchange),
+            Decoded::Exchange(exchange) => Some(Exchange::clone(&exchange)),
             _ => None,
         })
         .collect();
@@ -385,8 +385,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
     fn an_exchange_comes_back_as_it_was(exchange in any_exchange(), tls: bool) {
-        let told = round_trip(&[(record(1, tls), Decoded::Exchange(Box::new(exchange.clone())))]);
-        prop_assert_eq!(&told[0].1, &Decoded::Exchange(Box::new(exchange)));
+        let told = round_trip(&[(record(1, tls), Decoded::Exchange(Arc::new(exchange.clone())))]);
+        prop_assert_eq!(&told[0].1, &Decoded::Exchange(Arc::new(exchange)));
     }
 
     #[test]

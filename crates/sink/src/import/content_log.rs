@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, Read as _};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sidelight_model::finding::{Cause, Finding};
@@ -217,7 +218,7 @@ impl Log<'_, '_> {
         for body in request.into_iter().chain(response) {
             body.kept.truncate(self.limit);
         }
-        self.out.exchange(&mut open.record, &exchange);
+        self.out.exchange(&mut open.record, &Arc::new(exchange));
     }
 
     fn close(&mut self, mut open: Open, at: Timestamp, closed: Closed) {

@@ -178,7 +178,7 @@ impl Archive<'_, '_> {
         if !after {
             messages.iter().for_each(|message| self.out.decoded(&open.record, message));
         }
-        self.out.exchange(&mut open.record, &exchange);
+        self.out.exchange(&mut open.record, &Arc::new(exchange));
         if after {
             messages.iter().for_each(|message| self.out.decoded(&open.record, message));
         }

@@ -4,6 +4,7 @@
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{ConnId, Decoded, Event, Exchange};
 use sidelight_wire::flow_decoder::Limits;
+use std::sync::Arc;
 
 use crate::bus::{self, Consumer, EventSource};
 use crate::ledger::Ledger;
@@ -42,7 +43,7 @@ impl<'c> Intake<'c> {
     }
 
     /// An exchange ended; counted in `conn`, for the ledger.
-    pub(super) fn exchange(&mut self, conn: &mut ConnectionRecord, exchange: &Exchange) {
+    pub(super) fn exchange(&mut self, conn: &mut ConnectionRecord, exchange: &Arc<Exchange>) {
         conn.exchanges += 1;
         self.each(|consumer| consumer.exchange(conn, exchange));
     }

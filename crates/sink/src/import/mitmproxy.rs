@@ -200,7 +200,7 @@ impl Flows<'_, '_> {
         open.bytes[0] += exchange.request.as_ref().map_or(0, |it| it.body.length);
         open.bytes[1] += exchange.response.as_ref().map_or(0, |it| it.body.length);
         open.cut |= matches!(exchange.outcome, Outcome::Cut(_));
-        self.out.exchange(&mut open.record, &exchange);
+        self.out.exchange(&mut open.record, &Arc::new(exchange));
         for mut message in messages {
             message.stream = open.streams;
             open.bytes[message.direction.index()] += message.length;

@@ -1,6 +1,7 @@
 //! Captures of recordings: plaintext conversations made from exchanges and messages. In: exchanges, messages. Out: packets.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{ConnId, Decoded, Direction, Exchange, How, WireEnd};
@@ -89,7 +90,7 @@ impl Talk {
 }
 
 impl Consumer for FromMessages {
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         let turns = self.gathering.exchange(conn, exchange);
         self.write(conn, turns);
     }

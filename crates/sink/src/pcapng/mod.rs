@@ -11,6 +11,7 @@ mod messages;
 mod talk;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{ConnId, Decoded, Ends, Event, EventKind, Exchange, Leg, WireEnd};
@@ -180,7 +181,7 @@ impl Consumer for Pcapng {
         }
     }
 
-    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Exchange) {}
+    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Arc<Exchange>) {}
 
     fn decoded(&mut self, _conn: &ConnectionRecord, _decoded: &Decoded) {}
 

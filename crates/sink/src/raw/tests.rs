@@ -99,8 +99,8 @@ fn a_recording_becomes_streams_in_the_order_in_which_it_passed() {
     let folder = tempfile::tempdir().unwrap();
     let mut raw = from_messages(folder.path().to_owned(), Notices::none()).unwrap();
     let conn = conn(1, "a.test:443");
-    raw.exchange(&conn, &exchange(2, 2));
-    raw.exchange(&conn, &exchange(1, 4));
+    raw.exchange(&conn, &Arc::new(exchange(2, 2)));
+    raw.exchange(&conn, &Arc::new(exchange(1, 4)));
     raw.closed(&conn);
     raw.end(&Ledger::default());
     let wanted = "POST /1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nab\0\0POST /2 HTTP/1.1\r\nContent-Length: 2\r\n\r\nab";

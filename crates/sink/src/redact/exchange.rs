@@ -6,6 +6,7 @@
 //! Content-Length. Bytes that cannot be judged are left out: those of conversations that no decoder knows, and all packets.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sidelight_model::finding::{Evidence, Finding};
@@ -67,11 +68,11 @@ impl Consumer for Redacting {
         self.inner.opened(&self.record(record));
     }
 
-    fn exchange(&mut self, record: &ConnectionRecord, found: &Exchange) {
+    fn exchange(&mut self, record: &ConnectionRecord, found: &Arc<Exchange>) {
         if self.redactor.reveals() {
             return self.inner.exchange(record, found);
         }
-        self.inner.exchange(&self.record(record), &exchange(self.redactor, found));
+        self.inner.exchange(&self.record(record), &Arc::new(exchange(self.redactor, found)));
     }
 
     fn decoded(&mut self, record: &ConnectionRecord, found: &Decoded) {
@@ -138,7 +139,7 @@ pub fn decoded(redactor: Redactor, decoded: &Decoded) -> Decoded {
         return decoded.clone();
     }
     match decoded {
-        Decoded::Exchange(found) => Decoded::Exchange(Box::new(exchange(redactor, found))),
+        Decoded::Exchange(found) => Decoded::Exchange(Arc::new(exchange(redactor, found))),
         Decoded::WebSocket(message) => Decoded::WebSocket(websocket(redactor, message)),
         Decoded::Grpc(message) => {
             let kept = body::message(redactor, false, &message.kept).unwrap_or_else(|| message.kept.clone());

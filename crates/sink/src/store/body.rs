@@ -53,7 +53,8 @@ impl Bodies {
             length if length <= SMALL => (Some(kept.as_ref()), None),
             _ => (None, Some(json(&self.pieces(db, kept)?))),
         };
-        let sql = "INSERT INTO body (length, wire_length, sha256, kept, data, chunks) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        // All columns, in the order of the schema: a statement is found again by its text.
+        let sql = "INSERT INTO body VALUES (NULL,?,?,?,?,?,?)";
         let values =
             params![body.length.cast_signed(), body.wire_length.cast_signed(), body.sha256, length(kept), data, pieces];
         db.prepare_cached(sql)?.insert(values).map(Some)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 use sidelight_model::flow::{Closed, ConnectionRecord, Fate, How, TlsSide, Verdict};
+use sidelight_model::time::Timestamp;
 
 use super::document::{FindingDocument, json};
 use super::intern::{Interner, Names};
@@ -24,10 +25,21 @@ pub(super) struct Moment {
     pub(super) closed: bool,
 }
 
+/// A connection as it was known when something happened on it.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    /// What seldom changes, shared by all that was told meanwhile. Its `latest` and `exchanges` may be behind.
+    pub(super) record: Arc<ConnectionRecord>,
+    /// When its latest event came.
+    pub(super) latest: Timestamp,
+    /// HTTP exchanges seen on it.
+    pub(super) exchanges: u64,
+}
+
 /// The latest row of a connection that is still open.
 struct Known {
     row: i64,
-    record: Box<ConnectionRecord>,
+    snapshot: Snapshot,
     /// An entry refers to it, so what it says must stay.
     is_used: bool,
     /// `latest` and `exchanges` in the row are behind.
@@ -41,7 +53,7 @@ pub(super) struct Connections {
     base: i64,
     known: HashMap<u64, Known>,
     /// Open ones that no entry refers to; written before the next commit, if they are still open then.
-    waiting: HashMap<u64, Box<ConnectionRecord>>,
+    waiting: HashMap<u64, Snapshot>,
 }
 
 impl Connections {
@@ -56,8 +68,8 @@ impl Connections {
     }
 
     /// An open connection that those who read along should see.
-    pub(super) fn note(&mut self, record: Box<ConnectionRecord>) {
-        self.waiting.insert(record.id.0, record);
+    pub(super) fn note(&mut self, snapshot: Snapshot) {
+        self.waiting.insert(snapshot.record.id.0, snapshot);
     }
 
     /// Whether the connection is under way.
@@ -70,44 +82,43 @@ impl Connections {
         &mut self,
         db: &Connection,
         interner: &mut Interner,
-        record: &ConnectionRecord,
+        snapshot: &Snapshot,
     ) -> rusqlite::Result<Moment> {
-        self.waiting.remove(&record.id.0);
-        self.write(db, interner, record, true)
+        if !self.waiting.is_empty() {
+            self.waiting.remove(&snapshot.record.id.0);
+        }
+        self.write(db, interner, snapshot, true)
     }
 
     fn write(
         &mut self,
         db: &Connection,
         interner: &mut Interner,
-        record: &ConnectionRecord,
+        snapshot: &Snapshot,
         refers: bool,
     ) -> rusqlite::Result<Moment> {
+        let record = &snapshot.record;
         let conn = record.id.0.cast_signed().wrapping_add(self.base);
         let moment = |row| Moment {
             row,
             conn,
-            latest: record.latest.0,
-            exchanges: record.exchanges.cast_signed(),
+            latest: snapshot.latest.0,
+            exchanges: snapshot.exchanges.cast_signed(),
             closed: record.closed.is_some(),
         };
         if let Some(known) = self.known.get_mut(&record.id.0)
-            && same(&known.record, record)
+            && (Arc::ptr_eq(&known.snapshot.record, record) || same(&known.snapshot.record, record))
         {
             let row = known.row;
-            match (&known.record.closed, &record.closed) {
+            match (&known.snapshot.record.closed, &record.closed) {
                 (_, None) => {}
                 (Some(was), Some(is)) if was == is => {}
-                (None, Some(_)) => {
-                    close(db, row, record)?;
-                    known.record.closed.clone_from(&record.closed);
-                }
-                (Some(_), Some(_)) => return self.add(db, interner, record, refers).map(moment),
+                (None, Some(_)) => close(db, row, snapshot)?,
+                (Some(_), Some(_)) => return self.add(db, interner, snapshot, refers).map(moment),
             }
             known.is_used |= refers;
             known.is_behind = true;
-            known.record.latest = record.latest;
-            known.record.exchanges = record.exchanges;
+            known.snapshot = snapshot.clone();
             return Ok(moment(row));
         }
         if let Some(known) = self.known.get(&record.id.0)
@@ -115,19 +126,19 @@ impl Connections {
         {
             db.prepare_cached("DELETE FROM connection WHERE id = ?1")?.execute([known.row])?;
         }
-        self.add(db, interner, record, refers).map(moment)
+        self.add(db, interner, snapshot, refers).map(moment)
     }
 
     fn add(
         &mut self,
         db: &Connection,
         interner: &mut Interner,
-        record: &ConnectionRecord,
+        snapshot: &Snapshot,
         refers: bool,
     ) -> rusqlite::Result<i64> {
-        let row = insert(db, interner, record, self.session, self.base)?;
-        let known = Known { row, record: Box::new(record.clone()), is_used: refers, is_behind: false };
-        self.known.insert(record.id.0, known);
+        let row = insert(db, interner, snapshot, self.session, self.base)?;
+        let known = Known { row, snapshot: snapshot.clone(), is_used: refers, is_behind: false };
+        self.known.insert(snapshot.record.id.0, known);
         Ok(row)
     }
 
@@ -142,8 +153,8 @@ impl Connections {
 
     /// Brings the rows of open connections up to date, for those who read along.
     pub(super) fn catch_up(&mut self, db: &Connection, interner: &mut Interner) -> rusqlite::Result<()> {
-        for record in std::mem::take(&mut self.waiting).into_values() {
-            self.write(db, interner, &record, false)?;
+        for snapshot in std::mem::take(&mut self.waiting).into_values() {
+            self.write(db, interner, &snapshot, false)?;
         }
         self.known.values_mut().filter(|known| known.is_behind).try_for_each(|known| known.catch_up(db))
     }
@@ -153,7 +164,7 @@ impl Known {
     fn catch_up(&mut self, db: &Connection) -> rusqlite::Result<()> {
         if self.is_behind {
             let sql = "UPDATE connection SET latest = ?2, exchanges = ?3 WHERE id = ?1";
-            let values = params![self.row, self.record.latest.0, self.record.exchanges.cast_signed()];
+            let values = params![self.row, self.snapshot.latest.0, self.snapshot.exchanges.cast_signed()];
             db.prepare_cached(sql)?.execute(values)?;
             self.is_behind = false;
         }
@@ -162,7 +173,7 @@ impl Known {
 }
 
 /// Whether two say the same of a connection, but for what entries hold and for its end.
-fn same(a: &ConnectionRecord, b: &ConnectionRecord) -> bool {
+pub(super) fn same(a: &ConnectionRecord, b: &ConnectionRecord) -> bool {
     let sides = |a: &Option<Arc<TlsSide>>, b: &Option<Arc<TlsSide>>| match (a, b) {
         (None, None) => true,
         (Some(a), Some(b)) => Arc::ptr_eq(a, b) || same_side(a, b),
@@ -190,10 +201,11 @@ fn same_side(a: &TlsSide, b: &TlsSide) -> bool {
 fn insert(
     db: &Connection,
     interner: &mut Interner,
-    record: &ConnectionRecord,
+    snapshot: &Snapshot,
     session: i64,
     base: i64,
 ) -> rusqlite::Result<i64> {
+    let record = &snapshot.record;
     let opened = record.opened.as_ref();
     let process = record.process.as_ref().map(|it| interner.process(db, it)).transpose()?;
     let host = |it: &sidelight_model::flow::Authority| interner.name(db, Names::Host, &it.host.to_string());
@@ -213,7 +225,7 @@ fn insert(
         record.id.0.cast_signed().wrapping_add(base),
         session,
         record.since.0,
-        record.latest.0,
+        snapshot.latest.0,
         opened.map(|it| it.client.to_string()),
         opened.map(|it| it.local.to_string()),
         opened.map(|it| it.mode.as_ref()),
@@ -230,17 +242,18 @@ fn insert(
         finding.map(|it| it.cause.code()),
         finding.map(|it| json(&FindingDocument::of(it))),
         record.findings,
-        record.exchanges.cast_signed(),
+        snapshot.exchanges.cast_signed(),
         Fate::of(record).name(),
     ])?;
     if record.closed.is_some() {
-        close(db, row, record)?;
+        close(db, row, snapshot)?;
     }
     Ok(row)
 }
 
 /// Writes how a connection ended.
-fn close(db: &Connection, row: i64, record: &ConnectionRecord) -> rusqlite::Result<()> {
+fn close(db: &Connection, row: i64, snapshot: &Snapshot) -> rusqlite::Result<()> {
+    let record = &snapshot.record;
     let Some((at, Closed { to_server, to_client, how })) = &record.closed else { return Ok(()) };
     let (name, words) = match how {
         How::Clean => ("clean", None),
@@ -262,8 +275,8 @@ fn close(db: &Connection, row: i64, record: &ConnectionRecord) -> rusqlite::Resu
         name,
         words,
         Fate::of(record).name(),
-        record.latest.0,
-        record.exchanges.cast_signed(),
+        snapshot.latest.0,
+        snapshot.exchanges.cast_signed(),
     ])?;
     Ok(())
 }

@@ -17,7 +17,59 @@ use super::latin1;
 type Fields = Vec<(String, String)>;
 
 fn fields(headers: &[Header]) -> Fields {
-    headers.iter().map(|header| (latin1::text(&header.name), latin1::text(&header.value))).collect()
+    headers.iter().map(|it| (latin1::text(&it.name).into_owned(), latin1::text(&it.value).into_owned())).collect()
+}
+
+/// The same as [`Fields`], written without being put together first.
+struct Written<'h>(&'h [Header]);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(|it| (latin1::text(&it.name), latin1::text(&it.value))))
+    }
+}
+
+impl Written<'_> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The JSON of a [`RequestHead`].
+pub(super) fn request_head(request: &Request) -> String {
+    #[derive(Serialize)]
+    struct Head<'r> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scheme: Option<&'r str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        authority: Option<&'r str>,
+        headers: Written<'r>,
+        #[serde(skip_serializing_if = "Written::is_empty")]
+        trailers: Written<'r>,
+    }
+    json(&Head {
+        scheme: request.target.scheme.as_deref(),
+        authority: request.target.authority.as_deref(),
+        headers: Written(&request.headers),
+        trailers: Written(&request.trailers),
+    })
+}
+
+/// The JSON of a [`ResponseHead`].
+pub(super) fn response_head(response: &Response) -> String {
+    #[derive(Serialize)]
+    struct Head<'r> {
+        #[serde(skip_serializing_if = "str::is_empty")]
+        reason: &'r str,
+        headers: Written<'r>,
+        #[serde(skip_serializing_if = "Written::is_empty")]
+        trailers: Written<'r>,
+    }
+    json(&Head {
+        reason: &latin1::text(&response.reason),
+        headers: Written(&response.headers),
+        trailers: Written(&response.trailers),
+    })
 }
 
 fn headers(fields: Fields) -> Vec<Header> {
@@ -30,27 +82,18 @@ pub(super) fn latin1_bytes(text: &str) -> Bytes {
 }
 
 /// Head of a request: what is not in columns.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct RequestHead {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     scheme: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     authority: Option<String>,
     headers: Fields,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     trailers: Fields,
 }
 
 impl RequestHead {
-    pub(super) fn of(request: &Request) -> Self {
-        Self {
-            scheme: request.target.scheme.clone(),
-            authority: request.target.authority.clone(),
-            headers: fields(&request.headers),
-            trailers: fields(&request.trailers),
-        }
-    }
-
     /// The request of this head; its body is put in later.
     pub(super) fn request(self, method: &str, path: &str) -> Request {
         let target = RequestTarget { raw: latin1_bytes(path), scheme: self.scheme, authority: self.authority };
@@ -65,24 +108,16 @@ impl RequestHead {
 }
 
 /// Head of a response: what is not in columns.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct ResponseHead {
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     reason: String,
     headers: Fields,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     trailers: Fields,
 }
 
 impl ResponseHead {
-    pub(super) fn of(response: &Response) -> Self {
-        Self {
-            reason: latin1::text(&response.reason),
-            headers: fields(&response.headers),
-            trailers: fields(&response.trailers),
-        }
-    }
-
     /// The response of this head; its body is put in later.
     pub(super) fn response(self, status: u16) -> Response {
         Response {

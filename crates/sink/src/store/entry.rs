@@ -1,21 +1,23 @@
 //! Flows, messages, findings and ends of connections as rows. In: values with the row of their connection. Out: rows.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rusqlite::{Connection, params};
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{
-    Authority, Body, ConnectionRecord, Decoded, Direction, Exchange, Fate, Header, HttpVersion, OpaqueData, Request,
-    url,
+    Body, ConnectionRecord, Decoded, Direction, Exchange, Fate, Header, HttpVersion, OpaqueData,
 };
 use sidelight_model::time::Timestamp;
 
 use super::body::Bodies;
 use super::connection::Moment;
 use super::document::{
-    AnomalyDocument, FindingDocument, MessageDetail, RequestHead, ResponseHead, Rest, json, outcome_name,
+    AnomalyDocument, FindingDocument, MessageDetail, Rest, json, outcome_name, request_head, response_head,
 };
 use super::intern::{Interner, Names};
 use super::latin1;
+use super::place::Places;
 
 /// Kinds of flows in `flow.kind`.
 pub(super) const EXCHANGE: i64 = 1;
@@ -44,53 +46,7 @@ pub(super) struct Desk<'d> {
     pub(super) db: &'d Connection,
     pub(super) interner: &'d mut Interner,
     pub(super) bodies: &'d mut Bodies,
-}
-
-/// Where a request goes, as its URL has it, else its connection.
-struct Place {
-    scheme: String,
-    host: Option<String>,
-    port: Option<u16>,
-    /// What stands before the target in the URL.
-    site: Option<String>,
-    /// Columns do not say all of it.
-    is_odd: bool,
-    /// The connection is for another host.
-    is_elsewhere: bool,
-}
-
-impl Place {
-    fn of(record: &ConnectionRecord, request: Option<&Request>) -> Self {
-        let scheme = match request.and_then(|it| it.target.scheme.as_deref()) {
-            Some(scheme) => scheme.to_owned(),
-            None if record.is_https() => "https".to_owned(),
-            None => "http".to_owned(),
-        };
-        let default_port = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
-        let said = request.and_then(|it| it.target.authority.as_deref());
-        let read = said.map(|text| Authority::parse(text, Some(default_port)));
-        let is_readable = !matches!(read, Some(Err(_)));
-        let target = record.target.as_ref();
-        let upstream = record.upstream.map(Authority::from);
-        let named = read.and_then(Result::ok).or_else(|| target.cloned());
-        let is_named = named.is_some();
-        let place = named.or(upstream);
-        let site = request.map(|it| site(record, it));
-        Self {
-            scheme,
-            is_elsewhere: place.as_ref().map(|it| &it.host) != target.map(|it| &it.host),
-            is_odd: !is_readable || !is_named || matches!(site, Some(None)),
-            host: place.as_ref().map(|it| it.host.to_string()),
-            port: place.map(|it| it.port),
-            site: site.flatten(),
-        }
-    }
-}
-
-/// What stands before the target in the URL; `None` when the URL is not made so.
-fn site(record: &ConnectionRecord, request: &Request) -> Option<String> {
-    let raw = std::str::from_utf8(&request.target.raw).ok().filter(|raw| raw.is_ascii())?;
-    url(record, request).strip_suffix(raw).map(str::to_owned)
+    pub(super) places: &'d mut Places,
 }
 
 /// A field that stands in a column: its first value, and whether there are others that differ.
@@ -119,13 +75,11 @@ impl Desk<'_> {
         &mut self,
         (id, seq): (i64, i64),
         moment: Moment,
-        record: &ConnectionRecord,
+        record: &Arc<ConnectionRecord>,
         exchange: &Exchange,
     ) -> rusqlite::Result<()> {
         let (request, response) = (exchange.request.as_ref(), exchange.response.as_ref());
-        let place = Place::of(record, request);
-        let host = place.host.as_deref().map(|it| self.interner.name(self.db, Names::Host, it)).transpose()?;
-        let site = place.site.as_deref().map(|it| self.interner.name(self.db, Names::Site, it)).transpose()?;
+        let place = self.places.of(self.db, self.interner, record, request)?;
         let method = request.map(|it| self.name(Names::Method, &it.method)).transpose()?;
         let (request_type, odd_request) = request.map_or((None, false), |it| content_type(&it.headers));
         let (response_type, odd_response) = response.map_or((None, false), |it| content_type(&it.headers));
@@ -144,11 +98,8 @@ impl Desk<'_> {
         let flags = flags.iter().filter(|(is, _)| *is).fold(0, |all, (_, flag)| all | flag);
         let time = |at: Option<Timestamp>| at.map(|at| at.0);
         let size = |length: Option<u64>| i64::try_from(length.unwrap_or(0)).unwrap_or(i64::MAX);
-        let sql = "INSERT INTO flow (id, seq, kind, connection, conn, stream, conn_latest, conn_exchanges, conn_closed,
-                       version, started, request_end, response_start, ended, method, site, scheme, host, port, path,
-                       status, request_type, response_type, request_size, response_size, outcome, flags)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                       ?21, ?22, ?23, ?24, ?25, ?26, ?27)";
+        // All columns, in the order of the schema: a statement is found again by its text, for every flow.
+        let sql = "INSERT INTO flow VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
         self.db.prepare_cached(sql)?.execute(params![
             id,
             seq,
@@ -165,9 +116,9 @@ impl Desk<'_> {
             time(exchange.timings.response_start),
             time(exchange.timings.end),
             method,
-            site,
-            request.map(|_| place.scheme),
-            host,
+            place.site,
+            request.map(|_| place.scheme.as_ref()),
+            place.host,
             place.port,
             request.map(|it| latin1::text(&it.target.raw)),
             response.map(|it| it.status),
@@ -186,13 +137,12 @@ impl Desk<'_> {
         let request_body = request.map(|it| self.bodies.put(self.db, &it.body)).transpose()?.flatten();
         let response_body = response.map(|it| self.bodies.put(self.db, &it.body)).transpose()?.flatten();
         let rest = Rest::of(exchange);
-        let sql = "INSERT INTO exchange (flow, request, request_body, response, response_body, rest)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO exchange VALUES (?,?,?,?,?,?)";
         self.db.prepare_cached(sql)?.execute(params![
             id,
-            request.map(|it| json(&RequestHead::of(it))),
+            request.map(request_head),
             request_body,
-            response.map(|it| json(&ResponseHead::of(it))),
+            response.map(response_head),
             response_body,
             (!rest.is_empty()).then(|| json(&rest)),
         ])?;
@@ -204,10 +154,9 @@ impl Desk<'_> {
         &mut self,
         (id, seq): (i64, i64),
         moment: Moment,
-        record: &ConnectionRecord,
+        record: &Arc<ConnectionRecord>,
     ) -> rusqlite::Result<()> {
-        let place = Place::of(record, None);
-        let host = place.host.as_deref().map(|it| self.interner.name(self.db, Names::Host, it)).transpose()?;
+        let place = self.places.of(self.db, self.interner, record, None)?;
         let closed = record.closed.as_ref();
         let bytes = closed.map_or((0, 0), |(_, it)| (it.to_server.bytes, it.to_client.bytes));
         let size = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -227,7 +176,7 @@ impl Desk<'_> {
             moment.closed,
             record.since.0,
             closed.map(|(at, _)| at.0),
-            host,
+            place.host,
             place.port,
             size(bytes.0),
             size(bytes.1),

@@ -79,7 +79,7 @@ impl Interner {
 
     /// The row of a ClientHello.
     pub(super) fn hello(&mut self, db: &Connection, it: &Hello) -> rusqlite::Result<i64> {
-        let alpn: Vec<String> = it.alpn.iter().map(|alpn| latin1::text(alpn)).collect();
+        let alpn: Vec<_> = it.alpn.iter().map(|alpn| latin1::text(alpn)).collect();
         let key = key(&(&it.sni, &alpn, &it.versions, &it.ja3, &it.ja3_text, &it.ja4));
         self.row(db, "hello", key, |_, db| {
             let sql = "INSERT INTO hello (key, sni, alpn, versions, ja3, ja3_text, ja4)

@@ -2,11 +2,13 @@
 //!
 //! ASCII reads as itself, and a JSON or SQL tool can search it. A character above U+00FF cannot have come from here.
 
+use std::borrow::Cow;
+
 /// The text of `bytes`.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(ascii) if bytes.is_ascii() => ascii.to_owned(),
-        _ => bytes.iter().map(|byte| char::from(*byte)).collect(),
+        Ok(ascii) if bytes.is_ascii() => Cow::Borrowed(ascii),
+        _ => Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect()),
     }
 }
 

@@ -13,6 +13,7 @@ mod intern;
 mod latin1;
 mod load;
 mod packets;
+mod place;
 mod queue;
 mod recorder;
 mod recording;

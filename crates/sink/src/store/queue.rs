@@ -2,12 +2,14 @@
 //! full, the bus waits, the tap before it fills, and the tap's own policy (drop and count, or wait) decides.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sidelight_model::finding::Finding;
-use sidelight_model::flow::{ConnectionRecord, Decoded, Event, Exchange, Header};
+use sidelight_model::flow::{Decoded, Event, Exchange, Header};
 use sidelight_model::time::Timestamp;
+
+use super::connection::Snapshot;
 
 /// Bytes that wait at the most.
 const LIMIT: usize = 16 << 20;
@@ -21,15 +23,15 @@ const OVERHEAD: usize = 512;
 #[derive(Debug)]
 pub(super) enum Put {
     /// An open connection, for those who read along.
-    Open(Box<ConnectionRecord>),
+    Open(Snapshot),
     /// An exchange ended.
-    Exchange(Box<ConnectionRecord>, Box<Exchange>),
+    Exchange(Snapshot, Arc<Exchange>),
     /// A decoder found something else.
-    Decoded(Box<ConnectionRecord>, Box<Decoded>),
+    Decoded(Snapshot, Box<Decoded>),
     /// Something was explained.
-    Finding(Box<ConnectionRecord>, Box<Finding>),
+    Finding(Snapshot, Box<Finding>),
     /// A connection ended; `true`: without any exchange, so that it is a flow itself.
-    Closed(Box<ConnectionRecord>, bool),
+    Closed(Snapshot, bool),
     /// An event of a socket.
     Packet(Box<Event>),
     /// Something passed unseen.
@@ -47,7 +49,7 @@ pub(super) struct Unseen {
 
 impl Put {
     /// Roughly the bytes that it holds.
-    pub(super) fn weight(&self) -> usize {
+    fn weight(&self) -> usize {
         OVERHEAD
             + match self {
                 Self::Exchange(_, exchange) => of_exchange(exchange),
@@ -88,10 +90,13 @@ fn of_exchange(exchange: &Exchange) -> usize {
     request + response
 }
 
+/// A value, and roughly the bytes that it holds.
+pub(super) struct Weighed(pub(super) Put, pub(super) usize);
+
 /// What came out of the queue.
 pub(super) enum Taken {
-    /// These, at least one.
-    Puts(VecDeque<Put>),
+    /// At least one value.
+    Puts,
     /// None within the time.
     Nothing,
     /// None ever again.
@@ -108,7 +113,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    puts: VecDeque<Put>,
+    puts: VecDeque<Weighed>,
     bytes: usize,
     /// Nothing more will come.
     ended: bool,
@@ -134,7 +139,7 @@ impl Queue {
         }
         let was_enough = state.bytes >= ENOUGH;
         state.bytes += weight;
-        state.puts.push_back(put);
+        state.puts.push_back(Weighed(put, weight));
         let wakes = state.puts.len() == 1 || (!was_enough && state.bytes >= ENOUGH);
         drop(state);
         if wakes {
@@ -159,8 +164,8 @@ impl Queue {
         self.emptied.notify_all();
     }
 
-    /// Takes all that is in it; waits for something no longer than `wait`, and then a moment for more.
-    pub(super) fn take(&self, wait: Duration) -> Taken {
+    /// Takes all that is in it into `puts`, which is empty; waits for something no longer than `wait`, and then a moment for more.
+    pub(super) fn take(&self, wait: Duration, puts: &mut VecDeque<Weighed>) -> Taken {
         let state = self.lock();
         let (state, _) = self
             .filled
@@ -174,9 +179,10 @@ impl Queue {
             .wait_timeout_while(state, GATHER, |state| state.bytes < ENOUGH && !state.ended)
             .unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
-        let puts = std::mem::take(&mut state.puts);
+        // The room is used again, in turns: large pieces of memory that come and go make the allocator tidy up each time.
+        std::mem::swap(&mut state.puts, puts);
         drop(state);
         self.emptied.notify_all();
-        Taken::Puts(puts)
+        Taken::Puts
     }
 }

@@ -1,6 +1,6 @@
 //! Recording what the bus tells. In: calls of [`Consumer`]. Out: owned values, handed to the thread that writes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use sidelight_model::finding::Finding;
 use sidelight_model::flow::{ConnId, ConnectionRecord, Decoded, Event, EventKind, Exchange};
 use sidelight_model::time::Timestamp;
 
+use super::connection::{Snapshot, same};
 use super::queue::{Put, Queue, Unseen};
 use super::writer::Writer;
 use super::{StoreError, StoreOptions};
@@ -31,8 +32,8 @@ pub struct Recorder {
     first: PathBuf,
     packets: bool,
     notices: Notices,
-    /// Connections with exchanges, until they end.
-    with_exchanges: HashSet<ConnId>,
+    /// Open connections of which something was told.
+    known: HashMap<ConnId, Known>,
     unseen: Option<Unseen>,
     ended: bool,
 }
@@ -57,22 +58,25 @@ impl Recorder {
             tell.send(()).ok();
         });
         spawned.map_err(|error| StoreError::Io { path: first.clone(), doing: "start a thread for it", error })?;
-        Ok(Self {
-            queue,
-            done,
-            path,
-            first,
-            packets,
-            notices,
-            with_exchanges: HashSet::new(),
-            unseen: None,
-            ended: false,
-        })
+        Ok(Self { queue, done, path, first, packets, notices, known: HashMap::new(), unseen: None, ended: false })
     }
 
     /// The file in which the recording began; with rotation there may be others after it.
     pub fn path(&self) -> &Path {
         &self.first
+    }
+
+    /// The connection as it is known now; shared with what was told of it before, while nothing else has become known.
+    fn snapshot(&mut self, conn: &ConnectionRecord) -> Snapshot {
+        let known = self.known.entry(conn.id);
+        let known = known
+            .and_modify(|known| {
+                if !same(&known.record, conn) || known.record.closed != conn.closed {
+                    known.record = Arc::new(conn.clone());
+                }
+            })
+            .or_insert_with(|| Known { record: Arc::new(conn.clone()), has_exchanges: false });
+        Snapshot { record: Arc::clone(&known.record), latest: conn.latest, exchanges: conn.exchanges }
     }
 
     /// Passes on what went by unseen, so that it stands in the recording at its place.
@@ -103,6 +107,13 @@ impl Recorder {
     }
 }
 
+/// An open connection.
+struct Known {
+    /// As it was told last.
+    record: Arc<ConnectionRecord>,
+    has_exchanges: bool,
+}
+
 /// Lets go of whoever waits, also when the thread that writes panicked.
 struct Abandon(Arc<Queue>);
 
@@ -117,7 +128,7 @@ impl Consumer for Recorder {
         match &event.kind {
             EventKind::Shed(connections) => self.note_unseen(event.at, *connections, 0),
             EventKind::Lost(_, bytes) => self.note_unseen(event.at, 0, *bytes),
-            EventKind::Decided(_) | EventKind::ClientTls(_) => self.queue.push(Put::Open(Box::new(conn.clone()))),
+            EventKind::Decided(_) | EventKind::ClientTls(_) => self.opened(conn),
             EventKind::Socket(..)
             | EventKind::Wire(..)
             | EventKind::WireLost(..)
@@ -132,29 +143,38 @@ impl Consumer for Recorder {
     }
 
     fn opened(&mut self, conn: &ConnectionRecord) {
-        self.queue.push(Put::Open(Box::new(conn.clone())));
+        let snapshot = self.snapshot(conn);
+        self.queue.push(Put::Open(snapshot));
     }
 
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
-        self.with_exchanges.insert(conn.id);
-        self.queue.push(Put::Exchange(Box::new(conn.clone()), Box::new(exchange.clone())));
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
+        let snapshot = self.snapshot(conn);
+        if let Some(known) = self.known.get_mut(&conn.id) {
+            known.has_exchanges = true;
+        }
+        self.queue.push(Put::Exchange(snapshot, Arc::clone(exchange)));
     }
 
     fn decoded(&mut self, conn: &ConnectionRecord, decoded: &Decoded) {
         match decoded {
             Decoded::Exchange(exchange) => self.exchange(conn, exchange),
-            _ => self.queue.push(Put::Decoded(Box::new(conn.clone()), Box::new(decoded.clone()))),
+            _ => {
+                let snapshot = self.snapshot(conn);
+                self.queue.push(Put::Decoded(snapshot, Box::new(decoded.clone())));
+            }
         }
     }
 
     fn finding(&mut self, conn: &ConnectionRecord, finding: &Finding) {
-        self.queue.push(Put::Finding(Box::new(conn.clone()), Box::new(finding.clone())));
+        let snapshot = self.snapshot(conn);
+        self.queue.push(Put::Finding(snapshot, Box::new(finding.clone())));
     }
 
     fn closed(&mut self, conn: &ConnectionRecord) {
-        let is_flow = !self.with_exchanges.remove(&conn.id);
+        let snapshot = self.snapshot(conn);
+        let is_flow = self.known.remove(&conn.id).is_none_or(|known| !known.has_exchanges);
         self.tell_unseen();
-        self.queue.push(Put::Closed(Box::new(conn.clone()), is_flow));
+        self.queue.push(Put::Closed(snapshot, is_flow));
     }
 
     fn idle(&mut self) {

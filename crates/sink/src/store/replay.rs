@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::types::ValueRef;
@@ -216,7 +217,7 @@ impl Teller<'_, '_> {
         match source {
             Source::Flow => {
                 if row.get::<_, i64>("kind")? == entry::EXCHANGE {
-                    let exchange = self.loader.exchange(row)?;
+                    let exchange = Arc::new(self.loader.exchange(row)?);
                     self.each(|consumer| consumer.exchange(&conn, &exchange));
                 }
             }

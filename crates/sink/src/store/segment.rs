@@ -16,6 +16,7 @@ use super::connection::Connections;
 use super::entry::Desk;
 use super::intern::Interner;
 use super::packets::Packer;
+use super::place::Places;
 use super::queue::{Put, Unseen};
 use super::{recording, ring, schema};
 use crate::capture::CaptureError;
@@ -48,6 +49,7 @@ pub(super) struct Segment {
     session: i64,
     interner: Interner,
     bodies: Bodies,
+    places: Places,
     pub(super) connections: Connections,
     packer: Packer,
     identity: (u64, u64),
@@ -110,6 +112,7 @@ impl Segment {
             session,
             interner: Interner::default(),
             bodies: Bodies::default(),
+            places: Places::default(),
             connections: Connections::new(session, base),
             packer: Packer::new(base),
             identity,
@@ -135,7 +138,7 @@ impl Segment {
     }
 
     fn desk(&mut self) -> Desk<'_> {
-        Desk { db: &self.db, interner: &mut self.interner, bodies: &mut self.bodies }
+        Desk { db: &self.db, interner: &mut self.interner, bodies: &mut self.bodies, places: &mut self.places }
     }
 
     /// Begins a transaction.
@@ -150,6 +153,7 @@ impl Segment {
         self.db.execute_batch("ROLLBACK").ok();
         (self.course.next_flow, self.next_seq) = self.mark;
         self.interner.forget();
+        self.places.forget();
         self.bodies.forget();
         self.connections.forget();
         self.packer.clear();
@@ -158,31 +162,32 @@ impl Segment {
     /// Writes one thing, in the transaction.
     pub(super) fn write(&mut self, put: Put) -> rusqlite::Result<()> {
         match put {
-            Put::Open(record) => self.connections.note(record),
-            Put::Exchange(record, exchange) => {
-                let moment = self.connections.put(&self.db, &mut self.interner, &record)?;
+            Put::Open(snapshot) => self.connections.note(snapshot),
+            Put::Exchange(snapshot, exchange) => {
+                let moment = self.connections.put(&self.db, &mut self.interner, &snapshot)?;
                 let ids = (self.flow(), self.seq());
-                self.desk().exchange(ids, moment, &record, &exchange)?;
+                self.desk().exchange(ids, moment, &snapshot.record, &exchange)?;
             }
-            Put::Decoded(record, decoded) => {
-                let moment = self.connections.put(&self.db, &mut self.interner, &record)?;
+            Put::Decoded(snapshot, decoded) => {
+                let moment = self.connections.put(&self.db, &mut self.interner, &snapshot)?;
                 let seq = self.seq();
                 self.desk().message(seq, moment, &decoded)?;
             }
-            Put::Finding(record, finding) => {
-                let moment = self.connections.put(&self.db, &mut self.interner, &record)?;
+            Put::Finding(snapshot, finding) => {
+                let moment = self.connections.put(&self.db, &mut self.interner, &snapshot)?;
                 let seq = self.seq();
                 self.desk().finding(seq, moment, &finding)?;
             }
-            Put::Closed(record, is_flow) => {
-                let moment = self.connections.put(&self.db, &mut self.interner, &record)?;
+            Put::Closed(snapshot, is_flow) => {
+                let moment = self.connections.put(&self.db, &mut self.interner, &snapshot)?;
                 if is_flow {
                     let ids = (self.flow(), self.seq());
-                    self.desk().connection(ids, moment, &record)?;
+                    self.desk().connection(ids, moment, &snapshot.record)?;
                 }
                 let seq = self.seq();
                 self.desk().closing(seq, moment)?;
-                self.connections.end(&self.db, &record)?;
+                self.places.end(&snapshot.record);
+                self.connections.end(&self.db, &snapshot.record)?;
             }
             Put::Packet(event) => {
                 if self.packer.push(&event) {
@@ -246,6 +251,7 @@ impl Segment {
             }
             if taken.shared {
                 self.interner.forget();
+                self.places.forget();
             }
         }
         self.db.prepare_cached("COMMIT")?.execute([]).map(drop)

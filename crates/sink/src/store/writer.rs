@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rusqlite::ErrorCode;
 use sidelight_model::time::Timestamp;
 
-use super::queue::{Put, Queue, Taken};
+use super::queue::{Put, Queue, Taken, Weighed};
 use super::recording::Loss;
 use super::segment::{Course, Segment};
 use super::{StoreError, StoreOptions, error};
@@ -128,9 +128,10 @@ impl Writer {
 
     /// Writes until nothing more comes.
     pub(super) fn run(mut self) {
+        let mut puts = VecDeque::new();
         loop {
-            match self.queue.take(self.wait()) {
-                Taken::Puts(puts) => puts.into_iter().for_each(|put| self.take(put)),
+            match self.queue.take(self.wait(), &mut puts) {
+                Taken::Puts => puts.drain(..).for_each(|put| self.take(put)),
                 Taken::Nothing => {}
                 Taken::End => break,
             }
@@ -148,8 +149,7 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, put: Put) {
-        let weight = put.weight();
+    fn take(&mut self, Weighed(put, weight): Weighed) {
         if self.trouble.as_ref().is_some_and(|it| it.next_try <= Instant::now()) {
             self.try_again();
         }

@@ -25,8 +25,8 @@ impl Consumer for Keep {
     fn opened(&mut self, _: &ConnectionRecord) {
         self.0.lock().unwrap().opened += 1;
     }
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
-        self.0.lock().unwrap().exchanges.push((conn.clone(), exchange.clone()));
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
+        self.0.lock().unwrap().exchanges.push((conn.clone(), Exchange::clone(exchange)));
     }
     fn decoded(&mut self, _: &ConnectionRecord, decoded: &Decoded) {
         self.0.lock().unwrap().decoded.push(decoded.clone());

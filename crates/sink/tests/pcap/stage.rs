@@ -159,8 +159,8 @@ impl Consumer for Ear {
             heard.data.entry(event.conn).or_default()[direction.index()].extend_from_slice(bytes);
         }
     }
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
-        self.0.lock().unwrap().exchanges.push((conn.clone(), exchange.clone()));
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
+        self.0.lock().unwrap().exchanges.push((conn.clone(), Exchange::clone(exchange)));
     }
     fn decoded(&mut self, _: &ConnectionRecord, decoded: &Decoded) {
         self.0.lock().unwrap().decoded.push(decoded.clone());

@@ -46,8 +46,8 @@ impl Consumer for Calls {
     fn opened(&mut self, conn: &ConnectionRecord) {
         self.add(Call::Opened(words(conn)));
     }
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
-        self.add(Call::Exchange(words(conn), Box::new(exchange.clone())));
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
+        self.add(Call::Exchange(words(conn), Box::new(Exchange::clone(exchange))));
     }
     fn decoded(&mut self, conn: &ConnectionRecord, decoded: &Decoded) {
         self.add(Call::Decoded(words(conn), decoded.clone()));

@@ -96,7 +96,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 /// One flow with so much content.
 fn large(to: &mut dyn Consumer, number: u64, length: usize) {
-    to.exchange(&connection(number, "a.test:443"), &exchange(number, 1, "/large", &noise(number, length)));
+    to.exchange(&connection(number, "a.test:443"), &Arc::new(exchange(number, 1, "/large", &noise(number, length))));
 }
 
 fn lost(recording: &Recording) -> u64 {

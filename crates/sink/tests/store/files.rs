@@ -1,6 +1,7 @@
 //! Files as they come: foreign, newer, empty, missing, damaged, several in a row, kept at a size.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -136,7 +137,7 @@ fn connections_that_are_open_count_in_a_ledger() {
     let path = folder.path().join("r.sidelight");
     let mut it = recorder(&path);
     flows(&mut it, 1, 2);
-    it.exchange(&connection(3, "a.test:443"), &exchange(3, 1, "/x", b""));
+    it.exchange(&connection(3, "a.test:443"), &Arc::new(exchange(3, 1, "/x", b"")));
     drop(it);
     let ledger = Recording::open(&path).unwrap().replay(&Query::default(), &mut []).unwrap();
     assert_eq!(ledger.seen, 3);
@@ -225,7 +226,7 @@ fn a_blob_that_passes_twice_is_kept_once() {
     for conn in 1..=5 {
         // The last one was cut.
         let length = if conn == 5 { 1_000_000 } else { blob.len() };
-        it.exchange(&connection(conn, "r.test:443"), &exchange(conn, 1, "/blob", &blob[..length]));
+        it.exchange(&connection(conn, "r.test:443"), &Arc::new(exchange(conn, 1, "/blob", &blob[..length])));
     }
     drop(it);
     assert!(size(&path) < 2 * blob.len() as u64, "{}", size(&path));
@@ -268,7 +269,7 @@ proptest! {
             let path = folder.path().join("r.sidelight");
             let mut it = recorder(&path);
             flows(&mut it, 1, 40);
-            it.exchange(&connection(90, "b.test:443"), &exchange(90, 1, "/y", &[7; 100_000]));
+            it.exchange(&connection(90, "b.test:443"), &Arc::new(exchange(90, 1, "/y", &[7; 100_000])));
             drop(it);
             std::fs::read(path).unwrap()
         });

@@ -31,7 +31,7 @@ fn a_ring_keeps_the_newest_within_its_size() {
                 (state >> 56) as u8
             })
             .collect();
-        it.exchange(&record, &exchange(conn, 1, "/blob", &body));
+        it.exchange(&record, &Arc::new(exchange(conn, 1, "/blob", &body)));
         record.closed = Some((record.latest, closed()));
         it.closed(&record);
         if conn % 50 == 0 {
@@ -170,7 +170,7 @@ fn sockets_and_secrets_come_back() {
                 self.0.lock().unwrap().push(line.secret.reveal().clone());
             }
         }
-        fn exchange(&mut self, _: &ConnectionRecord, _: &sidelight_model::flow::Exchange) {}
+        fn exchange(&mut self, _: &ConnectionRecord, _: &Arc<sidelight_model::flow::Exchange>) {}
         fn decoded(&mut self, _: &ConnectionRecord, _: &sidelight_model::flow::Decoded) {}
         fn finding(&mut self, _: &ConnectionRecord, _: &sidelight_model::finding::Finding) {}
         fn end(&mut self, _: &Ledger) {}

@@ -7,6 +7,7 @@ use sidelight_model::flow::{ConnId, ConnectionRecord, Decoded, Exchange};
 use sidelight_sink::bus::Consumer;
 use sidelight_sink::ledger::Ledger;
 use sidelight_sink::store::{FlowId, Query, Recording};
+use std::sync::Arc;
 
 use crate::arbitrary;
 use crate::calls::{Call, Calls, recorder};
@@ -60,7 +61,7 @@ pub(crate) fn tell(story: &[Chapter], to: &mut dyn Consumer) {
             let state = if std::ptr::eq(step, &steps[0].1) { first } else { &states[state % states.len()] };
             match step {
                 Step::Exchange(exchange) => {
-                    to.exchange(state, &Exchange { conn: first.id, ..exchange.as_ref().clone() });
+                    to.exchange(state, &Arc::new(Exchange { conn: first.id, ..exchange.as_ref().clone() }));
                 }
                 Step::Decoded(decoded) => to.decoded(state, decoded),
                 Step::Finding(finding) => to.finding(state, finding),

@@ -67,7 +67,7 @@ pub(crate) fn flows(to: &mut dyn Consumer, first: u64, count: u64) {
         let mut record = connection(number, "a.test:443");
         to.opened(&record);
         record.exchanges = 1;
-        to.exchange(&record, &exchange(number, 1, "/x", b"some text"));
+        to.exchange(&record, &Arc::new(exchange(number, 1, "/x", b"some text")));
         let tally = Tally { bytes: 10, lost: 0 };
         record.closed = Some((record.latest, Closed { to_server: tally, to_client: tally, how: How::Clean }));
         to.closed(&record);

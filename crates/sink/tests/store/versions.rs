@@ -2,6 +2,7 @@
 //! time, with `make_the_fixture_of_this_version`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sidelight_model::finding::{Cause, Finding};
 use sidelight_model::flow::{Decoded, Direction, WebSocketKind, WebSocketMessage};
@@ -19,7 +20,7 @@ fn fixtures() -> PathBuf {
 fn story(to: &mut dyn Consumer) {
     flows(to, 1, 2);
     let conn = connection(3, "b.test:443");
-    to.exchange(&conn, &exchange(3, 1, "/large", &[b'x'; 70_000]));
+    to.exchange(&conn, &Arc::new(exchange(3, 1, "/large", &[b'x'; 70_000])));
     let message = WebSocketMessage {
         stream: 1,
         direction: Direction::ToClient,

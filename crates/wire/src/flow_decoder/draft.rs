@@ -5,6 +5,7 @@ use sidelight_model::flow::{
     Response, ServerSentEvent, Timings,
 };
 use sidelight_model::time::Timestamp;
+use std::sync::Arc;
 
 use super::context::Context;
 use crate::anomalies::Anomalies;
@@ -253,7 +254,7 @@ impl Draft {
         exchange.timings.end.get_or_insert(cx.at);
         exchange.outcome = self.fault.unwrap_or(outcome);
         exchange.anomalies = self.anomalies.into_vec();
-        cx.out.push(Decoded::Exchange(Box::new(exchange)));
+        cx.out.push(Decoded::Exchange(Arc::new(exchange)));
     }
 
     /// A copy of the exchange as it stands.

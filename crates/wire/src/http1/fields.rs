@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use memchr::memchr;
 use sidelight_model::flow::{AnomalyKind, Header};
 
 use super::start_line::is_token;
@@ -23,7 +24,7 @@ pub(super) struct TooMany;
 /// The line that begins at `start`: its content without its end, and the place after it. A last line may lack its end.
 pub(crate) fn line_at(bytes: &[u8], start: usize) -> (Range<usize>, usize) {
     let rest = &bytes[start..];
-    match rest.iter().position(|byte| *byte == b'\n') {
+    match memchr(b'\n', rest) {
         None => (start..bytes.len(), bytes.len()),
         Some(lf) if lf > 0 && rest[lf - 1] == b'\r' => (start..start + lf - 1, start + lf + 1),
         Some(lf) => (start..start + lf, start + lf + 1),
@@ -36,7 +37,7 @@ pub(super) fn check_line(bytes: &[u8], content: &Range<usize>, end: usize, odd: 
     if content.end + 1 == end {
         odd.note(AnomalyKind::BareLf, Some(content.end as u64), format!("{} ends with LF alone", quote(text)));
     }
-    if let Some(cr) = text.iter().position(|byte| *byte == b'\r') {
+    if let Some(cr) = memchr(b'\r', text) {
         odd.note(AnomalyKind::BareCr, Some((content.start + cr) as u64), format!("CR inside {}", quote(text)));
     }
 }
@@ -86,7 +87,7 @@ fn joined(before: &[u8], more: &[u8]) -> Bytes {
 fn parse_line(raw: &Bytes, content: Range<usize>, odd: &mut Anomalies) -> Header {
     let line = &raw[content.clone()];
     let place = Some(content.start as u64);
-    let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+    let Some(colon) = memchr(b':', line) else {
         odd.note(AnomalyKind::BadHead, place, format!("a header line without colon: {}", quote(line)));
         return Header { name: raw.slice_ref(line.trim_ascii()), value: Bytes::new() };
     };
@@ -97,7 +98,11 @@ fn parse_line(raw: &Bytes, content: Range<usize>, odd: &mut Anomalies) -> Header
     if !is_token(name) {
         odd.note(AnomalyKind::BadHead, place, format!("bytes that no field name can have: {}", quote(&line[..colon])));
     }
-    if let Some(bad) = value.iter().find(|byte| byte.is_ascii_control() && !matches!(**byte, b'\t' | b'\r')) {
+    // All are looked at, without a way out, so that the compiler can take many at a time; there is one to find in next to no field.
+    let is_bad = |byte: &u8| byte.is_ascii_control() & (*byte != b'\t') & (*byte != b'\r');
+    if value.iter().fold(false, |any, byte| any | is_bad(byte))
+        && let Some(bad) = value.iter().find(|byte| is_bad(byte))
+    {
         odd.note(AnomalyKind::BadHead, place, format!("the byte 0x{bad:02x} in the value of {}", quote(name)));
     }
     Header { name: raw.slice_ref(name), value: raw.slice_ref(value) }

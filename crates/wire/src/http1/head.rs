@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use memchr::memchr;
 use sidelight_model::flow::{Anomaly, AnomalyKind, Header, HttpVersion, RequestTarget};
 
 use super::fields::{Field, TooMany, check_line, line_at, parse_fields};
@@ -133,7 +134,7 @@ fn keeps_alive(version: HttpVersion, headers: &[Header]) -> bool {
 pub fn find_head_end(bytes: &[u8], from: usize) -> Option<usize> {
     // The last line end before `from` may be the one that the empty line follows.
     let mut at = from.min(bytes.len()).saturating_sub(3);
-    while let Some(lf) = bytes[at..].iter().position(|byte| *byte == b'\n') {
+    while let Some(lf) = memchr(b'\n', &bytes[at..]) {
         let after = at + lf + 1;
         match bytes.get(after..) {
             Some([b'\n', ..]) => return Some(after + 1),

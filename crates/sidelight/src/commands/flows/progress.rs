@@ -84,7 +84,7 @@ impl Counter {
 }
 
 impl Consumer for Counter {
-    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Exchange) {
+    fn exchange(&mut self, _conn: &ConnectionRecord, _exchange: &Arc<Exchange>) {
         self.counted.add(0);
         self.progress.step(self.counted.numbers().iter().sum());
     }

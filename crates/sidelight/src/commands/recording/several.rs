@@ -5,6 +5,7 @@ use sidelight_model::flow::{Decoded, Event, Exchange};
 use sidelight_sink::bus::Consumer;
 use sidelight_sink::ledger::Ledger;
 use sidelight_sink::record::ConnectionRecord;
+use std::sync::Arc;
 
 /// Hands every call on to each.
 pub(crate) struct Several(pub(crate) Vec<Box<dyn Consumer>>);
@@ -30,7 +31,7 @@ impl Consumer for Several {
         self.each(|consumer| consumer.opened(conn));
     }
 
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         self.each(|consumer| consumer.exchange(conn, exchange));
     }
 

@@ -81,7 +81,7 @@ impl Consumer for Live {
         }
     }
 
-    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Exchange) {
+    fn exchange(&mut self, conn: &ConnectionRecord, exchange: &Arc<Exchange>) {
         self.waiting.extend(self.observer.exchange(conn, exchange, false));
         if self.waiting.len() > MOST_WAITING {
             self.tell();
