@@ -13,7 +13,7 @@ use super::intern::sha256;
 
 /// Bytes of a piece.
 pub(super) const PIECE: usize = 64 * 1024;
-/// Bodies up to this many bytes stand in their own row: looking for a twin would cost more than it saves.
+/// Bodies up to this many bytes are not looked for among others: looking for a twin would cost more than it saves.
 const SMALL: usize = 2048;
 /// The number of the body that has no row: nothing, with the digest of nothing. Most requests have it.
 const EMPTY: i64 = 0;
@@ -36,6 +36,11 @@ impl Bodies {
     /// Forgets everything: after a rollback, or when pieces were taken out.
     pub(super) fn forget(&mut self) {
         self.known.clear();
+    }
+
+    /// Whether a body can stand in the row of what it belongs to.
+    pub(super) fn is_small(body: &Body) -> bool {
+        (1..=SMALL).contains(&body.kept.len())
     }
 
     /// Writes a body; `None` when there is nothing to say about it.

@@ -135,9 +135,11 @@ impl Desk<'_> {
     fn heads(&mut self, id: i64, exchange: &Exchange) -> rusqlite::Result<()> {
         let (request, response) = (exchange.request.as_ref(), exchange.response.as_ref());
         let request_body = request.map(|it| self.bodies.put(self.db, &it.body)).transpose()?.flatten();
-        let response_body = response.map(|it| self.bodies.put(self.db, &it.body)).transpose()?.flatten();
+        let small = response.map(|it| &it.body).filter(|it| Bodies::is_small(it));
+        let other = response.filter(|_| small.is_none());
+        let response_body = other.map(|it| self.bodies.put(self.db, &it.body)).transpose()?.flatten();
         let rest = Rest::of(exchange);
-        let sql = "INSERT INTO exchange VALUES (?,?,?,?,?,?)";
+        let sql = "INSERT INTO exchange VALUES (?,?,?,?,?,?,?,?,?,?)";
         self.db.prepare_cached(sql)?.execute(params![
             id,
             request.map(request_head),
@@ -145,6 +147,10 @@ impl Desk<'_> {
             response.map(response_head),
             response_body,
             (!rest.is_empty()).then(|| json(&rest)),
+            small.map(|it| it.length.cast_signed()),
+            small.map(|it| it.wire_length.cast_signed()),
+            small.and_then(|it| it.sha256),
+            small.map(|it| it.kept.as_ref()),
         ])?;
         Ok(())
     }

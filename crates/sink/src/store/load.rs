@@ -11,17 +11,17 @@ use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
 use sidelight_model::finding::Finding;
 use sidelight_model::flow::{
-    Authority, Closed, ConnId, ConnectionRecord, Decision, Decoded, Direction, Exchange, GrpcMessage, Hello, Host, How,
-    HttpVersion, OpaqueData, Opened, Process, ServerSentEvent, Tally, Timings, TlsSide, TlsVersion, Verdict,
+    Authority, Body, Closed, ConnId, ConnectionRecord, Decision, Decoded, Direction, Exchange, GrpcMessage, Hello,
+    Host, How, HttpVersion, OpaqueData, Opened, Process, ServerSentEvent, Tally, Timings, TlsSide, TlsVersion, Verdict,
     WebSocketMessage,
 };
 use sidelight_model::time::Timestamp;
 
-use super::body;
 use super::document::{
     FindingDetail, FindingDocument, MessageDetail, RequestHead, ResponseHead, Rest, outcome, shared,
 };
 use super::latin1;
+use super::{body, schema};
 
 /// Rows that each cache holds before it is emptied.
 const MOST: usize = 2_000;
@@ -29,6 +29,8 @@ const MOST: usize = 2_000;
 /// Reads rows; remembers those that many others refer to.
 pub(super) struct Loader<'d> {
     db: &'d Connection,
+    /// The columns of a flow with its exchange, for [`Loader::exchange`].
+    pub(super) flow_columns: String,
     connections: Cache<i64, ConnectionRecord>,
     sides: Cache<i64, Arc<TlsSide>>,
     hellos: Cache<i64, Arc<Hello>>,
@@ -74,9 +76,14 @@ fn damaged(words: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, words.into())
 }
 
-/// The columns of a flow with its exchange, for [`Loader::exchange`].
-pub(super) const FLOW_COLUMNS: &str =
-    "flow.id AS id, flow.seq AS seq, flow.kind AS kind, flow.connection AS connection,
+/// What a recording has had since there are small bodies beside the heads, and what stands for it in one from before.
+const SMALL: &str =
+    "exchange.response_length AS response_length, exchange.response_wire_length AS response_wire_length,
+    exchange.response_sha256 AS response_sha256, exchange.response_data AS response_data";
+const OF_OLD: &str =
+    "NULL AS response_length, NULL AS response_wire_length, NULL AS response_sha256, NULL AS response_data";
+
+const FLOW_COLUMNS: &str = "flow.id AS id, flow.seq AS seq, flow.kind AS kind, flow.connection AS connection,
     flow.conn AS conn, flow.stream AS stream, flow.conn_latest AS conn_latest, flow.conn_exchanges AS conn_exchanges,
     flow.conn_closed AS conn_closed, flow.version AS version, flow.started AS started, flow.request_end AS request_end,
     flow.response_start AS response_start, flow.ended AS ended, flow.path AS path, flow.status AS status,
@@ -86,7 +93,16 @@ pub(super) const FLOW_COLUMNS: &str =
 
 impl<'d> Loader<'d> {
     pub(super) fn new(db: &'d Connection) -> Self {
-        Self { db, connections: Cache::new(), sides: Cache::new(), hellos: Cache::new(), certificates: Cache::new() }
+        // Whatever keeps the version from being read keeps rows from being read as well.
+        let is_old = schema::user_version(db).is_ok_and(|version| version < schema::WITH_SMALL_BODIES);
+        Self {
+            db,
+            flow_columns: format!("{FLOW_COLUMNS}, {}", if is_old { OF_OLD } else { SMALL }),
+            connections: Cache::new(),
+            sides: Cache::new(),
+            hellos: Cache::new(),
+            certificates: Cache::new(),
+        }
     }
 
     /// The connection as it was when the entry in `row` was written.
@@ -214,7 +230,7 @@ impl<'d> Loader<'d> {
         })
     }
 
-    /// The exchange in a row of [`FLOW_COLUMNS`].
+    /// The exchange in a row of [`Loader::flow_columns`].
     pub(super) fn exchange(&self, row: &Row<'_>) -> rusqlite::Result<Exchange> {
         let text = |column: &str| row.get::<_, Option<String>>(column);
         let mut rest: Rest = match text("rest")? {
@@ -239,7 +255,15 @@ impl<'d> Loader<'d> {
             None => None,
         };
         if let Some(response) = &mut response {
-            response.body = body::load(self.db, row.get("response_body")?)?;
+            response.body = match row.get::<_, Option<i64>>("response_length")? {
+                None => body::load(self.db, row.get("response_body")?)?,
+                Some(length) => Body {
+                    length: length.cast_unsigned(),
+                    wire_length: unsigned(row, "response_wire_length")?,
+                    sha256: row.get("response_sha256")?,
+                    kept: row.get::<_, Option<Vec<u8>>>("response_data")?.unwrap_or_default().into(),
+                },
+            };
         }
         let outcome = outcome(&row.get::<_, String>("outcome")?, rest.outcome.take());
         let (interim, anomalies, grpc) = rest.take();

@@ -11,7 +11,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Rows, Statement, params};
 use sidelight_model::flow::{ConnId, ConnectionRecord, Decoded};
 
-use super::load::{FLOW_COLUMNS, Loader, finding};
+use super::load::{Loader, finding};
 use super::recording::Recording;
 use super::{Query, StoreError, entry, packets};
 use crate::bus::Consumer;
@@ -143,13 +143,13 @@ struct Teller<'r, 'c> {
     ledger: Ledger,
 }
 
-fn statement(source: Source, chosen: bool) -> String {
+fn statement(source: Source, chosen: bool, flow_columns: &str) -> String {
     let of_connection = if chosen { "WHERE conn IN (SELECT conn FROM temp.chosen)" } else { "" };
     match source {
         Source::Flow => {
             let chosen = if chosen { "WHERE flow.id IN (SELECT flow FROM temp.chosen)" } else { "" };
             format!(
-                "SELECT {FLOW_COLUMNS} FROM flow LEFT JOIN exchange ON exchange.flow = flow.id {chosen} ORDER BY flow.id"
+                "SELECT {flow_columns} FROM flow LEFT JOIN exchange ON exchange.flow = flow.id {chosen} ORDER BY flow.id"
             )
         }
         Source::Message if chosen => "SELECT * FROM message WHERE EXISTS (SELECT 1 FROM temp.chosen AS it
@@ -177,8 +177,9 @@ impl Teller<'_, '_> {
             sources.push(Source::Packets);
         }
         let db = &self.recording.db;
-        let mut statements: Vec<Statement<'_>> =
-            sources.iter().map(|source| db.prepare(&statement(*source, chosen))).collect::<rusqlite::Result<_>>()?;
+        let columns = self.loader.flow_columns.clone();
+        let prepare = |source: &Source| db.prepare(&statement(*source, chosen, &columns));
+        let mut statements: Vec<Statement<'_>> = sources.iter().map(prepare).collect::<rusqlite::Result<_>>()?;
         let mut cursors: Vec<Rows<'_>> =
             statements.iter_mut().map(|statement| statement.query([])).collect::<rusqlite::Result<_>>()?;
         let mut heads: Vec<Option<i64>> = cursors.iter_mut().map(seq).collect::<rusqlite::Result<_>>()?;

@@ -10,7 +10,7 @@ use sidelight_model::time::Timestamp;
 
 use super::document::cause;
 use super::entry;
-use super::load::{FLOW_COLUMNS, Loader, finding};
+use super::load::{Loader, finding};
 use super::recording::Recording;
 use super::select::Selection;
 use super::{FlowId, FlowKind, FlowRow, Query, StoreError, StoredFlow};
@@ -97,8 +97,9 @@ impl Recording {
     }
 
     pub(super) fn load(&self, loader: &Loader<'_>, id: i64) -> rusqlite::Result<Option<StoredFlow>> {
+        let columns = &loader.flow_columns;
         let sql =
-            format!("SELECT {FLOW_COLUMNS} FROM flow LEFT JOIN exchange ON exchange.flow = flow.id WHERE flow.id = ?1");
+            format!("SELECT {columns} FROM flow LEFT JOIN exchange ON exchange.flow = flow.id WHERE flow.id = ?1");
         let found = self.db.prepare_cached(&sql)?.query_row([id], |row| {
             let is_exchange = row.get::<_, i64>("kind")? == entry::EXCHANGE;
             let exchange = if is_exchange { Some(loader.exchange(row)?) } else { None };

@@ -81,5 +81,5 @@ fn recordings_of_every_version_open_and_go_on() {
         assert_eq!(told(&path)[..expected.len()], expected);
         seen += 1;
     }
-    assert_eq!(seen, 1, "one fixture a version");
+    assert_eq!(seen, 2, "one fixture a version");
 }
