@@ -1,7 +1,10 @@
 """What is measured. In: a scene (origin, names, clients) and a peer, or none for a direct connection. Out: figures by name."""
+import collections
+import contextlib
 import dataclasses
 import json
 import pathlib
+import sqlite3
 import subprocess
 import time
 
@@ -261,7 +264,7 @@ class Kept(Measure):
     """Requests and downloads at once, then what the recording has of them. With `wait` nothing may be missing; with `drop` what is missing must be told."""
     direct = False
     name, title = "kept", "What a recording has of requests made during downloads"
-    figures = {"missing": "exchanges missing", "made": "made", "lost": "bytes told as lost"}
+    figures = {"missing": "exchanges not whole", "cut": "of them told as cut", "made": "made", "lost": "bytes told as lost"}
 
     def fits(self, peer):
         return peer.records
@@ -272,15 +275,19 @@ class Kept(Measure):
                 made = scene.ask("requests", running, "--count", scene.scale.requests)["requests"] + 4
                 bulk.communicate(timeout=900)
             running.settled_cpu()
+        store = running.out / "flows.sidelight"
         def said(*command):
-            done = subprocess.run([peer.command[0], "flows", *command, "--json", "--store", running.out / "flows.sidelight"], capture_output=True, text=True, check=True)
+            done = subprocess.run([peer.command[0], "flows", *command, "--json", "--store", store], capture_output=True, text=True, check=True)
             return [json.loads(line) for line in done.stdout.splitlines()]
-        stats = said("stats")[0]
-        lost = sum(flow.get("bytes_lost", 0) for flow in said("list") if flow["kind"] == "connection") + sum(loss["bytes"] for loss in stats["losses"])
-        missing = made - stats["exchanges"]
+        # A list tells the losses of connections without exchanges alone; the recording has them of all.
+        with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as recording:
+            lost = recording.execute("SELECT coalesce(sum(lost_to_server + lost_to_client), 0) FROM connection").fetchone()[0]
+        lost += sum(loss["bytes"] for loss in said("stats")[0]["losses"])
+        outcomes = collections.Counter(flow["outcome"] for flow in said("list") if flow["kind"] == "exchange")
+        missing, cut = made - outcomes["complete"], outcomes.total() - outcomes["complete"]
         if missing < 0 or (missing and ("wait" in peer.command or not lost)):
-            raise RuntimeError(f"{missing} of {made} exchanges are missing, {lost} bytes told as lost")
-        return {"missing": missing, "made": made, "lost": lost}
+            raise RuntimeError(f"{missing} of {made} exchanges are not whole, {lost} bytes told as lost")
+        return {"missing": missing, "cut": cut, "made": made, "lost": lost}
 
 
 class Start(Measure):

@@ -1,7 +1,7 @@
 //! The decoders beside the traffic. In: conversations, plain or built around the bytes. Out: broken promises.
 //!
-//! What each target promises: decoding the bytes one by one gives what decoding them in one piece gives, nothing keeps more than
-//! its limit, and a conversation that ends leaves nothing behind.
+//! What each target promises: decoding the bytes one by one gives what decoding them in one piece gives, also where some of them
+//! were not seen, nothing keeps more than its limit, and a conversation that ends leaves nothing behind.
 
 use sidelight_model::flow::{Body, ConnId, Decoded, Direction, Exchange};
 use sidelight_model::time::Timestamp;
@@ -21,7 +21,6 @@ pub fn flow_decoder(data: &[u8]) {
         let name = opaque::looks_like(first, turns.get(1).map_or(&[], |(_, second)| second));
         assert_eq!(name, opaque::looks_like(first, turns.get(1).map_or(&[], |(_, second)| second)));
     }
-    with_gaps(&turns);
 }
 
 /// HTTP/1: everything from the client, then everything from the server.
@@ -110,14 +109,26 @@ fn data_frames(content: &[u8], size: usize) -> Vec<u8> {
     content.chunks(size).flat_map(|piece| h2_frame(0, 0, piece)).collect()
 }
 
+/// What of a conversation is not seen.
+#[derive(Clone, Copy, Debug)]
+enum Gaps {
+    None,
+    /// Every third turn.
+    Turns,
+    /// A third of each turn, in its middle.
+    Middles,
+}
+
 fn same_however_cut(alpn: Option<&[u8]>, turns: &[Turn<'_>]) {
-    let whole = decode(alpn, turns, usize::MAX);
-    let single = decode(alpn, turns, 1);
-    assert_eq!(whole, single, "the result depends on how the bytes were cut");
+    for gaps in [Gaps::None, Gaps::Turns, Gaps::Middles] {
+        let whole = decode(alpn, turns, gaps, usize::MAX);
+        let single = decode(alpn, turns, gaps, 1);
+        assert_eq!(whole, single, "the result depends on how the bytes were cut, with gaps: {gaps:?}");
+    }
 }
 
 /// Decodes a whole conversation, from the handshake to the end.
-fn decode(alpn: Option<&[u8]>, turns: &[Turn<'_>], piece: usize) -> Vec<Decoded> {
+fn decode(alpn: Option<&[u8]>, turns: &[Turn<'_>], gaps: Gaps, piece: usize) -> Vec<Decoded> {
     let limits = Limits { body_kept: KEPT, ..Limits::default() };
     let mut decoder = FlowDecoder::new(ConnId(1), limits);
     let mut out = Vec::new();
@@ -125,11 +136,16 @@ fn decode(alpn: Option<&[u8]>, turns: &[Turn<'_>], piece: usize) -> Vec<Decoded>
     if alpn.is_some() {
         decoder.agreed(alpn);
     }
-    for (from_server, bytes) in turns {
+    for (index, (from_server, bytes)) in turns.iter().enumerate() {
         let direction = if *from_server { Direction::ToClient } else { Direction::ToServer };
-        for slice in bytes.chunks(piece) {
-            decoder.data(direction, at, slice, &mut out);
-        }
+        let (from, to) = match gaps {
+            Gaps::Turns if index % 3 == 2 => (0, bytes.len()),
+            Gaps::Middles => (bytes.len() / 3, bytes.len() * 2 / 3),
+            Gaps::None | Gaps::Turns => (0, 0),
+        };
+        bytes[..from].chunks(piece).for_each(|slice| decoder.data(direction, at, slice, &mut out));
+        decoder.lost(direction, at, (to - from) as u64, &mut out);
+        bytes[to..].chunks(piece).for_each(|slice| decoder.data(direction, at, slice, &mut out));
     }
     decoder.half_closed(Direction::ToServer, at, &mut out);
     decoder.half_closed(Direction::ToClient, at, &mut out);
@@ -139,23 +155,6 @@ fn decode(alpn: Option<&[u8]>, turns: &[Turn<'_>], piece: usize) -> Vec<Decoded>
     decoder.closed(at, &mut out);
     assert_eq!(out.len(), count, "what was handed out comes again");
     out
-}
-
-/// Every third turn is lost. Nothing is promised about what is found then, but that it ends well.
-fn with_gaps(turns: &[Turn<'_>]) {
-    let mut decoder = FlowDecoder::new(ConnId(1), Limits { body_kept: KEPT, ..Limits::default() });
-    let mut out = Vec::new();
-    let at = Timestamp(0);
-    for (index, (from_server, bytes)) in turns.iter().enumerate() {
-        let direction = if *from_server { Direction::ToClient } else { Direction::ToServer };
-        if index % 3 == 2 {
-            decoder.lost(direction, at, bytes.len() as u64, &mut out);
-        } else {
-            decoder.data(direction, at, bytes, &mut out);
-        }
-    }
-    decoder.closed(at, &mut out);
-    out.iter().for_each(within_limits);
 }
 
 fn within_limits(decoded: &Decoded) {

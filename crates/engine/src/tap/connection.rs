@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sidelight_model::flow::{ConnId, Direction, Event, EventKind, Tally};
 use sidelight_model::time::Timestamp;
 
+use super::losses::Losses;
 use super::weight::{PER_EVENT, weight};
 use super::{Overload, Queue, Tap, Weighed, now};
 
@@ -22,12 +23,20 @@ pub(super) struct Line {
     conn: ConnId,
     /// What is left of [`SPARE`].
     spare: AtomicUsize,
+    /// What its bytes in the queue weigh.
+    held: Arc<AtomicUsize>,
 }
 
 impl Line {
     /// The queue, while somebody takes from it.
     fn heard(&self) -> Option<&Queue> {
         self.queue.as_ref().filter(|queue| !queue.budget.is_deserted())
+    }
+
+    /// Whether none of its bytes are counted.
+    #[cfg(test)]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.held.load(Ordering::Relaxed) == 0
     }
 
     /// Whether anybody hears of this connection.
@@ -40,10 +49,11 @@ impl Line {
         self.heard().is_some_and(|queue| !queue.budget.no_bytes.load(Ordering::Relaxed))
     }
 
-    /// Whether bytes may be told: always where traffic waits for slow sinks, as it then stops somewhere else.
+    /// Whether bytes may be told: always where traffic waits for slow sinks, as it then stops somewhere else. Otherwise as long as
+    /// there is room, and more of it than this connection has taken.
     pub(super) fn takes_bytes(&self) -> bool {
         self.heard().is_some_and(|queue| {
-            self.overload == Overload::Wait || queue.budget.is_below(queue.budget.level_of_bytes())
+            self.overload == Overload::Wait || queue.budget.has_room(self.held.load(Ordering::Relaxed))
         })
     }
 
@@ -72,7 +82,11 @@ impl Line {
 
     fn push(&self, queue: &Queue, at: Timestamp, weight: usize, kind: EventKind) {
         queue.budget.used.fetch_add(weight, Ordering::AcqRel);
-        let _ = queue.sender.send(Weighed(Event { conn: self.conn, at, kind }, weight));
+        let held = matches!(kind, EventKind::Data(..) | EventKind::Wire(..)).then(|| {
+            self.held.fetch_add(weight, Ordering::Relaxed);
+            self.held.clone()
+        });
+        let _ = queue.sender.send(Weighed(Event { conn: self.conn, at, kind }, weight, held));
     }
 
     /// Ready when fewer than `times` the limit is held; at once, unless traffic is to wait for slow sinks.
@@ -100,7 +114,7 @@ impl Drop for Line {
 #[derive(Debug)]
 pub struct ConnTap {
     pub(super) line: Arc<Line>,
-    lost: [u64; 2],
+    losses: Losses,
     tally: [Tally; 2],
 }
 
@@ -130,8 +144,8 @@ fn event(line: &Line, kind: EventKind) {
 impl ConnTap {
     pub(super) fn new(tap: &Tap, conn: ConnId, shed: bool) -> Self {
         let queue = tap.queue.clone().filter(|_| !shed);
-        let line = Line { queue, overload: tap.overload, conn, spare: AtomicUsize::new(SPARE) };
-        Self { line: Arc::new(line), lost: [0; 2], tally: [Tally::default(); 2] }
+        let line = Line { queue, overload: tap.overload, conn, spare: AtomicUsize::new(SPARE), held: Arc::default() };
+        Self { line: Arc::new(line), losses: Losses::default(), tally: [Tally::default(); 2] }
     }
 
     /// A second tap of the same connection.
@@ -156,10 +170,10 @@ impl ConnTap {
         if !self.line.wants_bytes() {
             return;
         }
-        if self.line.takes_bytes() && self.report_loss(direction) {
+        if self.line.takes_bytes() && self.report_losses() {
             self.line.send(now(), EventKind::Data(direction, Bytes::copy_from_slice(bytes)));
         } else {
-            self.lost[side] += bytes.len() as u64;
+            self.losses.add(direction, bytes.len() as u64);
             self.tally[side].lost += bytes.len() as u64;
         }
     }
@@ -171,7 +185,7 @@ impl ConnTap {
 
     /// One direction ended in order.
     pub fn half_closed(&mut self, direction: Direction) {
-        self.report_loss(direction);
+        self.report_losses();
         self.event(EventKind::HalfClosed(direction));
     }
 
@@ -182,18 +196,19 @@ impl ConnTap {
 
     /// Bytes so far, from the client and from the service.
     pub fn tallies(&mut self) -> (Tally, Tally) {
-        self.report_loss(Direction::ToServer);
-        self.report_loss(Direction::ToClient);
+        self.report_losses();
         (self.tally[0], self.tally[1])
     }
 
     /// Says how many bytes were lost, so that what follows is not taken for what comes next. Whether it could be said.
-    fn report_loss(&mut self, direction: Direction) -> bool {
-        let lost = &mut self.lost[direction.index()];
-        if *lost > 0 && self.line.tell(now(), EventKind::Lost(direction, *lost)) {
-            *lost = 0;
+    fn report_losses(&mut self) -> bool {
+        while let Some((direction, bytes)) = self.losses.first() {
+            if !self.line.tell(now(), EventKind::Lost(direction, bytes)) {
+                break;
+            }
+            self.losses.told();
         }
-        *lost == 0
+        self.losses.is_empty()
     }
 }
 

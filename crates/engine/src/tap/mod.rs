@@ -4,11 +4,13 @@
 //!
 //! | held already | `drop` | `wait` |
 //! | --- | --- | --- |
-//! | 7/8 of the limit | bytes are counted as lost | |
+//! | less than 7/8 of the limit | a connection that holds more than is left up to there, and more than 64 KiB, loses bytes: the downloads, before all others | |
+//! | 7/8 of the limit | bytes of every connection are counted as lost | |
 //! | the limit | new connections are shed: passed unseen, and counted; those told about have some kilobytes left each, for their last words | nobody reads from the peers of an open connection; new ones wait |
 //! | twice the limit | | nobody reads from any socket |
 
 mod connection;
+mod losses;
 mod weight;
 mod wire;
 
@@ -47,9 +49,9 @@ struct Queue {
     budget: Arc<Budget>,
 }
 
-/// An event, and what it was counted as.
+/// An event, what it was counted as, and the count of its connection's bytes if it is one of those.
 #[derive(Debug)]
-struct Weighed(Event, usize);
+struct Weighed(Event, usize, Option<Arc<AtomicUsize>>);
 
 /// The sinks' end of the queue.
 #[derive(Debug)]
@@ -57,12 +59,17 @@ pub struct TapReceiver {
     queue: mpsc::Receiver<Weighed>,
     budget: Arc<Budget>,
     held: usize,
+    /// Where the bytes of that event are counted.
+    held_by: Option<Arc<AtomicUsize>>,
     /// An event came since the last pause.
     lively: bool,
 }
 
 /// How long events gather while there are any: whoever sends one to a receiver that waits has to wake it, which costs more than the event.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// Bytes that every connection may hold as long as bytes are told at all: some exchanges of the common size.
+const SHARE: usize = 64 * 1024;
 
 /// Bytes under way, and who waits for there to be fewer.
 #[derive(Debug)]
@@ -85,9 +92,18 @@ impl Budget {
         self.used.load(Ordering::Acquire) < level
     }
 
-    /// From here on bytes are dropped, so that there is room for what says more than bytes.
+    /// From here on all bytes are dropped, so that there is room for what says more than bytes.
     const fn level_of_bytes(&self) -> usize {
         self.limit - self.limit / 8
+    }
+
+    /// Whether a connection whose bytes weigh `held` already may add some.
+    ///
+    /// It may hold as much as is left: one alone takes half of the room, of several each the same part, and whatever they do there is as
+    /// much left again for one that holds little. So those give way whose bytes fill the queue.
+    fn has_room(&self, held: usize) -> bool {
+        let left = self.level_of_bytes().saturating_sub(self.used.load(Ordering::Acquire));
+        left > 0 && held <= left.max(SHARE)
     }
 
     fn is_deserted(&self) -> bool {
@@ -132,7 +148,7 @@ pub fn queue(limit: usize, overload: Overload) -> (Tap, TapReceiver) {
         no_bytes: AtomicBool::new(false),
     });
     let tap = Tap { queue: Some(Queue { sender, budget: budget.clone() }), overload };
-    (tap, TapReceiver { queue: receiver, budget, held: 0, lively: false })
+    (tap, TapReceiver { queue: receiver, budget, held: 0, held_by: None, lively: false })
 }
 
 impl Tap {
@@ -184,8 +200,8 @@ impl TapReceiver {
             return Received::Event(event);
         }
         match self.receive(wait) {
-            Ok(Weighed(event, weight)) => {
-                self.held = weight;
+            Ok(Weighed(event, weight, held_by)) => {
+                (self.held, self.held_by) = (weight, held_by);
                 self.lively = true;
                 Received::Event(event)
             }
@@ -216,6 +232,9 @@ impl TapReceiver {
 
     fn release(&mut self) {
         let held = std::mem::take(&mut self.held);
+        if let Some(count) = self.held_by.take() {
+            count.fetch_sub(held, Ordering::Relaxed);
+        }
         let before = self.budget.used.fetch_sub(held, Ordering::AcqRel);
         let limit = self.budget.limit;
         if before >= limit && before - held < limit {

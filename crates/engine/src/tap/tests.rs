@@ -4,7 +4,10 @@ use std::io::IoSlice;
 use std::sync::atomic::AtomicBool;
 
 use sidelight_model::finding::{Cause, Finding};
-use sidelight_model::flow::{Closed, Direction, Ends, How, Leg, Opened, Tally, TlsSide, TlsVersion, WireEnd};
+use sidelight_model::flow::{
+    Closed, Decoded, Direction, Ends, How, Leg, Opened, Outcome, Tally, TlsSide, TlsVersion, WireEnd,
+};
+use sidelight_wire::flow_decoder::{FlowDecoder, Limits};
 
 use super::*;
 
@@ -223,4 +226,109 @@ fn bytes_that_nobody_wants_are_counted_and_not_lost() {
     assert!(matches!(events[0].kind, EventKind::Opened(_)) && events.len() == 2, "{events:?}");
     let EventKind::Closed(end) = &events[1].kind else { panic!("{events:?}") };
     assert_eq!(end.to_client, Tally { bytes: 2000, lost: 0 });
+}
+
+/// What `events` say of one connection, decoded.
+fn decoded(events: &[Event], conn: ConnId) -> Vec<Decoded> {
+    let mut decoder = FlowDecoder::new(conn, Limits::default());
+    let mut found = Vec::new();
+    for event in events.iter().filter(|event| event.conn == conn) {
+        match &event.kind {
+            EventKind::Data(direction, bytes) => decoder.data(*direction, event.at, bytes, &mut found),
+            EventKind::Lost(direction, bytes) => decoder.lost(*direction, event.at, *bytes, &mut found),
+            EventKind::Closed(_) => decoder.closed(event.at, &mut found),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The numbers of the exchanges that were found whole, those of request and answer.
+fn whole(found: &[Decoded]) -> Vec<(String, String)> {
+    let numbers = |decoded: &Decoded| match decoded {
+        Decoded::Exchange(exchange) if exchange.outcome == Outcome::Complete => {
+            let target = &exchange.request.as_ref()?.target.raw;
+            Some((String::from_utf8_lossy(target).into_owned(), exchange.response.as_ref()?.reason.clone()))
+        }
+        _ => None,
+    };
+    let text = |(target, reason): (String, _)| (target, String::from_utf8_lossy(&Vec::from(reason)).into_owned());
+    found.iter().filter_map(numbers).map(text).collect()
+}
+
+fn exchange(tap: &mut ConnTap, number: usize) -> (String, String) {
+    tap.data(Direction::ToServer, format!("GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+    let answer = format!("HTTP/1.1 200 /{number}\r\nContent-Length: 1000\r\n\r\n");
+    tap.data(Direction::ToClient, answer.as_bytes());
+    tap.data(Direction::ToClient, &[b'x'; 1000]);
+    (format!("/{number}"), format!("/{number}"))
+}
+
+#[test]
+fn downloads_give_way_to_connections_that_say_little() {
+    let (tap, mut receiver) = queue(4 << 20, Overload::Drop);
+    let mut floods: Vec<ConnTap> = (1..=4).map(|conn| tap.connection(ConnId(conn))).collect();
+    let mut small: Vec<ConnTap> = (5..=12).map(|conn| tap.connection(ConnId(conn))).collect();
+    let (mut events, mut made) = (Vec::new(), Vec::new());
+    for round in 0..2000 {
+        for flood in &mut floods {
+            flood.data(Direction::ToClient, &[0; 16 * 1024]);
+        }
+        let number = round / small.len();
+        let chosen = round % small.len();
+        let asked = exchange(&mut small[chosen], number);
+        made.extend((chosen == 0).then_some(asked));
+        // Far less is taken than comes.
+        for _ in 0..4 {
+            if let Received::Event(event) = receiver.next(NOW) {
+                events.push(event);
+            }
+        }
+    }
+    let lost =
+        |taps: &mut [ConnTap]| taps.iter_mut().map(|tap| tap.tallies().1.lost + tap.tallies().0.lost).sum::<u64>();
+    assert!(lost(&mut floods) > 50 << 20, "{}", lost(&mut floods));
+    assert_eq!(lost(&mut small), 0);
+    let end = closed(&mut small[0]);
+    small[0].event(end);
+    events.extend(received(&mut receiver));
+    assert_eq!(whole(&decoded(&events, ConnId(5))), made);
+    assert!(small.iter().chain(&floods).all(|tap| tap.line.is_at_rest()), "what was counted is given back");
+}
+
+#[test]
+fn a_single_connection_has_half_of_the_room() {
+    let (tap, receiver) = queue(8 << 20, Overload::Drop);
+    let mut tap = tap.connection(ConnId(1));
+    for _ in 0..1000 {
+        tap.data(Direction::ToClient, &[0; 16 * 1024]);
+    }
+    let held = receiver.budget.used.load(Ordering::Acquire);
+    assert!((7 << 19..(7 << 19) + (32 << 10)).contains(&held), "{held}");
+}
+
+#[test]
+fn exchanges_after_a_loss_are_decoded() {
+    let (tap, mut receiver) = queue(64 * 1024, Overload::Drop);
+    let mut tap = tap.connection(ConnId(1));
+    let (mut events, mut made) = (Vec::new(), Vec::new());
+    for burst in 0..4 {
+        for number in 0..200 {
+            let asked = exchange(&mut tap, burst * 1000 + number);
+            // Those that came when the queue was empty.
+            made.extend((number < 30).then_some(asked));
+        }
+        events.extend(received(&mut receiver));
+    }
+    let end = closed(&mut tap);
+    tap.event(end);
+    events.extend(received(&mut receiver));
+    let found = whole(&decoded(&events, ConnId(1)));
+    assert!(found.iter().all(|(asked, answered)| asked == answered), "{found:?}");
+    let missing: Vec<_> = made.iter().filter(|asked| !found.contains(asked)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let lost: u64 = events.iter().map(|it| if let EventKind::Lost(_, bytes) = it.kind { bytes } else { 0 }).sum();
+    let tallies = tap.tallies();
+    assert_eq!(lost, tallies.0.lost + tallies.1.lost);
+    assert!(lost > 0);
 }

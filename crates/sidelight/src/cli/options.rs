@@ -168,7 +168,7 @@ pub(crate) enum OnUntrusted {
 /// What happens when sinks are slower than the traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnOverload {
-    /// Leave out bytes, count and show the loss
+    /// Leave out bytes, of large transfers first, count and show the loss
     #[default]
     Drop,
     /// Slow the traffic down

@@ -70,6 +70,11 @@ impl Detect {
         (!self.runs.is_empty()).then(|| self.switch(Next::Opaque, 0))
     }
 
+    /// It is known from elsewhere that it is HTTP/1.
+    pub(super) fn is_http1(&mut self) -> Switch {
+        self.switch(Next::Http1, 0)
+    }
+
     fn switch(&mut self, next: Next, used: usize) -> Switch {
         Switch { next, used, replay: std::mem::take(&mut self.runs), offsets: self.offsets }
     }

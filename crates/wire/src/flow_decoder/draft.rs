@@ -220,6 +220,11 @@ impl Draft {
         self.fault.get_or_insert(outcome);
     }
 
+    /// Whether it is known already that it will not be complete.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.fault.is_some()
+    }
+
     /// One direction ends before its end.
     pub(crate) fn cut(&mut self, cx: &mut Context<'_>, direction: Direction, outcome: Outcome) {
         self.fail(outcome);

@@ -50,6 +50,8 @@ pub struct FlowDecoder {
     /// Exchanges in HTTP/1 that began so far.
     exchanges: u64,
     tunnels: u32,
+    /// TLS agreed on HTTP/1, and nothing of it was seen yet.
+    http1: bool,
     now: Timestamp,
 }
 
@@ -65,6 +67,7 @@ impl FlowDecoder {
             seen: [0; 2],
             exchanges: 0,
             tunnels: 0,
+            http1: false,
             now: Timestamp::default(),
         }
     }
@@ -75,6 +78,7 @@ impl FlowDecoder {
         let at = self.now;
         self.close_protocol(at, &mut ended);
         self.deferred = ended;
+        self.http1 = matches!(alpn, Some(b"http/1.1" | b"http/1.0"));
         self.protocol = if alpn == Some(b"h2") {
             Protocol::Http2(Box::new(http2::Conversation::new(self.seen)))
         } else {
@@ -98,7 +102,13 @@ impl FlowDecoder {
         if bytes == 0 {
             return;
         }
-        self.give_up_detecting(out);
+        match &mut self.protocol {
+            Protocol::Detect(detect) if self.http1 => {
+                let switch = detect.is_http1();
+                self.follow(switch, at, out);
+            }
+            _ => self.give_up_detecting(out),
+        }
         let (mut cx, protocol) = self.parts(at, out);
         match protocol {
             Protocol::Http1(conversation) => conversation.lost(&mut cx, direction, bytes),
@@ -176,6 +186,7 @@ impl FlowDecoder {
         if let Protocol::Http1(conversation) = &self.protocol {
             self.exchanges = conversation.count();
         }
+        self.http1 = false;
         self.tunnels += u32::from(matches!(next, Next::Tunnel));
         let (exchanges, deep) = (self.exchanges, self.tunnels > MOST_TUNNELS);
         let (mut cx, protocol) = self.parts(at, out);

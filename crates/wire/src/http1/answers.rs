@@ -23,6 +23,11 @@ impl Conversation {
             let rest = &bytes[used..];
             match &self.server.state {
                 State::Stopped(_) | State::Held(..) => return None,
+                State::Seeking => {
+                    self.server.offset += rest.len() as u64;
+                    return None;
+                }
+                State::Head if self.resume.keeps() => self.refute_kept(cx),
                 State::Body(_) => used += self.answer_body(cx, rest),
                 State::Head => {
                     let (taken, switch) = self.answer_head(cx, rest);
@@ -146,7 +151,7 @@ impl Conversation {
             orphan.finish(cx, Outcome::Complete);
         } else if self.queue.front().is_some_and(|draft| draft.has_ended(Direction::ToServer)) {
             if let Some(draft) = self.queue.pop_front() {
-                draft.finish(cx, Outcome::Complete);
+                self.finish(cx, draft, Outcome::Complete);
             }
             self.release_held(cx);
         }
@@ -158,6 +163,7 @@ impl Conversation {
             return;
         }
         if let State::Held(held, since) = std::mem::replace(&mut self.client.state, State::Head) {
+            self.resume.pipelines |= !held.is_empty();
             let now = std::mem::replace(&mut cx.at, since);
             self.requests(cx, &held);
             cx.at = now;
@@ -219,7 +225,7 @@ impl Conversation {
                 }
                 self.server.state = State::Head;
             }
-            State::Head | State::Held(..) | State::Stopped(_) => {}
+            State::Head | State::Held(..) | State::Seeking | State::Stopped(_) => {}
         }
         self.flush_answered(cx, &Outcome::Cut(format!("no answer: {who}")));
     }

@@ -2,7 +2,7 @@
 //! Spec: RFC 9112 §9 (connections, pipelining), RFC 9110 §7.8 (Upgrade), §9.3.6 (CONNECT).
 //!
 //! Requests wait in a queue for their answers (`answers`). After a request that asks for another protocol the client's bytes are
-//! held until the answer says which protocol they are in.
+//! held until the answer says which protocol they are in. What happens when bytes were not seen stands in `resume`.
 
 use std::collections::VecDeque;
 
@@ -12,6 +12,7 @@ use sidelight_model::time::Timestamp;
 use super::framing::{BodyFraming, BodyState};
 use super::head::{RequestHead, parse_request};
 use super::head_buffer::{Fed, Head, HeadBuffer, Parser};
+use super::resume::{Resume, is_plausible};
 use super::start_line::cannot_be_request;
 use crate::anomalies::quote;
 use crate::flow_decoder::{Context, Draft, Switch};
@@ -28,6 +29,8 @@ pub(super) enum State {
     Body(Box<BodyFraming>),
     /// Client only: the next byte may belong to another protocol.
     Held(Vec<u8>, Timestamp),
+    /// After a loss: bytes pass over until it is known again where a message begins.
+    Seeking,
     /// Nothing more is decoded; why.
     Stopped(String),
 }
@@ -61,13 +64,14 @@ pub(crate) struct Conversation {
     /// An answer to no request that was seen.
     pub(super) orphan: Option<Draft>,
     pub(super) count: u64,
+    pub(super) resume: Resume,
 }
 
 impl Conversation {
     /// A conversation that begins at these places of the two directions, after `count` exchanges on the same connection.
     pub(crate) fn new(offsets: [u64; 2], count: u64) -> Self {
         let [client, server] = offsets.map(Side::new);
-        Self { client, server, queue: VecDeque::new(), orphan: None, count }
+        Self { client, server, queue: VecDeque::new(), orphan: None, count, resume: Resume::default() }
     }
 
     /// How many exchanges began on the connection.
@@ -78,11 +82,16 @@ impl Conversation {
     /// The next bytes of one direction.
     pub(crate) fn data(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Option<Switch> {
         match direction {
+            _ if bytes.is_empty() => None,
             Direction::ToServer => {
+                self.client_speaks(cx);
                 self.requests(cx, bytes);
                 None
             }
-            Direction::ToClient => self.answers(cx, bytes),
+            Direction::ToClient => {
+                self.service_speaks();
+                self.answers(cx, bytes)
+            }
         }
     }
 
@@ -93,6 +102,10 @@ impl Conversation {
             let used = match &mut self.client.state {
                 State::Stopped(_) => return,
                 State::Held(..) => return self.hold(cx, rest),
+                State::Seeking => {
+                    self.client.offset += rest.len() as u64;
+                    return;
+                }
                 State::Head => self.request_head(cx, rest),
                 State::Body(_) => self.request_body(cx, rest),
             };
@@ -116,8 +129,12 @@ impl Conversation {
         const PARSER: Parser<RequestHead> = Parser { parse: parse_request, impossible: cannot_be_request };
         let (used, fed) = self.client.buffer.feed(rest, cx.at, &cx.limits.head_limits(), &PARSER);
         self.client.offset += used as u64;
+        let trying = self.resume.trying && !matches!(fed, Fed::More);
+        self.resume.trying &= !trying;
         match fed {
             Fed::More => {}
+            Fed::Failed(_) if trying => self.client.seek(),
+            Fed::Head(head) if trying && !is_plausible(&head) => self.client.seek(),
             Fed::Failed(why) => self.stop(cx, Direction::ToServer, why),
             Fed::Head(_) if self.queue.len() >= MOST_WAITING => {
                 self.stop(cx, Direction::ToServer, format!("more than {MOST_WAITING} requests wait for their answers"));
@@ -129,9 +146,11 @@ impl Conversation {
 
     fn begin_request(&mut self, cx: &mut Context<'_>, head: Head<RequestHead>) {
         let Head { value: head, since, length, blank } = head;
+        let waiting = !self.queue.is_empty();
         self.count += 1;
         self.client.body_at = self.client.offset;
         let mut draft = Draft::new(cx, self.count, head.version);
+        self.take_up(&mut draft);
         let start = self.client.offset - length as u64;
         if blank > 0 {
             let detail = format!("{blank} bytes of empty lines before the request");
@@ -145,6 +164,9 @@ impl Conversation {
         self.queue.push_back(draft);
         let done = framing.state() == BodyState::Done;
         self.client.state = State::Body(Box::new(framing));
+        if waiting && self.overtakes(cx) {
+            return;
+        }
         if done {
             self.end_request(cx);
         }
@@ -191,7 +213,7 @@ impl Conversation {
 
     fn finish_last(&mut self, cx: &mut Context<'_>, outcome: Outcome) {
         if let Some(draft) = self.queue.pop_back() {
-            draft.finish(cx, outcome);
+            self.finish(cx, draft, outcome);
         }
     }
 
@@ -214,7 +236,7 @@ impl Conversation {
     }
 
     /// The request that is being sent ends here.
-    fn cut_request(&mut self, cx: &mut Context<'_>, outcome: Outcome) {
+    pub(super) fn cut_request(&mut self, cx: &mut Context<'_>, outcome: Outcome) {
         let Some(draft) = self.queue.back_mut() else { return };
         draft.cut(cx, Direction::ToServer, outcome.clone());
         if draft.has_ended(Direction::ToClient) {
@@ -237,38 +259,6 @@ impl Conversation {
         }
     }
 
-    /// Bytes of one direction passed unseen. Decoding goes on where they can only have been content.
-    pub(crate) fn lost(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: u64) {
-        let answering = self.orphan.is_some();
-        let (side, draft) = match direction {
-            Direction::ToServer => (&mut self.client, self.queue.back_mut()),
-            Direction::ToClient if answering => (&mut self.server, self.orphan.as_mut()),
-            Direction::ToClient => (&mut self.server, self.queue.front_mut()),
-        };
-        side.offset = side.offset.saturating_add(bytes);
-        let place = match (&mut side.state, draft) {
-            (State::Stopped(_), _) => return,
-            (State::Body(framing), Some(draft)) => {
-                if framing.skip(bytes) {
-                    draft.gap(cx, direction, bytes);
-                    draft.add_wire(direction, bytes);
-                    framing.state()
-                } else {
-                    BodyState::Broken
-                }
-            }
-            _ => BodyState::Broken,
-        };
-        match (place, direction) {
-            (BodyState::Going, _) => {}
-            (BodyState::Done, Direction::ToServer) => self.end_request(cx),
-            (BodyState::Done, Direction::ToClient) => self.end_answer(cx),
-            (BodyState::Broken, _) => {
-                self.stop(cx, direction, format!("{bytes} bytes were not seen, and a message ended among them"));
-            }
-        }
-    }
-
     /// One direction ended in order.
     pub(crate) fn half_closed(&mut self, cx: &mut Context<'_>, direction: Direction) {
         match direction {
@@ -285,7 +275,7 @@ impl Conversation {
     }
 
     fn end_of_requests(&mut self, cx: &mut Context<'_>) {
-        if !self.client.buffer.is_empty() && matches!(self.client.state, State::Head) {
+        if !self.client.buffer.is_empty() && matches!(self.client.state, State::Head) && !self.resume.trying {
             let detail = format!("the connection ended inside a request head: {}", quote(self.client.buffer.bytes()));
             cx.anomaly(Direction::ToServer, AnomalyKind::BadHead, detail, Some(self.client.offset));
         }
@@ -299,6 +289,7 @@ impl Conversation {
 
     /// The connection is over; whatever has not ended is cut.
     pub(crate) fn closed(&mut self, cx: &mut Context<'_>) {
+        self.release_kept(cx);
         if !self.client.ended {
             self.end_of_requests(cx);
         }

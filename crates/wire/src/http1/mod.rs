@@ -11,6 +11,7 @@ mod fields;
 mod framing;
 mod head;
 mod head_buffer;
+mod resume;
 mod start_line;
 mod target;
 

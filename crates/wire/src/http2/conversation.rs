@@ -232,7 +232,10 @@ impl Conversation {
         }
     }
 
-    /// Bytes passed unseen. Decoding goes on where they can only have been content.
+    /// Bytes passed unseen. Decoding goes on where they can only have been content, within one DATA frame.
+    ///
+    /// Anything else ends the decoding of that direction: nothing marks where a frame begins, so that content which looks like
+    /// frames would be taken for them; and fields that were not seen change what those behind them mean (RFC 7541 §2.3.2).
     pub(crate) fn lost(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: u64) {
         let side = &mut self.sides[direction.index()];
         if side.stopped.is_some() {

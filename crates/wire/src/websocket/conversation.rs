@@ -97,7 +97,8 @@ impl Conversation {
         }
     }
 
-    /// Bytes passed unseen. Decoding goes on where they can only have been payload that is not deflated.
+    /// Bytes passed unseen. Decoding goes on where they can only have been payload that is not deflated: a frame begins nowhere else
+    /// for certain, as neither its head nor the turns of the two sides tell.
     pub(crate) fn lost(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: u64) {
         let side = &mut self.sides[direction.index()];
         if side.stopped {
@@ -106,12 +107,17 @@ impl Conversation {
         side.offset = side.offset.saturating_add(bytes);
         let compressed = side.message.as_ref().is_some_and(|message| message.compressed);
         match (&mut side.frame, &mut side.message) {
-            (Some(frame), Some(message)) if frame.left > bytes && !compressed && !frame.head.is_control() => {
+            (Some(frame), Some(message))
+                if frame.left >= bytes && !compressed && !frame.skipped && !frame.head.is_control() =>
+            {
                 frame.left -= bytes;
                 message.length = message.length.saturating_add(bytes);
                 message.kept.stop();
                 let detail = format!("{bytes} bytes of a WebSocket message were not seen");
                 cx.anomaly(direction, AnomalyKind::Gap, detail, Some(side.offset));
+                if frame.left == 0 {
+                    side.end_frame(cx, self.stream);
+                }
             }
             _ => side.stop(cx, format!("{bytes} bytes of the WebSocket conversation were not seen")),
         }
