@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::foreseen::{Foreseen, Prepared, Question};
 use super::service::agreed;
 use crate::ca::KeyKind;
 use crate::capture::SecretTap;
-use crate::transport::Conn;
+use crate::transport::{Conn, hold};
 
 const TLS12: u16 = 0x0303;
 
@@ -183,10 +184,12 @@ impl Face {
                 *connection = prepared.into_connection();
             }
         };
+        let (conn, handshaking) = hold(conn);
         let accept = TlsAcceptor::from(config).accept_with(conn, begin);
         let stream = tokio::time::timeout(self.limit, accept).await.map_err(|_| FaceError::TimedOut(self.limit))?;
         drop(going_on);
         let stream = stream.map_err(refusal)?;
+        handshaking.store(false, Ordering::Relaxed);
         let connection = stream.get_ref().1;
         let side = TlsSide { sni: connection.server_name().map(str::to_owned), chain, ..agreed(connection) };
         Ok((tokio_rustls::TlsStream::Server(stream), side))
