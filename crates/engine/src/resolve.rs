@@ -99,8 +99,7 @@ impl Resolver {
             return Ok(found);
         }
         let system = self.system.as_ref().map_err(|why| plain(format!("no resolver: {why}")))?;
-        let answer = system
-            .lookup_ip(name.as_str())
+        let answer = Box::pin(system.lookup_ip(name.as_str()))
             .await
             .map_err(|error| Unresolved { why: in_words(&error), raw: Some(error.to_string()) })?;
         let found: Vec<_> = answer.iter().collect();

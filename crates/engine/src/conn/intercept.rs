@@ -1,13 +1,14 @@
 //! Opening TLS: the other side first, our face second. In: a ClientHello and the service. Out: decrypted bytes relayed both ways.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustls::sign::CertifiedKey;
-use sidelight_model::flow::{Authority, Direction, EventKind, Host, How, Leg, Verdict};
+use sidelight_model::flow::{Authority, Direction, EventKind, Host, How, Leg, TlsSide, Verdict};
 use sidelight_model::forge::LeafPlan;
 use sidelight_model::x509::{Certificate, Judged};
 use sidelight_wire::tls::alert::{AlertDescription, FATAL, plain_alert_record};
@@ -18,11 +19,11 @@ use super::Call;
 use super::explain::{client_refused, service_failed};
 use super::observe::Learning;
 use super::pass::how;
-use crate::ca::CaError;
+use crate::ca::{CaError, KeyKind};
 use crate::engine::{OnUntrusted, now};
 use crate::probe::LOOK;
 use crate::relay::{Break, End, finish, relay};
-use crate::tls::{self, FaceError, ServiceError, Shaken, Wish};
+use crate::tls::{self, FaceError, Prepared, Question, ServiceError, Shaken, Wish};
 use crate::transport::{Conn, Decrypted, rewind};
 
 /// A client that closes this soon after the handshake, without having sent a byte, has most likely refused our certificate.
@@ -36,6 +37,14 @@ pub(crate) struct Shown {
     pub(crate) face: Host,
     /// Whether SNI is sent.
     pub(crate) sni: bool,
+}
+
+/// Both handshakes are over.
+struct Met {
+    client: Conn,
+    server: Conn,
+    no_refusal: bool,
+    alpn: Option<Vec<u8>>,
 }
 
 impl Shown {
@@ -52,88 +61,125 @@ impl Call<'_> {
     #[expect(clippy::too_many_arguments, reason = "each is a different thing about the one connection")]
     pub(crate) async fn intercept(
         &mut self,
-        mut client: Conn,
+        client: Conn,
         first: Bytes,
-        hello: &ClientHello,
+        hello: Box<ClientHello>,
         server: Conn,
         target: Authority,
         shown: Shown,
         redial: bool,
     ) -> How {
+        // What only handshakes need is in a box that is gone before the relay begins, which may last for days.
+        let met = Box::pin(self.meet((client, first), &hello, server, (&target, &shown), redial)).await;
+        drop(hello);
+        match met {
+            Ok(met) => self.relay_decrypted(met, &target, &shown).await,
+            Err(how) => how,
+        }
+    }
+
+    /// Both handshakes. The client gets not a byte of ours before the service's is over and its chain was judged.
+    async fn meet(
+        &mut self,
+        (mut client, first): (Conn, Bytes),
+        hello: &ClientHello,
+        server: Conn,
+        (target, shown): (&Authority, &Shown),
+        redial: bool,
+    ) -> Result<Met, How> {
         self.decide(Verdict::Intercept, "");
-        let service = self.engine.service.clone();
         let (looks, alpn): (Vec<_>, Vec<_>) = hello.alpn.iter().cloned().partition(|name| name == LOOK);
-        let wish = Wish {
-            target: &target,
-            name: &shown.name,
-            with_sni: shown.sni,
-            alpn: &alpn,
-            stop_when_asked: redial,
-            secrets: self.tee.secrets(Leg::Server),
-        };
-        let shaken = match service.shake(server, wish).await {
+        let kind = tls::key_for(hello).unwrap_or_default();
+        let question = (target.clone(), shown.face.clone(), alpn.clone(), kind);
+        let (shaken, prepared) = self.service_shaken(server, (target, shown), &question, &first, redial).await;
+        let shaken = match shaken {
             Ok(shaken) => shaken,
-            Err(error) => return self.service_failed(client, first, &target, &error, redial).await,
+            Err(error) => return Err(self.service_failed(client, first, target, &error, redial).await),
         };
-        self.tap.event(EventKind::ServerTls(Arc::new(shaken.side.clone())));
-        let (leaf, faulty) = match self.leaf(&shaken, hello, &target, &shown) {
+        let Shaken { stream: server, side, verdict } = shaken;
+        let side = Arc::new(side);
+        self.tap.event(EventKind::ServerTls(side.clone()));
+        let (leaf, faulty) = match self.leaf(&side, &verdict, kind, (target, shown)) {
             Ok(Some(leaf)) => leaf,
             Ok(None) => {
                 self.decide(Verdict::Refuse, "the service cannot be trusted (--on-untrusted refuse)");
                 say_alert(client, "access_denied").await;
-                return How::Failed;
+                return Err(How::Failed);
             }
             Err(error) => {
                 say_alert(client, "internal_error").await;
-                return self.fail(super::explain::not_minted(&target, &error));
+                return Err(self.fail(super::explain::not_minted(target, &error)));
             }
         };
         self.program.settle().await;
         let Some(first) = still_there(&mut client, first).await else {
             // It never saw our certificate, so it cannot have refused it.
-            end_unasked(shaken.stream).await;
-            return How::ClientCut("it left before the service's answer could be shown to it".to_owned());
+            end_unasked(server).await;
+            return Err(How::ClientCut("it left before the service's answer could be shown to it".to_owned()));
         };
         // One that refuses a copy with the true one's fault does what it would have done anyway; that is told already.
         let no_refusal = faulty || !looks.is_empty();
-        let alpn = shaken.side.alpn.clone();
-        let agreed = alpn.clone();
-        let secrets = self.tee.secrets(Leg::Client);
-        let face = match self.engine.face.shake(rewind(first, client), leaf, alpn, secrets).await {
-            Ok((stream, side)) => {
-                self.client_agreed(side);
-                stream
+        let alpn = side.alpn.clone();
+        if !faulty {
+            self.engine.face.foresee(question, &leaf, alpn.as_deref());
+        }
+        let prepared = prepared.filter(|prepared| prepared.shows(&leaf, alpn.as_deref()));
+        let client = rewind(first.slice(prepared.as_ref().map_or(0, Prepared::read)..), client);
+        match self.engine.face.go_on(client, leaf, alpn.clone(), self.tee.secrets(Leg::Client), prepared).await {
+            Ok((stream, face)) => {
+                self.client_agreed(face);
+                let (client, server) = (Box::new(Decrypted::from(stream)), Box::new(Decrypted::from(server)));
+                Ok(Met { client, server, no_refusal, alpn })
             }
-            Err(error) => return self.client_failed(&error, &target, &shown, no_refusal, shaken.stream).await,
+            Err(error) => Err(self.client_failed(&error, target, shown, no_refusal, server).await),
+        }
+    }
+
+    /// The handshake with the service. While its answer is awaited, ours to the client is computed, where it can be foreseen.
+    async fn service_shaken(
+        &self,
+        server: Conn,
+        (target, shown): (&Authority, &Shown),
+        question: &Question,
+        first: &Bytes,
+        redial: bool,
+    ) -> (Result<Shaken, ServiceError>, Option<Prepared>) {
+        let wish = Wish {
+            target,
+            name: &shown.name,
+            with_sni: shown.sni,
+            alpn: &question.2,
+            stop_when_asked: redial,
+            secrets: self.tee.secrets(Leg::Server),
         };
-        self.relay_decrypted(
-            Box::new(Decrypted::from(face)),
-            Box::new(Decrypted::from(shaken.stream)),
-            &target,
-            &shown,
-            no_refusal,
-            agreed,
-        )
-        .await
+        let mut shaking = pin!(self.engine.service.shake(server, wish));
+        // Asked once, it has sent its hello.
+        if let Poll::Ready(shaken) = poll_fn(|cx| Poll::Ready(shaking.as_mut().poll(cx))).await {
+            return (shaken, None);
+        }
+        // Secrets of a handshake that may come to nothing must not be told.
+        let told = self.tee.secrets(Leg::Client).is_some();
+        let prepared = if told { None } else { self.engine.face.prepare(question, first) };
+        (shaking.await, prepared)
     }
 
     /// The copy to show, and whether it carries a fault of the true one. `None`: nothing is to be shown.
     fn leaf(
         &mut self,
-        shaken: &Shaken,
-        hello: &ClientHello,
-        target: &Authority,
-        shown: &Shown,
+        side: &TlsSide,
+        verdict: &tls::Verdict,
+        kind: KeyKind,
+        (target, shown): (&Authority, &Shown),
     ) -> Result<Option<(Arc<CertifiedKey>, bool)>, CaError> {
         let not_after = self.engine.forge.authority().not_after();
         let sound = || {
-            let der = shaken.side.chain.first().ok_or(CaError::Crypto("the service sent no certificate".into()))?;
+            let der = side.chain.first().ok_or(CaError::Crypto("the service sent no certificate".into()))?;
             let leaf = Certificate::parse(der).map_err(CaError::Crypto)?;
             Ok::<_, CaError>(LeafPlan::sound(&leaf, &shown.face, not_after, now()))
         };
         let faulty = |judged: &Judged| LeafPlan::faulty(judged, &shown.face, not_after, now());
         let insecure = self.engine.is_insecure(target, &shown.name.to_string());
-        let (plan, is_faulty) = match &shaken.verdict {
+        let (plan, is_faulty) = match verdict {
             tls::Verdict::Trusted => (sound()?, false),
             tls::Verdict::Untrusted { .. } if insecure => (sound()?, false),
             tls::Verdict::Untrusted { judged, finding } => {
@@ -146,7 +192,6 @@ impl Call<'_> {
                 }
             }
         };
-        let kind = tls::key_for(hello).unwrap_or_default();
         self.engine.forge.leaf(&plan, kind).map(|leaf| Some((leaf, is_faulty)))
     }
 
@@ -222,12 +267,9 @@ impl Call<'_> {
 
     async fn relay_decrypted(
         &mut self,
-        client: Conn,
-        server: Conn,
+        Met { client, server, no_refusal, alpn }: Met,
         target: &Authority,
         shown: &Shown,
-        no_refusal: bool,
-        alpn: Option<Vec<u8>>,
     ) -> How {
         let began = Instant::now();
         let idle = self.engine.settings.idle_limit;
@@ -241,7 +283,7 @@ impl Call<'_> {
         // Noted before anything is waited for, as above.
         let is_refusal = |error: &FaceError| !super::explain::is_silent(error) || !self.has_taken(&shown.name);
         if let Some(error) = refusal.filter(|error| !no_refusal && is_refusal(error)) {
-            self.client_refused(&error, target, shown).await;
+            Box::pin(self.client_refused(&error, target, shown)).await;
         }
         finish(client, server, &end).await;
         how(&end)
@@ -272,7 +314,7 @@ async fn end_unasked(mut server: tokio_rustls::TlsStream<Conn>) {
 async fn still_there(client: &mut Conn, first: Bytes) -> Option<Bytes> {
     let mut more = [0; 1024];
     let mut more = ReadBuf::new(&mut more);
-    let read = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *client).poll_read(cx, &mut more))).await;
+    let read = poll_fn(|cx| Poll::Ready(Pin::new(&mut *client).poll_read(cx, &mut more))).await;
     match read {
         Poll::Pending => Some(first),
         Poll::Ready(Ok(())) if !more.filled().is_empty() => Some([&first, more.filled()].concat().into()),

@@ -107,21 +107,22 @@ impl Call<'_> {
             None => client,
         };
         match (&self.listener.mode, original) {
-            (Mode::Explicit { tls }, _) => intake::explicit::serve(self, client, *tls).await,
-            (Mode::Socks5, _) => intake::socks::serve(self, client).await,
+            // Each in a box: a task is as large as the largest of what it may come to.
+            (Mode::Explicit { tls }, _) => Box::pin(intake::explicit::serve(self, client, *tls)).await,
+            (Mode::Socks5, _) => Box::pin(intake::socks::serve(self, client)).await,
             (_, Some(Ok(target))) => self.to(client, target.into()).await,
             (_, Some(Err(error))) => self.refuse(intake::no_original_dst(self.local, &error)),
             (Mode::Transparent | Mode::Tproxy, None) => self.to(client, self.local.into()).await,
             (Mode::Forward(target), None) => self.to(client, target.clone()).await,
-            (Mode::Sni { port }, None) => intake::sni::serve(self, client, *port).await,
-            (Mode::Reverse { tls, to }, None) => intake::reverse::serve(self, client, *tls, to.clone()).await,
+            (Mode::Sni { port }, None) => Box::pin(intake::sni::serve(self, client, *port)).await,
+            (Mode::Reverse { tls, to }, None) => Box::pin(intake::reverse::serve(self, client, *tls, to.clone())).await,
         }
     }
 
     /// Connects a client that knows nothing of us to `target`.
     pub(crate) async fn to(&mut self, mut client: Conn, target: Authority) -> How {
         match self.dial(&target).await {
-            Ok(dialed) => match self.foreign(&target).await {
+            Ok(dialed) => match Box::pin(self.foreign(&target)).await {
                 Some(because) => {
                     self.decide(Verdict::Relay, because);
                     let how = self.pass(client, dialed.conn).await;
@@ -162,7 +163,7 @@ impl Call<'_> {
     /// As [`Call::dial`], with the error for those who have to answer the client.
     pub(crate) async fn dial_or_error(&mut self, target: &Authority) -> Result<Dialed, (How, crate::dial::DialError)> {
         self.tap.event(EventKind::Target(target.clone()));
-        match self.engine.dialer.dial(target, &self.listener.way, &self.tee).await {
+        match Box::pin(self.engine.dialer.dial(target, &self.listener.way, &self.tee)).await {
             // A connection of ours that was redirected back may have been accepted before its own address was noted.
             Ok(dialed) if self.is_ourselves() => {
                 let error = crate::dial::DialError::Loop { target: target.clone(), address: dialed.address };
@@ -189,19 +190,19 @@ impl Call<'_> {
     /// because nothing was said to it yet.
     pub(crate) async fn converse(&mut self, client: Conn, dialed: Dialed, target: Authority, redial: bool) -> How {
         let Dialed { conn, guard, .. } = dialed;
-        let (client, server, found) = self.listen(client, Some(conn)).await;
+        let (client, server, found) = Box::pin(self.listen(client, Some(conn))).await;
         let Some(server) = server else { return How::Failed };
         let how = match found {
             Peeked::Tls(hello, first) => {
                 self.heard(&hello);
-                self.tls(client, first, &hello, server, target, redial).await
+                self.tls(client, first, hello, server, target, redial).await
             }
             Peeked::Plain | Peeked::Silent => match self.outside(&[&target.host.to_string()], &target) {
                 Some(because) => {
                     self.decide(Verdict::Relay, because);
                     self.pass(client, server).await
                 }
-                None => self.plain(client, server, target).await,
+                None => Box::pin(self.plain(client, server, target)).await,
             },
             Peeked::Idle => self.idle(client, Some(server)).await,
             Peeked::Odd(why) => {
@@ -234,21 +235,21 @@ impl Call<'_> {
         &mut self,
         client: Conn,
         first: bytes::Bytes,
-        hello: &ClientHello,
+        hello: Box<ClientHello>,
         server: Conn,
         target: Authority,
         redial: bool,
     ) -> How {
-        let shown = Shown::of(hello, &target);
+        let shown = Shown::of(&hello, &target);
         if shown.name != target.host {
             // The client's own word for the service says more than the address that it was redirected from.
             self.tap.event(EventKind::Target(Authority { host: shown.name.clone(), port: target.port }));
         }
-        if let Some(because) = self.left_alone(&shown.name, &target).await {
+        if let Some(because) = Box::pin(self.left_alone(&shown.name, &target)).await {
             self.decide(Verdict::Relay, because);
             return self.pass(crate::transport::rewind(first, client), server).await;
         }
-        if let Err(because) = crate::tls::key_for(hello) {
+        if let Err(because) = crate::tls::key_for(&hello) {
             self.decide(Verdict::Relay, because);
             return self.pass(crate::transport::rewind(first, client), server).await;
         }
@@ -311,5 +312,22 @@ fn words(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..=119 => format!("{seconds} s"),
         seconds => format!("{} min", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what an asynchronous function of four arguments makes.
+    const fn size<A, B, C, D, F>(_: &impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// A task has the size of the largest state that it can come to, for as long as the connection lasts.
+    #[test]
+    fn a_connection_holds_little_while_it_waits() {
+        let bytes = size(&drive);
+        assert!(bytes <= 3_200, "{bytes} bytes: what only the beginning needs belongs in a box");
     }
 }

@@ -46,8 +46,8 @@ type Asking = (Arc<Engine>, u32, String);
 /// Hands all bytes to the tap.
 pub(super) struct Seen<'t> {
     tap: &'t mut ConnTap,
-    learning: Option<Learning>,
-    asking: Option<Asking>,
+    learning: Option<Box<Learning>>,
+    asking: Option<Box<Asking>>,
     /// The direction that ended first.
     pub(super) first_end: Option<Direction>,
 }
@@ -59,12 +59,12 @@ impl<'t> Seen<'t> {
 
     /// The same, with a reader beside the tap.
     pub(super) fn learning(self, learning: Option<Learning>) -> Self {
-        Self { learning, ..self }
+        Self { learning: learning.map(Box::new), ..self }
     }
 
     /// The same; the first byte from the client is noted for its process.
     pub(super) fn asking(self, asking: Option<Asking>) -> Self {
-        Self { asking, ..self }
+        Self { asking: asking.map(Box::new), ..self }
     }
 }
 
@@ -75,8 +75,9 @@ impl Observer for Seen<'_> {
 
     fn seen(&mut self, direction: Direction, bytes: &[u8]) -> Flow {
         if direction == Direction::ToServer
-            && let Some((engine, pid, host)) = self.asking.take()
+            && let Some(asking) = self.asking.take()
         {
+            let (engine, pid, host) = *asking;
             engine.fail_open().taken(pid, host);
         }
         self.tap.data(direction, bytes);

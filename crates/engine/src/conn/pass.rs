@@ -50,7 +50,7 @@ impl Call<'_> {
         match found {
             Peeked::Tls(hello, first) => {
                 self.heard(&hello);
-                Box::pin(self.tls(client, first, &hello, server, target, false)).await
+                Box::pin(self.tls(client, first, hello, server, target, false)).await
             }
             Peeked::Idle => self.idle(client, Some(server)).await,
             Peeked::Silent | Peeked::Plain | Peeked::Odd(_) => {

@@ -155,18 +155,17 @@ impl Dialer {
 
     /// Tries the addresses one after the other, a new one each [`STAGGER`]; the first that answers wins.
     async fn race(&self, target: &Authority, addresses: Vec<SocketAddr>) -> Result<TcpStream, DialError> {
+        let limit = self.limit;
+        // One address, as most names have: no task of its own, which another thread might take up.
+        if let [address] = addresses[..] {
+            return attempt(address, limit).await;
+        }
         let mut attempts = JoinSet::new();
         let mut rest = addresses.into_iter();
-        let limit = self.limit;
         let mut failure = None;
         loop {
             if let Some(address) = rest.next() {
-                attempts.spawn(async move {
-                    let connected = tokio::time::timeout(limit, TcpStream::connect(address)).await;
-                    connected
-                        .map_err(|_| DialError::TimedOut { address, limit })
-                        .and_then(|result| result.map_err(|error| DialError::Connect { address, error }))
-                });
+                attempts.spawn(attempt(address, limit));
             } else if attempts.is_empty() {
                 let nothing =
                     || DialError::Dns { host: target.host.to_string(), why: "no address is left to try".into() };
@@ -194,6 +193,14 @@ impl Dialer {
         let conn = tee.attach(Leg::Server, stream, Ends { from: local, to: address });
         Ok(Dialed { conn, address, guard: self.own.outbound(local, address) })
     }
+}
+
+/// Connects to one address.
+async fn attempt(address: SocketAddr, limit: Duration) -> Result<TcpStream, DialError> {
+    let connected = tokio::time::timeout(limit, TcpStream::connect(address)).await;
+    connected
+        .map_err(|_| DialError::TimedOut { address, limit })
+        .and_then(|result| result.map_err(|error| DialError::Connect { address, error }))
 }
 
 /// Tries addresses that exist inside the client's namespace there; an error only where there is no other way.

@@ -19,7 +19,7 @@ use crate::transport::{Conn, hear, rewind};
 const LINGER: Duration = Duration::from_secs(2);
 
 pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, tls_only: bool) -> How {
-    let client = match face_of_proxy(call, client, tls_only).await {
+    let client = match Box::pin(face_of_proxy(call, client, tls_only)).await {
         Ok(client) => client,
         Err(how) => return how,
     };
@@ -33,17 +33,17 @@ pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, tls_only: bool) -> 
             Ok(None) => return How::Clean,
             Err(how) => return how,
         };
-        if let Some(how) = login_refused(call, &mut client, &head).await {
+        if let Some(how) = Box::pin(login_refused(call, &mut client, &head)).await {
             return how;
         }
         if head.method.as_ref() == b"CONNECT" {
             return connect(call, rewind(std::mem::take(&mut heard).into(), client), &head).await;
         }
-        if let Some(how) = own_page(call, &mut client, &head).await {
+        if let Some(how) = Box::pin(own_page(call, &mut client, &head)).await {
             return how;
         }
         first = false;
-        match forwarder.forward(call, rewind(std::mem::take(&mut heard).into(), client), head).await {
+        match Box::pin(forwarder.forward(call, rewind(std::mem::take(&mut heard).into(), client), head)).await {
             Next::Request(back) => client = back,
             Next::Over(how) => return how,
         }
@@ -228,7 +228,7 @@ pub(super) async fn answer(client: &mut Conn, method: &[u8], status: u16, reason
     );
     let tell = client.write_all(message.as_bytes());
     if let Ok(Ok(())) = timeout(LINGER, tell).await {
-        part(client).await;
+        Box::pin(part(client)).await;
     }
 }
 

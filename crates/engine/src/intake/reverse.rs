@@ -35,9 +35,9 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
                 call.heard(&hello);
                 let face = face(call, &hello);
                 let shown = Shown { sni: to.host.ip().is_none(), name: to.host.clone(), face };
-                call.intercept(client, first, &hello, server, to, shown, true).await
+                call.intercept(client, first, hello, server, to, shown, true).await
             }
-            Peeked::Plain | Peeked::Odd(_) => plain_to_tls(call, client, server, &to).await,
+            Peeked::Plain | Peeked::Odd(_) => Box::pin(plain_to_tls(call, client, server, &to)).await,
             Peeked::Silent => How::ClientCut("it closed without a word".to_owned()),
             Peeked::Idle => call.idle(client, Some(server)).await,
         }
@@ -47,7 +47,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, mut client: Conn, tls: bool, to: 
             (Peeked::Tls(hello, first), Some(server)) => {
                 call.heard(&hello);
                 let face = face(call, &hello);
-                tls_to_plain(call, rewind(first, client), server, face, &hello.alpn).await
+                Box::pin(tls_to_plain(call, rewind(first, client), server, face, &hello.alpn)).await
             }
             (Peeked::Idle, server) => call.idle(client, server).await,
             (_, Some(server)) => call.plain(client, server, to).await,

@@ -23,7 +23,7 @@ pub(crate) async fn serve(call: &mut Call<'_>, client: Conn, port: u16) -> How {
             let target = Authority { host, port };
             match call.dial(&target).await {
                 Ok(dialed) => {
-                    let how = call.tls(client, first, &hello, dialed.conn, target, true).await;
+                    let how = call.tls(client, first, hello, dialed.conn, target, true).await;
                     drop(dialed.guard);
                     how
                 }

@@ -3,20 +3,22 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::server::{ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, SupportedCipherSuite};
+use rustls::{ServerConfig, ServerConnection, SupportedCipherSuite};
 use sidelight_model::flow::{TlsSide, TlsVersion};
 use sidelight_wire::tls::client_hello::ClientHello;
 use tokio_rustls::TlsAcceptor;
 
+use super::foreseen::{Foreseen, Prepared, Question};
 use super::service::agreed;
 use crate::ca::KeyKind;
 use crate::capture::SecretTap;
-use crate::transport::Conn;
+use crate::transport::{Conn, hold};
 
 const TLS12: u16 = 0x0303;
 
@@ -25,6 +27,7 @@ const TLS12: u16 = 0x0303;
 pub struct Face {
     tickets: Option<Arc<dyn ProducesTickets>>,
     configs: Mutex<HashMap<ConfigKey, Arc<ServerConfig>>>,
+    foreseen: Foreseen,
     limit: Duration,
 }
 
@@ -107,7 +110,12 @@ impl ResolvesServerCert for One {
 impl Face {
     /// Handshakes are given up after `limit`. Clients may resume sessions for as long as this lives.
     pub fn new(limit: Duration) -> Self {
-        Self { tickets: rustls::crypto::aws_lc_rs::Ticketer::new().ok(), configs: Mutex::default(), limit }
+        Self {
+            tickets: rustls::crypto::aws_lc_rs::Ticketer::new().ok(),
+            configs: Mutex::default(),
+            foreseen: Foreseen::default(),
+            limit,
+        }
     }
 
     fn config(&self, leaf: Arc<CertifiedKey>, alpn: Option<Vec<u8>>) -> Arc<ServerConfig> {
@@ -131,6 +139,17 @@ impl Face {
         configs.entry(key).or_insert_with_key(|(_, alpn)| make(alpn)).clone()
     }
 
+    /// Computes the answer to a hello, as it will most likely be. `None` where nothing is foreseen, or there is no answer but an alert.
+    pub(crate) fn prepare(&self, question: &Question, hello: &[u8]) -> Option<Prepared> {
+        let (leaf, alpn) = self.foreseen.answer(question)?;
+        Prepared::answer(self.config(leaf.clone(), alpn.clone()), (leaf, alpn), hello)
+    }
+
+    /// Notes what was shown to a client, for the next that asks the same.
+    pub(crate) fn foresee(&self, question: Question, leaf: &Arc<CertifiedKey>, alpn: Option<&[u8]>) {
+        self.foreseen.note(question, (leaf.clone(), alpn.map(<[u8]>::to_vec)));
+    }
+
     /// Shakes hands, showing `leaf` and choosing `alpn`; the secrets go to `secrets`.
     ///
     /// # Errors
@@ -142,16 +161,35 @@ impl Face {
         alpn: Option<Vec<u8>>,
         secrets: Option<SecretTap>,
     ) -> Result<(tokio_rustls::TlsStream<Conn>, TlsSide), FaceError> {
+        self.go_on(conn, leaf, alpn, secrets, None).await
+    }
+
+    /// As [`Face::shake`]. With what was prepared for this very leaf and protocol, `conn` begins behind the hello.
+    pub(crate) async fn go_on(
+        &self,
+        conn: Conn,
+        leaf: Arc<CertifiedKey>,
+        alpn: Option<Vec<u8>>,
+        secrets: Option<SecretTap>,
+        prepared: Option<Prepared>,
+    ) -> Result<(tokio_rustls::TlsStream<Conn>, TlsSide), FaceError> {
         let chain = leaf.cert.iter().map(|cert| cert.to_vec()).collect();
         let mut config = self.config(leaf, alpn);
         let going_on = secrets.as_ref().map(SecretTap::handshake);
         if let Some(secrets) = &secrets {
             Arc::make_mut(&mut config).key_log = secrets.key_log();
         }
-        let accept = TlsAcceptor::from(config).accept(conn);
+        let begin = |connection: &mut ServerConnection| {
+            if let Some(prepared) = prepared {
+                *connection = prepared.into_connection();
+            }
+        };
+        let (conn, handshaking) = hold(conn);
+        let accept = TlsAcceptor::from(config).accept_with(conn, begin);
         let stream = tokio::time::timeout(self.limit, accept).await.map_err(|_| FaceError::TimedOut(self.limit))?;
         drop(going_on);
         let stream = stream.map_err(refusal)?;
+        handshaking.store(false, Ordering::Relaxed);
         let connection = stream.get_ref().1;
         let side = TlsSide { sni: connection.server_name().map(str::to_owned), chain, ..agreed(connection) };
         Ok((tokio_rustls::TlsStream::Server(stream), side))

@@ -2,12 +2,15 @@
 
 pub(crate) mod alert;
 mod face;
+mod foreseen;
 mod roots;
 mod service;
+mod sessions;
 mod verify;
 
 pub(crate) use face::key_for;
 pub use face::{Face, FaceError};
+pub(crate) use foreseen::{Prepared, Question};
 pub use roots::{RootsError, Trusted};
 pub use service::{Identities, Identity, Service, ServiceError, Shaken, Wish};
 pub(crate) use verify::server_name;

@@ -17,6 +17,7 @@ use sidelight_model::time::Timestamp;
 use sidelight_wire::tls::{Scan, fingerprint, names, scan};
 use tokio_rustls::TlsConnector;
 
+use super::sessions::Sessions;
 use super::verify::{AnyChain, SEEN, Seen, Verdict, Verifier, server_name};
 use crate::capture::SecretTap;
 use crate::transport::{Conn, FirstBytes};
@@ -277,7 +278,7 @@ impl Service {
             config.alpn_protocols = alpn.to_vec();
             config.enable_sni = with_sni;
             config.enable_secret_extraction = true;
-            config.resumption = Resumption::in_memory_sessions(256);
+            config.resumption = Resumption::store(Arc::new(Sessions::default()));
             config.key_log = Arc::new(KeyLogOfTask);
             Arc::new(config)
         };

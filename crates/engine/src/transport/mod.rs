@@ -4,6 +4,7 @@
 mod decrypted;
 mod edited;
 mod first_bytes;
+mod held;
 mod layer;
 mod rewound;
 mod scratch;
@@ -13,6 +14,7 @@ pub use decrypted::Decrypted;
 pub use edited::Edit;
 pub(crate) use edited::Edited;
 pub use first_bytes::{First, FirstBytes};
+pub(crate) use held::hold;
 pub(crate) use layer::each_written;
 pub use rewound::rewind;
 pub(crate) use scratch::{hear, poll_take};

@@ -47,6 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Netlink {
     socket: OwnedFd,
     sequence: u32,
+    patient: bool,
 }
 
 impl Netlink {
@@ -62,7 +63,7 @@ impl Netlink {
 
     /// Uses a netlink socket that was opened elsewhere.
     pub(crate) const fn adopt(socket: OwnedFd) -> Self {
-        Self { socket, sequence: 0 }
+        Self { socket, sequence: 0, patient: false }
     }
 
     /// Asks for one thing; gives the payloads (after the netlink header) that come back.
@@ -111,7 +112,10 @@ impl Netlink {
 
     /// Sends messages in one datagram; gives the sequence number of the first, the others follow it.
     fn send(&mut self, messages: Vec<(Message, u16)>) -> io::Result<u32> {
-        set_socket_timeout(&self.socket, Timeout::Recv, Some(PATIENCE))?;
+        if !self.patient {
+            set_socket_timeout(&self.socket, Timeout::Recv, Some(PATIENCE))?;
+            self.patient = true;
+        }
         if self.sequence > u32::MAX / 2 {
             self.sequence = 0;
         }

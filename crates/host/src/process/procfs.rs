@@ -94,7 +94,8 @@ pub(super) fn describe(pid: u32) -> Option<Process> {
 
 /// Reads a short text of `/proc`; bytes that are not UTF-8 (a process may call itself anything) are replaced.
 fn read(path: PathBuf) -> Option<String> {
-    let mut bytes = Vec::new();
+    // Room for what there mostly is, so that it is read at once.
+    let mut bytes = Vec::with_capacity(2048);
     fs::File::open(path).ok()?.take(MAX_TEXT).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -33,18 +33,36 @@ pub fn hello(hello: &ClientHello) -> Hello {
 
 /// `771,4865-4866,0-10,29-23,0`: version, cipher suites, extensions, groups, point formats, as sent.
 fn ja3_text(hello: &ClientHello) -> String {
-    let mut text = hello.legacy_version.to_string();
-    let points: Vec<u16> = hello.point_formats.iter().copied().map(u16::from).collect();
+    let mut text = String::with_capacity(256);
+    push_decimal(&mut text, hello.legacy_version);
+    for list in [&hello.ciphers, &hello.extensions, &hello.groups] {
+        push_list(&mut text, without_grease(list));
+    }
     // A point format is one byte, and no reserved value is.
-    for list in [&hello.ciphers, &hello.extensions, &hello.groups, &points] {
-        text.push(',');
-        let mut rest = false;
-        for number in without_grease(list) {
-            let _ = write!(text, "{}{number}", if rest { "-" } else { "" });
-            rest = true;
+    push_list(&mut text, hello.point_formats.iter().copied().map(u16::from));
+    text
+}
+
+/// `,10-29-23`
+fn push_list(text: &mut String, numbers: impl Iterator<Item = u16>) {
+    text.push(',');
+    for (index, number) in numbers.enumerate() {
+        if index > 0 {
+            text.push('-');
+        }
+        push_decimal(text, number);
+    }
+}
+
+/// Each hello has some fifty numbers: by the formatting of the standard library they cost more than all digests.
+fn push_decimal(text: &mut String, number: u16) {
+    let mut rest = number;
+    for power in [10_000, 1_000, 100, 10, 1] {
+        if number >= power || power == 1 {
+            text.push(char::from_digit(u32::from(rest / power), 10).unwrap_or('0'));
+            rest %= power;
         }
     }
-    text
 }
 
 fn ja4(hello: &ClientHello) -> String {
@@ -90,8 +108,7 @@ fn alpn_ends(protocol: &[u8]) -> [char; 2] {
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
         return [char::from(*first), char::from(*last)];
     }
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    [digit(first >> 4), digit(last & 0xf)]
+    [digit(u16::from(first >> 4)), digit(u16::from(*last))]
 }
 
 fn without_grease(numbers: &[u16]) -> impl Iterator<Item = u16> {
@@ -100,7 +117,19 @@ fn without_grease(numbers: &[u16]) -> impl Iterator<Item = u16> {
 
 /// `002f,1301`
 fn list(numbers: &[u16]) -> String {
-    numbers.iter().map(|number| format!("{number:04x}")).collect::<Vec<_>>().join(",")
+    let mut text = String::with_capacity(numbers.len() * 5);
+    for (index, number) in numbers.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.extend([12, 8, 4, 0].map(|shift| digit(number >> shift)));
+    }
+    text
+}
+
+/// The last four bits.
+fn digit(value: u16) -> char {
+    char::from_digit(u32::from(value & 0xf), 16).unwrap_or('0')
 }
 
 /// The first twelve digits of the SHA-256; zeros for nothing.
@@ -108,9 +137,7 @@ fn digest(text: &str) -> String {
     if text.is_empty() {
         return NOTHING.to_owned();
     }
-    let mut digits = hex(&Sha256::digest(text));
-    digits.truncate(NOTHING.len());
-    digits
+    hex(&Sha256::digest(text)[..NOTHING.len() / 2])
 }
 
 fn hex(bytes: &[u8]) -> String {
