@@ -22,6 +22,9 @@ type Answer = (Arc<CertifiedKey>, Option<Vec<u8>>);
 /// Answers kept at the most; when there are more, all are forgotten.
 const MOST: usize = 1_024;
 
+/// Bytes of protocol names that a question may have: a client may offer sixty thousand, and what is kept of all questions is to stay small.
+const MOST_NAMES: usize = 256;
+
 /// What clients were shown last.
 #[derive(Debug, Default)]
 pub(super) struct Foreseen(Mutex<HashMap<Question, Answer>>);
@@ -32,6 +35,9 @@ impl Foreseen {
     }
 
     pub(super) fn note(&self, question: Question, answer: Answer) {
+        if question.2.iter().map(|name| name.len() + 1).sum::<usize>() > MOST_NAMES {
+            return;
+        }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST {
             kept.clear();

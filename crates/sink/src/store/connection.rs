@@ -118,7 +118,10 @@ impl Connections {
             }
             known.is_used |= refers;
             known.is_behind = true;
-            known.snapshot = snapshot.clone();
+            // What is told late, of a moment before the end, does not undo the end.
+            let is_late = record.closed.is_none() && known.snapshot.record.closed.is_some();
+            let record = if is_late { &known.snapshot.record } else { record };
+            known.snapshot = Snapshot { record: Arc::clone(record), ..*snapshot };
             return Ok(moment(row));
         }
         if let Some(known) = self.known.get(&record.id.0)

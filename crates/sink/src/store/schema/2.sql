@@ -1,6 +1,6 @@
--- What every flow costs, and no reader needs.
+-- Less work for each flow that is recorded.
 
--- A million narrow rows of flows are read in a tenth of a second; each of these indexes cost each flow something.
+-- No query used the first; without the others a million narrow rows of flows are read in a tenth or two of a second.
 DROP INDEX flow_host;
 DROP INDEX flow_status;
 DROP INDEX flow_started;
