@@ -94,6 +94,8 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--sidelight", help="this program, instead of the release build")
     args = parser.parse_args()
+    if args.sidelight and not os.access(args.sidelight, os.X_OK):
+        parser.error(f"--sidelight {args.sidelight}: no program there")
     if os.geteuid() != 0:
         sys.exit("the bench needs root: it works in namespaces of its own")
     if not os.environ.get("SIDELIGHT_BENCH_INSIDE"):
@@ -105,7 +107,11 @@ def main():
         folder = pathlib.Path(folder)
         folder.chmod(0o755)
         with measures.Scene(folder, programs, scale) as scene:
-            chosen = [peer for peer in peers.all_of(folder, programs) if not args.peers or peer.name in args.peers]
+            known = peers.all_of(folder, programs)
+            strange = set(args.peers) - {peer.name for peer in known}
+            if strange:
+                parser.error(f"--peers {', '.join(sorted(strange))}: no such peer; there are: {'; '.join(peer.name for peer in known)}")
+            chosen = [peer for peer in known if not args.peers or peer.name in args.peers]
             results = run(scene, chosen, args, scale)
     kernel = platform.release().partition("-")[0]
     told = {"date": time.strftime("%Y-%m-%d"), "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {kernel}",

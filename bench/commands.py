@@ -91,6 +91,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=pathlib.Path)
     args = parser.parse_args()
+    if not os.access(args.sidelight, os.X_OK):
+        parser.error(f"--sidelight {args.sidelight}: no program there")
     with tempfile.TemporaryDirectory(prefix="sidelight-bench.") as folder:
         folder = pathlib.Path(folder)
         environment = {**os.environ, "HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "XDG_DATA_HOME": str(folder / "data"), "NO_PROXY": "*"}

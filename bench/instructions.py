@@ -30,6 +30,9 @@ def main():
     parser.add_argument("--update", action="store_true")
     parser.add_argument("parts", nargs="*", metavar="PART")
     args = parser.parse_args()
+    strange = [part for part in args.parts if part not in TURNS]
+    if strange:
+        parser.error(f"no such part: {', '.join(strange)}; there are: {', '.join(TURNS)}")
     if not shutil.which("valgrind"):
         subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", "valgrind"], check=True, stdout=sys.stderr)
     subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--package", "sidelight-instructions"], cwd=HERE, check=True)
